@@ -1,1 +1,15 @@
-//! placeholder
+//! The control plane: reads Kubernetes objects and publishes what they mean.
+//!
+//! A source ([`source`]) fills [`objects::Objects`]; [`translate::Translator`] makes a
+//! [`Snapshot`](headgate_config::Snapshot) of them; the runner hands each new snapshot to a callback. Nothing here
+//! knows a client socket: the gateway decides how a snapshot is served.
+
+pub mod objects;
+pub mod options;
+pub mod run;
+pub mod source;
+pub mod translate;
+
+pub use options::{CertificateCheck, LabelSelector, NamespaceScope, NamespacedName, Options};
+pub use run::{Controller, run_directory};
+pub use source::directory::DirectoryError;

@@ -1,0 +1,266 @@
+//! What the command line says about reading and translating objects. Fixed for the life of the process.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use headgate_config::PrivateKey;
+
+/// Start-up options of the control plane. The defaults are the reference's.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which namespaces count (`--watch-namespace`, `--watch-namespace-selector`).
+    pub namespaces: NamespaceScope,
+    /// Value of the annotation `kubernetes.io/ingress.class`, and the name for by-name matching (`--ingress-class`).
+    pub ingress_class: String,
+    /// `spec.controller` of the IngressClasses that are ours (`--controller-class`).
+    pub controller_class: String,
+    /// The IngressClass that is named like [`Self::ingress_class`] is ours too (`--ingress-class-by-name`).
+    pub ingress_class_by_name: bool,
+    /// Serve Ingresses with neither class field nor annotation (`--watch-ingress-without-class`).
+    pub watch_ingress_without_class: bool,
+    /// Ignore Ingresses with `spec.defaultBackend` (`--disable-catch-all`).
+    pub disable_catch_all: bool,
+    /// Service of requests that no host or path takes (`--default-backend-service`).
+    pub default_backend_service: Option<NamespacedName>,
+    /// Secret of the default certificate (`--default-ssl-certificate`).
+    pub default_ssl_certificate: Option<NamespacedName>,
+    /// The main ConfigMap (`--configmap`).
+    pub configmap: Option<NamespacedName>,
+    /// Prefix of annotation names, without `/` (`--annotations-prefix`).
+    pub annotations_prefix: String,
+    /// Check the values of annotations (`--enable-annotation-validation`).
+    pub enable_annotation_validation: bool,
+    /// Refuse Ingresses whose hosts, paths or TLS names look like injected configuration (`--deep-inspect`).
+    pub deep_inspect: bool,
+    /// ExternalName Services have no endpoints (`--disable-svc-external-name`).
+    pub disable_svc_external_name: bool,
+    /// Path that the default host answers itself (`--health-check-path`).
+    pub health_check_path: String,
+    /// A Service without any EndpointSlice is reached by its name in DNS. On for folders of manifests, off for a
+    /// cluster, where such a Service has no endpoints.
+    pub resolve_services_by_name: bool,
+    /// A further check of a certificate and its key, by the TLS library of whoever runs the gateway.
+    pub certificate_check: Option<CertificateCheck>,
+}
+
+/// Says whether a chain (leaf first, DER) and a key belong together and can be served.
+pub type CertificateCheck = fn(&[Vec<u8>], &PrivateKey) -> Result<(), String>;
+
+/// The namespaces whose objects count (routing §1.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum NamespaceScope {
+    /// All of them.
+    #[default]
+    All,
+    /// This one, for objects of every kind.
+    One(String),
+    /// Ingresses of the namespaces that carry all these labels.
+    Labelled(LabelSelector),
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            namespaces: NamespaceScope::All,
+            ingress_class: "nginx".into(),
+            controller_class: "k8s.io/ingress-nginx".into(),
+            ingress_class_by_name: false,
+            watch_ingress_without_class: false,
+            disable_catch_all: false,
+            default_backend_service: None,
+            default_ssl_certificate: None,
+            configmap: None,
+            annotations_prefix: "nginx.ingress.kubernetes.io".into(),
+            enable_annotation_validation: true,
+            deep_inspect: true,
+            disable_svc_external_name: false,
+            health_check_path: "/healthz".into(),
+            resolve_services_by_name: false,
+            certificate_check: None,
+        }
+    }
+}
+
+/// A reference to an object in a namespace, written `namespace/name`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamespacedName {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl FromStr for NamespacedName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((namespace, name))
+                if !namespace.is_empty() && !name.is_empty() && !name.contains('/') =>
+            {
+                Ok(Self {
+                    namespace: namespace.into(),
+                    name: name.into(),
+                })
+            }
+            _ => Err(format!("{text:?} is not of the form namespace/name")),
+        }
+    }
+}
+
+impl fmt::Display for NamespacedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A label selector in the form of the Kubernetes command line: `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LabelSelector {
+    requirements: Vec<Requirement>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Requirement {
+    In(String, Vec<String>),
+    NotIn(String, Vec<String>),
+    Exists(String),
+    Absent(String),
+}
+
+impl LabelSelector {
+    /// Whether an object with these labels is selected.
+    pub fn matches(&self, labels: Option<&BTreeMap<String, String>>) -> bool {
+        let value = |key: &String| labels.and_then(|labels| labels.get(key));
+        self.requirements
+            .iter()
+            .all(|requirement| match requirement {
+                Requirement::In(key, values) => {
+                    value(key).is_some_and(|value| values.contains(value))
+                }
+                Requirement::NotIn(key, values) => {
+                    value(key).is_none_or(|value| !values.contains(value))
+                }
+                Requirement::Exists(key) => value(key).is_some(),
+                Requirement::Absent(key) => value(key).is_none(),
+            })
+    }
+}
+
+impl FromStr for LabelSelector {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut requirements = Vec::new();
+        for item in split_outside_brackets(text) {
+            requirements.push(
+                requirement(item.trim())
+                    .ok_or_else(|| format!("{item:?} is not a label requirement"))?,
+            );
+        }
+        Ok(Self { requirements })
+    }
+}
+
+fn split_outside_brackets(text: &str) -> Vec<&str> {
+    let (mut items, mut start, mut depth) = (Vec::new(), 0, 0_usize);
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                items.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    if !text[start..].trim().is_empty() || !items.is_empty() {
+        items.push(&text[start..]);
+    }
+    items
+}
+
+fn requirement(item: &str) -> Option<Requirement> {
+    let key_of = |key: &str| {
+        let key = key.trim();
+        let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+        (!key.is_empty() && key.chars().all(fine)).then(|| key.to_owned())
+    };
+    if let Some((key, value)) = item.split_once("!=") {
+        return Some(Requirement::NotIn(
+            key_of(key)?,
+            vec![value.trim().to_owned()],
+        ));
+    }
+    if let Some((key, value)) = item.split_once('=') {
+        let value = value.strip_prefix('=').unwrap_or(value);
+        return Some(Requirement::In(key_of(key)?, vec![value.trim().to_owned()]));
+    }
+    if let Some((head, values)) = item.strip_suffix(')').and_then(|item| item.split_once('(')) {
+        let values = values
+            .split(',')
+            .map(|value| value.trim().to_owned())
+            .collect();
+        let (key, word) = head.trim().rsplit_once(char::is_whitespace)?;
+        return match word {
+            "in" => Some(Requirement::In(key_of(key)?, values)),
+            "notin" => Some(Requirement::NotIn(key_of(key)?, values)),
+            _ => None,
+        };
+    }
+    match item.strip_prefix('!') {
+        Some(key) => Some(Requirement::Absent(key_of(key)?)),
+        None => Some(Requirement::Exists(key_of(item)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selects(selector: &str, labels: &[(&str, &str)]) -> bool {
+        let labels = labels
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        selector
+            .parse::<LabelSelector>()
+            .unwrap()
+            .matches(Some(&labels))
+    }
+
+    #[test]
+    fn selector_forms() {
+        let labels = [("team", "blue"), ("tier", "web")];
+        for (selector, expected) in [
+            ("", true),
+            ("team=blue", true),
+            ("team==blue,tier=web", true),
+            ("team=red", false),
+            ("team!=red", true),
+            ("other!=x", true),
+            ("team in (red, blue)", true),
+            ("team notin (red,blue)", false),
+            ("tier", true),
+            ("!tier", false),
+            ("!other, tier", true),
+        ] {
+            assert_eq!(selects(selector, &labels), expected, "{selector}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_no_selector() {
+        for text in ["a b", "=x", "team inside (x)", "a=b,,"] {
+            assert!(text.parse::<LabelSelector>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn namespaced_name_needs_both_parts() {
+        assert_eq!("a/b".parse::<NamespacedName>().unwrap().to_string(), "a/b");
+        for text in ["a", "/a", "a/", "a/b/c", ""] {
+            assert!(text.parse::<NamespacedName>().is_err(), "{text}");
+        }
+    }
+}
