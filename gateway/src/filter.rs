@@ -1,0 +1,8 @@
+//! What the gateway does to a request before it is sent and to an answer before it is passed on. One file per
+//! policy; `proxy` calls them in the order of annotations §3.0.
+
+pub mod body;
+pub mod redirect;
+pub mod request_headers;
+pub mod response_headers;
+pub mod variables;

@@ -1,0 +1,122 @@
+//! The request body before it is sent: its limit, and reading it ahead (annotations §3.17).
+
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use crate::{
+    error::ProxyError,
+    upstream::body::{Progress, RequestBody, Streamed},
+};
+
+/// Bodies up to this size are read before the upstream is contacted: it never waits for a slow client, and the
+/// request can be sent again. Larger ones are passed on as they arrive.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// A body that is ready to be sent.
+pub struct Prepared {
+    kind: Kind,
+    /// What `Content-Length` says, if the length is known.
+    pub length: Option<u64>,
+}
+
+enum Kind {
+    Empty,
+    Full(Bytes),
+    Streamed(Option<Streamed>, Rc<Progress>),
+}
+
+/// Refuses a body whose announced length is over the limit, before a byte of it is asked for.
+pub fn check_length(body: &Incoming, limit: Option<u64>) -> Result<(), ProxyError> {
+    match (body.size_hint().exact(), limit) {
+        (Some(length), Some(limit)) if length > limit => Err(ProxyError::BodyTooLarge),
+        _ => Ok(()),
+    }
+}
+
+/// Takes over the body of a request, reading ahead if `ahead`.
+pub async fn prepare(
+    headers: &HeaderMap,
+    mut body: Incoming,
+    limit: Option<u64>,
+    ahead: bool,
+) -> Result<Prepared, ProxyError> {
+    if body.is_end_stream() {
+        let length = headers.contains_key(header::CONTENT_LENGTH).then_some(0);
+        return Ok(Prepared { kind: Kind::Empty, length });
+    }
+    let announced = body.size_hint().exact();
+    let mut start = BytesMut::new();
+    if ahead && announced.is_none_or(|length| length <= READ_AHEAD as u64) {
+        loop {
+            let Some(frame) = body.frame().await else {
+                let length = start.len() as u64;
+                return Ok(Prepared { kind: Kind::Full(start.freeze()), length: Some(length) });
+            };
+            let frame = frame.map_err(|_| ProxyError::ClientGone)?;
+            // Trailers of a body that is sent with a length have no place; they are dropped, as the reference does.
+            let Ok(data) = frame.into_data() else { continue };
+            start.extend_from_slice(&data);
+            if limit.is_some_and(|limit| start.len() as u64 > limit) {
+                return Err(ProxyError::BodyTooLarge);
+            }
+            if start.len() > READ_AHEAD {
+                break;
+            }
+        }
+    }
+    let progress = Rc::new(Progress::default());
+    let allowance = limit.map(|limit| limit.saturating_sub(start.len() as u64));
+    let streamed = Streamed::new(start.freeze(), body, allowance, Rc::clone(&progress));
+    Ok(Prepared { kind: Kind::Streamed(Some(streamed), progress), length: announced })
+}
+
+impl Prepared {
+    /// The body for a try; `None` when it was passed on and cannot be sent again.
+    pub fn take(&mut self) -> Option<RequestBody> {
+        match &mut self.kind {
+            Kind::Empty => Some(RequestBody::Empty),
+            Kind::Full(bytes) => Some(RequestBody::Full(Some(bytes.clone()))),
+            Kind::Streamed(streamed, _) => {
+                streamed.take().map(|body| RequestBody::Streamed(Box::new(body)))
+            }
+        }
+    }
+
+    /// Whether [`Self::take`] would give something.
+    pub fn can_resend(&self) -> bool {
+        !matches!(self.kind, Kind::Streamed(None, _))
+    }
+
+    /// Why a body that is passed on as it arrives ended early.
+    pub fn failure(&self) -> Option<ProxyError> {
+        self.progress().and_then(|progress| progress.failure.get())
+    }
+
+    /// Puts back a body that was not touched.
+    pub fn restore(&mut self, body: RequestBody) {
+        if let (Kind::Streamed(slot, _), RequestBody::Streamed(streamed)) = (&mut self.kind, body) {
+            *slot = Some(*streamed);
+        }
+    }
+
+    /// How a body that is passed on as it arrives is doing.
+    pub fn progress(&self) -> Option<&Rc<Progress>> {
+        match &self.kind {
+            Kind::Streamed(_, progress) => Some(progress),
+            Kind::Empty | Kind::Full(_) => None,
+        }
+    }
+
+    /// Bytes of a body that was read ahead.
+    pub fn read_length(&self) -> u64 {
+        match &self.kind {
+            Kind::Full(bytes) => bytes.len() as u64,
+            Kind::Empty | Kind::Streamed(..) => 0,
+        }
+    }
+}

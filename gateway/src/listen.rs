@@ -1,0 +1,172 @@
+//! Sockets of clients: accepting, recognising the protocol, and handing requests to [`crate::proxy`].
+//!
+//! Every worker has listeners of its own on the same ports (`SO_REUSEPORT`); a connection stays with the worker that
+//! accepted it.
+
+mod chunk;
+pub mod conn;
+mod guard;
+mod head;
+mod http;
+pub mod sockets;
+pub mod tls;
+
+use std::{cell::RefCell, collections::HashMap, io, rc::Rc, sync::Arc, time::Duration};
+
+use ::http::HeaderValue;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{AbortHandle, spawn_local},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use self::conn::{Connection, Phase};
+use crate::{observe::metrics, worker::Worker};
+
+/// Pause after the process ran out of file descriptors.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(10);
+
+/// What a listener's clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// HTTP/1.1, or HTTP/2 with prior knowledge.
+    Plain,
+    /// TLS, with the protocol chosen by ALPN.
+    Tls,
+}
+
+/// The open client connections of a worker.
+#[derive(Default)]
+pub struct Connections {
+    open: RefCell<HashMap<u64, Open>>,
+    next: std::cell::Cell<u64>,
+}
+
+struct Open {
+    connection: Arc<Connection>,
+    task: AbortHandle,
+}
+
+impl Connections {
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.open.borrow().len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends connections whose peer has used up its time; when draining also those that are idle. They are cut
+    /// without an answer, as the reference does.
+    pub fn sweep(&self, worker: &Worker) {
+        let live = worker.live();
+        let limits = &live.settings.listener;
+        let draining = worker.is_draining();
+        for open in self.open.borrow().values() {
+            let idle =
+                draining && open.connection.phase() == Phase::Idle && !open.connection.is_tunnel();
+            if idle || open.connection.overdue(limits) {
+                open.task.abort();
+            }
+        }
+    }
+
+    /// Cuts all that are left.
+    pub fn abort_all(&self) {
+        for open in self.open.borrow().values() {
+            open.task.abort();
+        }
+    }
+
+    fn insert(&self, connection: &Arc<Connection>, task: AbortHandle) -> u64 {
+        let key = self.next.get();
+        self.next.set(key + 1);
+        self.open.borrow_mut().insert(key, Open { connection: Arc::clone(connection), task });
+        key
+    }
+}
+
+/// Takes a connection off the list when its task ends, however it ends.
+struct Registration {
+    connections: Rc<Connections>,
+    key: Rc<std::cell::Cell<Option<u64>>>,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.get() {
+            self.connections.open.borrow_mut().remove(&key);
+        }
+    }
+}
+
+/// Accepts connections until `stop`.
+pub async fn accept(
+    worker: Rc<Worker>,
+    connections: Rc<Connections>,
+    listener: TcpListener,
+    security: Security,
+    stop: CancellationToken,
+) {
+    let port = listener.local_addr().map_or(0, |address| address.port());
+    let shown_port = match security {
+        Security::Plain => HeaderValue::from(port),
+        // Clients reach the TLS listener as 443, whatever it is bound to (annotations §3.15).
+        Security::Tls => HeaderValue::from_static("443"),
+    };
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                // Only a latency hint: without it the connection still works.
+                let _ = stream.set_nodelay(true);
+                let connection =
+                    Arc::new(Connection::new(peer, shown_port.clone(), security == Security::Tls));
+                start(&worker, &connections, stream, connection, security, &stop);
+            }
+            Err(error) => {
+                worker.metrics.connection_refused();
+                if !is_of_one_connection(&error) {
+                    tracing::warn!(%error, "accepting is not possible for the moment");
+                    sleep(EXHAUSTED_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+fn start(
+    worker: &Rc<Worker>,
+    connections: &Rc<Connections>,
+    stream: TcpStream,
+    connection: Arc<Connection>,
+    security: Security,
+    stop: &CancellationToken,
+) {
+    let key = Rc::new(std::cell::Cell::new(None));
+    let registration = Registration { connections: Rc::clone(connections), key: Rc::clone(&key) };
+    let (worker, stop, state) = (Rc::clone(worker), stop.clone(), Arc::clone(&connection));
+    let task = spawn_local(async move {
+        let _registration = registration;
+        let counted: metrics::Connection = worker.metrics.connection();
+        http::serve(worker, state, stream, security, stop, counted).await;
+    });
+    key.set(Some(connections.insert(&connection, task.abort_handle())));
+}
+
+/// Errors of `accept` that concern one connection only, and say nothing about the next.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    )
+}

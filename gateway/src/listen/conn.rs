@@ -1,0 +1,219 @@
+//! What the parts of one client connection share: the accepting task, the guarded stream under the HTTP library, the
+//! requests above it, and the sweeper that ends connections whose peer is silent for too long.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use parking_lot::Mutex;
+
+use crate::{clock, live::ListenerSettings};
+
+/// Shared state of one client connection. All of it is touched by one thread; the atomics are there because the
+/// HTTP library asks upgraded streams to be `Send`.
+#[derive(Debug)]
+pub struct Connection {
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// The peer's IP address as a header value, shared by all requests of the connection.
+    pub peer_ip: HeaderValue,
+    /// The port that clients believe to have reached (`X-Forwarded-Port`).
+    pub port: HeaderValue,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+    phase: AtomicU8,
+    since: AtomicU32,
+    write_blocked_since: AtomicU32,
+    tunnel: AtomicBool,
+    linger: AtomicBool,
+    received: AtomicU64,
+    active: AtomicU32,
+    requests: AtomicU64,
+    misdirected: AtomicBool,
+    heads: Mutex<VecDeque<Head>>,
+}
+
+/// What the guard knows about a request head that the HTTP library does not tell.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    /// Bytes of the request line and the header lines.
+    pub length: u32,
+    /// Some header names have characters outside `[A-Za-z0-9-]`.
+    pub odd_names: bool,
+    /// The target as received, where the library cannot hold it.
+    pub raw_target: Option<Bytes>,
+    /// The request is refused with this status; the library was shown a stand-in.
+    pub refusal: Option<u16>,
+}
+
+/// What the peer owes us, or we the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// A TLS handshake, or the first bytes of a connection.
+    Handshake,
+    /// Nothing: the connection is kept for a next request.
+    Idle,
+    /// The rest of a request head.
+    Head,
+    /// The rest of a request body.
+    Body,
+    /// We owe an answer.
+    Serving,
+    /// The connection ends; the peer's last bytes are thrown away.
+    Lingering,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(peer: SocketAddr, port: HeaderValue, tls: bool) -> Self {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let text = peer.ip().to_string();
+        Self {
+            peer,
+            peer_ip: HeaderValue::from_str(&text).expect("an IP address is a header value"),
+            port,
+            tls,
+            phase: AtomicU8::new(Phase::Handshake as u8),
+            since: AtomicU32::new(clock::tick()),
+            write_blocked_since: AtomicU32::new(0),
+            tunnel: AtomicBool::new(false),
+            linger: AtomicBool::new(false),
+            received: AtomicU64::new(0),
+            active: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
+            misdirected: AtomicBool::new(false),
+            heads: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    /// Enters a phase, or notes progress inside it.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+        self.since.store(clock::tick(), Relaxed);
+    }
+
+    /// The current phase.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Handshake,
+            1 => Phase::Idle,
+            2 => Phase::Head,
+            3 => Phase::Body,
+            4 => Phase::Serving,
+            _ => Phase::Lingering,
+        }
+    }
+
+    /// Notes whether the last write made progress.
+    pub fn wrote(&self, progress: bool) {
+        if progress {
+            self.write_blocked_since.store(0, Relaxed);
+        } else if self.write_blocked_since.load(Relaxed) == 0 {
+            self.write_blocked_since.store(clock::tick(), Relaxed);
+        }
+    }
+
+    /// From now on bytes are passed through unseen: HTTP/2, or an upgraded connection.
+    pub fn tunnel(&self) {
+        self.tunnel.store(true, Relaxed);
+    }
+
+    /// Whether bytes are passed through unseen.
+    pub fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Relaxed)
+    }
+
+    /// The connection ends after the current answer; what the peer still sends is read and thrown away, so that the
+    /// answer is not lost to a reset.
+    pub fn linger(&self) {
+        self.linger.store(true, Relaxed);
+    }
+
+    /// Whether the peer's last bytes are to be thrown away.
+    pub fn is_lingering(&self) -> bool {
+        self.linger.load(Relaxed)
+    }
+
+    /// Counts received bytes.
+    pub fn count_received(&self, bytes: usize) {
+        self.received.store(self.received.load(Relaxed) + bytes as u64, Relaxed);
+    }
+
+    /// Queues what is known about the next head.
+    pub fn push_head(&self, head: Head) {
+        self.heads.lock().push_back(head);
+    }
+
+    /// What is known about the request that the HTTP library has just parsed.
+    pub fn pop_head(&self) -> Head {
+        self.heads.lock().pop_front().unwrap_or_default()
+    }
+
+    /// Plain HTTP arrived at a TLS port: every request is refused.
+    pub fn misdirect(&self) {
+        self.misdirected.store(true, Relaxed);
+    }
+
+    /// Whether every request is refused.
+    pub fn is_misdirected(&self) -> bool {
+        self.misdirected.load(Relaxed)
+    }
+
+    /// A request begins.
+    pub fn request_began(&self) {
+        self.requests.store(self.requests() + 1, Relaxed);
+        self.active.store(self.active.load(Relaxed) + 1, Relaxed);
+        if self.phase() != Phase::Body {
+            self.enter(Phase::Serving);
+        }
+    }
+
+    /// The last byte of a request's answer is on its way.
+    pub fn request_ended(&self) {
+        let active = self.active.load(Relaxed).saturating_sub(1);
+        self.active.store(active, Relaxed);
+        if active == 0 && self.phase() != Phase::Lingering {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    /// How many requests have begun.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// The peer is waited for: for the rest of a head or of a body, or for a next request.
+    pub fn waiting(&self, phase: Phase) {
+        let current = self.phase();
+        // The time of a head and of a pause is counted from its begin, whatever trickles in.
+        if current == phase || current == Phase::Handshake || current == Phase::Lingering {
+            return;
+        }
+        if phase == Phase::Idle && self.active.load(Relaxed) > 0 {
+            return;
+        }
+        self.enter(phase);
+    }
+
+    /// Whether the peer has used up its time.
+    pub fn overdue(&self, settings: &ListenerSettings) -> bool {
+        let now = clock::tick();
+        let blocked = self.write_blocked_since.load(Relaxed);
+        if blocked != 0 && clock::elapsed(blocked, now) > settings.send_timeout {
+            return true;
+        }
+        let limit = match self.phase() {
+            Phase::Handshake | Phase::Head => settings.head_timeout,
+            Phase::Idle => settings.idle_timeout,
+            Phase::Body => settings.body_timeout,
+            Phase::Serving => return false,
+            Phase::Lingering => settings.linger_timeout,
+        };
+        clock::elapsed(self.since.load(Relaxed), now) > limit
+    }
+}

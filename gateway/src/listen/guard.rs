@@ -1,0 +1,354 @@
+//! The stream under the HTTP/1 library. It sees every byte of a client before the library does, follows the message
+//! framing, and shows the library only heads that passed [`super::head::check`]. A refused head is replaced by a
+//! stand-in, so that its answer is written in its turn and by the same code as any other.
+//!
+//! Because the library only ever sees complete heads, it never holds half a one. Bytes are copied once, from a
+//! buffer of the worker, which saves a second buffer for each connection.
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{
+    chunk::ChunkScan,
+    conn::{Connection, Head, Phase},
+    head::{self, BodyFraming},
+};
+
+/// Size of a worker's read buffer.
+const READ_SIZE: usize = 16 * 1024;
+/// What the library sees in place of a refused head.
+const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
+/// Bytes of a lingering peer that are read before the connection is cut.
+const LINGER_BYTES: u64 = 16 * 1024 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE].into_boxed_slice());
+}
+
+/// A client stream with its guard.
+pub struct Guarded<S> {
+    stream: S,
+    connection: Arc<Connection>,
+    framing: Framing,
+    /// Bytes of a head that is not complete yet, or input that waits to be passed on.
+    held: Vec<u8>,
+    /// How much of `held` is checked and may be passed on.
+    ready: usize,
+    lingered: u64,
+    write_closed: bool,
+}
+
+#[derive(Debug)]
+enum Framing {
+    /// A head is next. `searched` bytes of `held` have no end of head in them.
+    Head { searched: usize },
+    /// Bytes of a body.
+    Length(u64),
+    /// A chunked body.
+    Chunked(ChunkScan),
+    /// A chunked body turned out to be malformed.
+    Broken,
+    /// A head was refused: nothing of the peer counts any more.
+    Refused,
+}
+
+impl<S> Guarded<S> {
+    /// Guards a stream. `early` are bytes that were already read from it.
+    pub fn new(stream: S, connection: Arc<Connection>, early: Vec<u8>) -> Self {
+        let mut guard = Self {
+            stream,
+            connection,
+            framing: Framing::Head { searched: 0 },
+            held: early,
+            ready: 0,
+            lingered: 0,
+            write_closed: false,
+        };
+        if guard.connection.is_tunnel() {
+            guard.ready = guard.held.len();
+        } else if !guard.held.is_empty() {
+            guard.scan_held();
+        }
+        guard
+    }
+
+    /// Checks what is held and not checked yet.
+    fn scan_held(&mut self) {
+        let mut held = std::mem::take(&mut self.held);
+        let from = self.ready;
+        let (passed, refused) = self.scan(&mut held[from..], true);
+        self.ready = from + passed;
+        if refused {
+            held.truncate(self.ready);
+            held.extend_from_slice(STAND_IN);
+            self.ready = held.len();
+        }
+        self.held = held;
+    }
+
+    /// Follows the framing through `bytes`; says how many may be passed on, and whether a head was refused there.
+    /// What is left is the beginning of a head.
+    fn scan(&mut self, bytes: &mut [u8], held: bool) -> (usize, bool) {
+        let mut at = 0;
+        while at < bytes.len() {
+            match &mut self.framing {
+                Framing::Length(left) => {
+                    let taken = (*left).min((bytes.len() - at) as u64);
+                    at += taken as usize;
+                    *left -= taken;
+                    self.connection.enter(Phase::Serving);
+                    if *left == 0 {
+                        self.message_end();
+                    }
+                }
+                Framing::Chunked(scan) => {
+                    self.connection.enter(Phase::Serving);
+                    match scan.advance(&bytes[at..]) {
+                        Ok(taken) => at += taken,
+                        Err(_) => {
+                            self.framing = Framing::Broken;
+                            return (at, false);
+                        }
+                    }
+                    if *scan == ChunkScan::Done {
+                        self.message_end();
+                    }
+                }
+                Framing::Head { searched } => {
+                    let searched = if held { std::mem::take(searched) } else { 0 };
+                    match self.scan_head(&bytes[at..], searched) {
+                        HeadScan::Passed(taken) => at += taken,
+                        HeadScan::Partial => return (at, false),
+                        HeadScan::Refused => return (at, true),
+                    }
+                }
+                Framing::Broken | Framing::Refused => return (at, false),
+            }
+        }
+        (at, false)
+    }
+
+    fn message_end(&mut self) {
+        self.framing = Framing::Head { searched: 0 };
+    }
+
+    /// The stream has nothing: notes what the peer is waited for.
+    fn note_waiting(&self) {
+        match &self.framing {
+            _ if self.connection.is_tunnel() => {}
+            Framing::Length(_) | Framing::Chunked(_) => self.connection.waiting(Phase::Body),
+            Framing::Head { .. } if self.held.is_empty() => self.connection.waiting(Phase::Idle),
+            Framing::Head { .. } => self.connection.waiting(Phase::Head),
+            Framing::Broken | Framing::Refused => {}
+        }
+    }
+
+    fn scan_head(&mut self, bytes: &[u8], searched: usize) -> HeadScan {
+        // Empty lines in front of a request line are skipped (RFC 9112 §2.2).
+        let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        let text = &bytes[blank..];
+        if text.is_empty() {
+            return if blank > 64 { self.refuse(400) } else { HeadScan::Partial };
+        }
+        let Some(end) = head::end_of_head(text, searched.saturating_sub(blank)) else {
+            self.framing = Framing::Head { searched: bytes.len() };
+            return match head::refuse_partial(text) {
+                Some(status) => self.refuse(status),
+                None => HeadScan::Partial,
+            };
+        };
+        let text = &text[..end];
+        if end > head::MAX_HEAD {
+            return self.refuse(400);
+        }
+        match head::check(text) {
+            Err(status) => self.refuse(status),
+            Ok(accepted) => {
+                self.connection.push_head(Head {
+                    length: end as u32,
+                    odd_names: accepted.odd_names,
+                    ..Head::default()
+                });
+                self.connection.enter(Phase::Serving);
+                self.framing = match accepted.framing {
+                    BodyFraming::Length(0) => Framing::Head { searched: 0 },
+                    BodyFraming::Length(length) => Framing::Length(length),
+                    BodyFraming::Chunked => Framing::Chunked(ChunkScan::START),
+                };
+                HeadScan::Passed(blank + end)
+            }
+        }
+    }
+
+    fn refuse(&mut self, status: u16) -> HeadScan {
+        self.connection.push_head(Head { refusal: Some(status), ..Head::default() });
+        self.connection.enter(Phase::Serving);
+        self.connection.linger();
+        self.framing = Framing::Refused;
+        HeadScan::Refused
+    }
+}
+
+enum HeadScan {
+    /// So many bytes are a good head.
+    Passed(usize),
+    /// The head is not complete.
+    Partial,
+    /// The head is refused.
+    Refused,
+}
+
+impl<S: AsyncRead + Unpin> Guarded<S> {
+    /// Passes on what is held and checked. `None` if there is nothing.
+    fn deliver(&mut self, out: &mut ReadBufCursor<'_>) -> Option<()> {
+        if self.ready == 0 {
+            return None;
+        }
+        let count = self.ready.min(out.remaining());
+        out.put_slice(&self.held[..count]);
+        self.held.drain(..count);
+        self.ready -= count;
+        if self.held.is_empty() {
+            self.held = Vec::new();
+        }
+        Some(())
+    }
+
+    /// Reads once, and checks and passes on what came. Ready with `false` when nothing could be passed on yet.
+    fn poll_once(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut ReadBufCursor<'_>,
+    ) -> Poll<io::Result<bool>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let room = out.remaining().min(scratch.len());
+            let mut read = ReadBuf::new(&mut scratch[..room]);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
+                Poll::Pending => {
+                    self.note_waiting();
+                    return Poll::Pending;
+                }
+                Poll::Ready(outcome) => outcome?,
+            }
+            let bytes = read.filled_mut();
+            self.connection.count_received(bytes.len());
+            if bytes.is_empty() {
+                return Poll::Ready(Ok(true));
+            }
+            if self.connection.is_tunnel() {
+                out.put_slice(bytes);
+                return Poll::Ready(Ok(true));
+            }
+            if !self.held.is_empty() {
+                self.held.extend_from_slice(bytes);
+                self.scan_held();
+                return Poll::Ready(Ok(self.deliver(out).is_some()));
+            }
+            let (passed, refused) = self.scan(bytes, false);
+            out.put_slice(&bytes[..passed]);
+            if refused {
+                self.held.extend_from_slice(STAND_IN);
+                self.ready = self.held.len();
+                if passed == 0 {
+                    self.deliver(out);
+                }
+                return Poll::Ready(Ok(true));
+            }
+            self.held.extend_from_slice(&bytes[passed..]);
+            Poll::Ready(Ok(passed > 0))
+        })
+    }
+}
+
+impl<S: AsyncRead + Unpin> Read for Guarded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut out: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let guard = &mut *self;
+        if guard.deliver(&mut out).is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            match guard.framing {
+                // The answer to the refused head is on its way; the connection ends with it.
+                Framing::Refused => return Poll::Pending,
+                Framing::Broken => {
+                    guard.connection.linger();
+                    return Poll::Ready(Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "malformed chunk",
+                    )));
+                }
+                _ => {}
+            }
+            if ready!(guard.poll_once(cx, &mut out))? {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Write for Guarded<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.connection.wrote(outcome.is_ready());
+        outcome
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.connection.wrote(outcome.is_ready());
+        outcome
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let guard = &mut *self;
+        if !guard.write_closed {
+            ready!(Pin::new(&mut guard.stream).poll_shutdown(cx))?;
+            guard.write_closed = true;
+            guard.connection.enter(Phase::Lingering);
+        }
+        if !guard.connection.is_lingering() {
+            return Poll::Ready(Ok(()));
+        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            loop {
+                let mut read = ReadBuf::new(scratch);
+                match ready!(Pin::new(&mut guard.stream).poll_read(cx, &mut read)) {
+                    Ok(()) if read.filled().is_empty() => return Poll::Ready(Ok(())),
+                    Ok(()) => guard.lingered += read.filled().len() as u64,
+                    Err(_) => return Poll::Ready(Ok(())),
+                }
+                if guard.lingered > LINGER_BYTES {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! Binding: one listening socket per worker on the same port.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr, TcpListener},
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// Binds `count` sockets to one port. Port 0 lets the system choose; all get the same one.
+///
+/// # Errors
+/// The port is taken or may not be used; the message names the address.
+pub fn bind(address: IpAddr, port: u16, count: usize) -> io::Result<Vec<TcpListener>> {
+    let explain = |error: io::Error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on {}: {error}", SocketAddr::new(address, port)),
+        )
+    };
+    let mut address = SocketAddr::new(address, port);
+    // Sharing a port is for the workers of this process: a second process must not get in by accident.
+    drop(exclusive(address).map_err(explain)?);
+    let mut sockets = Vec::with_capacity(count);
+    for _ in 0..count.max(1) {
+        let socket = shared(address).map_err(explain)?;
+        address = socket.local_addr()?;
+        sockets.push(socket);
+    }
+    Ok(sockets)
+}
+
+fn exclusive(address: SocketAddr) -> io::Result<Socket> {
+    let socket = new_socket(address)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn shared(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = new_socket(address)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn new_socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn workers_share_a_port_and_strangers_do_not() {
+        let first = bind(Ipv4Addr::LOCALHOST.into(), 0, 2).expect("a free port");
+        let port = first[0].local_addr().expect("bound").port();
+        assert_eq!(first[1].local_addr().expect("bound").port(), port);
+        let error = bind(Ipv4Addr::LOCALHOST.into(), port, 1).expect_err("taken");
+        assert!(error.to_string().contains(&port.to_string()), "{error}");
+    }
+}

@@ -1,0 +1,174 @@
+//! The live configuration: a [`Snapshot`] compiled into what requests are executed against, and the only place where
+//! it is swapped.
+//!
+//! A [`LiveConfig`] is immutable. A request takes one and keeps it to its end; an old one goes when its last request
+//! has. What did not change between two snapshots, by `Arc` identity, is not compiled again. State that must outlive
+//! a swap (connections, balancing positions, counters) lives elsewhere and is found by identity.
+
+mod compile;
+mod host;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use headgate_config::{Settings, Snapshot};
+use http::HeaderValue;
+use parking_lot::Mutex;
+
+use self::compile::Compiler;
+pub use self::host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef};
+use crate::{
+    listen::tls::TlsState,
+    observe::{
+        access_log::{Escape, LogFormat},
+        metrics::Metrics,
+    },
+    route::host::HostTable,
+    upstream::{pool::KeepAlive, resolve::Resolver},
+};
+
+/// Everything that a request is executed against.
+pub struct LiveConfig {
+    /// Which host a request belongs to.
+    pub hosts: HostTable<Arc<LiveHost>>,
+    /// Certificates by server name.
+    pub tls: Arc<TlsState>,
+    /// Settings for all hosts.
+    pub settings: Arc<LiveSettings>,
+    /// What it was compiled from.
+    pub snapshot: Arc<Snapshot>,
+    /// Counts publications.
+    pub revision: u64,
+}
+
+/// Settings in the form in which requests use them.
+pub struct LiveSettings {
+    /// As configured.
+    pub spec: Arc<Settings>,
+    /// `Strict-Transport-Security`.
+    pub hsts: Option<HeaderValue>,
+    /// Bounds of keeping upstream connections.
+    pub keep_alive: KeepAlive,
+    /// Limits of client connections.
+    pub listener: ListenerSettings,
+    /// Form of the access log.
+    pub log_format: LogFormat,
+}
+
+/// Time limits of client connections.
+#[derive(Clone, Copy, Debug)]
+pub struct ListenerSettings {
+    /// For a TLS handshake, and for the head of a request.
+    pub head_timeout: Duration,
+    /// Between two reads of a body.
+    pub body_timeout: Duration,
+    /// Between two requests.
+    pub idle_timeout: Duration,
+    /// Between two writes to a client that takes nothing.
+    pub send_timeout: Duration,
+    /// For the last bytes of a peer whose connection ends.
+    pub linger_timeout: Duration,
+}
+
+impl LiveSettings {
+    fn new(spec: &Arc<Settings>) -> Self {
+        let hsts = spec.hsts.as_ref().and_then(|hsts| {
+            let mut text = format!("max-age={}", hsts.max_age);
+            if hsts.include_subdomains {
+                text.push_str("; includeSubDomains");
+            }
+            if hsts.preload {
+                text.push_str("; preload");
+            }
+            HeaderValue::from_str(&text).ok()
+        });
+        Self {
+            hsts,
+            keep_alive: KeepAlive {
+                connections: spec.upstream_keepalive,
+                requests: spec.upstream_keepalive_requests,
+                age: spec.upstream_keepalive_time,
+            },
+            listener: ListenerSettings {
+                head_timeout: spec.client_header_timeout,
+                body_timeout: spec.client_body_timeout,
+                idle_timeout: spec.keep_alive,
+                send_timeout: Duration::from_secs(60),
+                linger_timeout: Duration::from_secs(5),
+            },
+            log_format: log_format(spec),
+            spec: Arc::clone(spec),
+        }
+    }
+}
+
+/// The access log's format; the default where the configured one is wrong.
+fn log_format(spec: &Settings) -> LogFormat {
+    let Some(text) = &spec.log_format else { return LogFormat::default() };
+    LogFormat::compile(text, Escape::Default).unwrap_or_else(|error| {
+        tracing::warn!(%error, "log-format-upstream is not usable: the default format is written");
+        LogFormat::default()
+    })
+}
+
+/// Where the current configuration is published and read.
+pub struct Live {
+    current: ArcSwap<LiveConfig>,
+    revision: AtomicU64,
+    publisher: Mutex<Publisher>,
+}
+
+struct Publisher {
+    compiler: Compiler,
+    /// Configurations that requests may still use. They are dropped here, not on a worker: taking apart a large table
+    /// would hold up its requests.
+    retired: Vec<Arc<LiveConfig>>,
+}
+
+impl Live {
+    /// An empty configuration: every host is unknown. `https_port` is named in redirects that name a port.
+    pub fn new(resolver: Resolver, metrics: Arc<Metrics>) -> Self {
+        let mut compiler = Compiler::new(resolver, metrics);
+        let first = compiler.compile(Arc::new(Snapshot::default()), 0);
+        Self {
+            current: ArcSwap::from_pointee(first),
+            revision: AtomicU64::new(0),
+            publisher: Mutex::new(Publisher { compiler, retired: Vec::new() }),
+        }
+    }
+
+    /// Compiles a snapshot and makes it live. Requests that are on their way keep what they have.
+    pub fn publish(&self, snapshot: Snapshot) {
+        let mut publisher = self.publisher.lock();
+        let revision = self.revision() + 1;
+        let next = publisher.compiler.compile(Arc::new(snapshot), revision);
+        let old = self.current.swap(Arc::new(next));
+        self.revision.store(revision, Ordering::Release);
+        publisher.compiler.forget_unused();
+        publisher.retired.push(old);
+        publisher.retired.retain(|config| Arc::strong_count(config) > 1);
+    }
+
+    /// Drops configurations that no request uses any more. Called from time to time.
+    pub fn collect(&self) {
+        if let Some(mut publisher) = self.publisher.try_lock() {
+            publisher.retired.retain(|config| Arc::strong_count(config) > 1);
+        }
+    }
+
+    /// Counts publications; 0 before the first.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// The current configuration.
+    pub fn load(&self) -> Arc<LiveConfig> {
+        self.current.load_full()
+    }
+}

@@ -1,0 +1,124 @@
+//! Hosts and locations in the form in which requests use them.
+
+use std::sync::Arc;
+
+use headgate_config::{Host, HostPattern, HttpsRedirect, Location, ProxySettings, WhenEmpty};
+use http::HeaderValue;
+
+use crate::{
+    filter::variables::Variables,
+    observe::metrics::{LocationKey, Metrics, NameKey},
+    route::{path::PathTable, rewrite::RewriteProgram},
+    upstream::SharedUpstream,
+};
+
+/// A host with its compiled path table.
+pub struct LiveHost {
+    /// As configured.
+    pub spec: Arc<Host>,
+    /// Finds the location of a path; its indices are those of `locations`.
+    pub table: PathTable,
+    /// The locations in the order of the configuration.
+    pub locations: Vec<Arc<LiveLocation>>,
+    /// The host's exact names in metrics, its own first.
+    names: Vec<(Box<[u8]>, NameKey)>,
+}
+
+/// A location, ready to be executed.
+pub struct LiveLocation {
+    /// As configured.
+    pub spec: Arc<Location>,
+    /// What happens to its requests.
+    pub action: LiveAction,
+    /// The compiled rewrite.
+    pub rewrite: Option<RewriteProgram>,
+    /// The location in metrics.
+    pub key: LocationKey,
+    /// `upstream_host` where it has no variables.
+    pub(super) fixed_host: Option<HeaderValue>,
+}
+
+/// What happens to the requests of a location.
+pub enum LiveAction {
+    /// They are sent to an upstream.
+    Forward {
+        /// Where to.
+        upstream: UpstreamRef,
+        /// What happens while it has no endpoint.
+        when_empty: LiveWhenEmpty,
+    },
+    /// They are answered with the stock page of this status.
+    Respond(u16),
+    /// They are answered with an empty 200.
+    Health,
+    /// They are answered with 503.
+    Deny,
+}
+
+/// What happens while an upstream has no endpoint.
+pub enum LiveWhenEmpty {
+    /// The stock page of this status.
+    Respond(u16),
+    /// Another upstream.
+    Fallback(UpstreamRef),
+}
+
+/// An upstream as a location refers to it.
+pub type UpstreamRef = Arc<SharedUpstream>;
+
+impl LiveHost {
+    pub(super) fn new(
+        spec: &Arc<Host>,
+        table: PathTable,
+        locations: Vec<Arc<LiveLocation>>,
+        metrics: &Metrics,
+    ) -> Self {
+        let names = std::iter::once(&spec.pattern)
+            .chain(&spec.aliases)
+            .filter_map(|pattern| match pattern {
+                HostPattern::Exact(name) => Some((name.as_bytes().into(), metrics.name(name))),
+                _ => None,
+            })
+            .collect();
+        Self { spec: Arc::clone(spec), table, locations, names }
+    }
+
+    /// The name in metrics of a routing host that led here, if it is literally in the table.
+    pub fn metric_name(&self, host: &[u8]) -> Option<&NameKey> {
+        self.names.iter().find(|(name, _)| **name == *host).map(|(_, key)| key)
+    }
+}
+
+impl LiveLocation {
+    /// How its requests are sent.
+    pub fn proxy(&self) -> &ProxySettings {
+        &self.spec.proxy
+    }
+
+    /// Whether requests over plain HTTP may be redirected to HTTPS.
+    pub fn https_redirect(&self) -> HttpsRedirect {
+        self.spec.https_redirect
+    }
+
+    /// `Host` for the upstream, if it is not the client's.
+    pub fn upstream_host(&self, variables: &Variables<'_>) -> Option<HeaderValue> {
+        let text = self.spec.upstream_host.as_ref()?;
+        match &self.fixed_host {
+            Some(host) => Some(host.clone()),
+            None => HeaderValue::from_bytes(&variables.expand(text)).ok(),
+        }
+    }
+}
+
+impl LiveWhenEmpty {
+    /// Compiles `spec`; `find` knows the upstreams.
+    pub(super) fn new(
+        spec: &WhenEmpty,
+        find: impl Fn(&headgate_config::UpstreamId) -> Option<UpstreamRef>,
+    ) -> Self {
+        match spec {
+            WhenEmpty::Respond(status) => Self::Respond(*status),
+            WhenEmpty::Fallback(id) => find(id).map_or(Self::Respond(503), Self::Fallback),
+        }
+    }
+}

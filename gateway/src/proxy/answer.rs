@@ -1,0 +1,141 @@
+//! Answers on their way to the client: the gateway's own, and the upstream's with what the gateway adds. The only
+//! place where an error becomes a status.
+
+use headgate_config::Settings;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+
+use super::{
+    exchange::Exchange,
+    response_body::{ResponseBody, Source},
+};
+use crate::{error::ProxyError, live::LiveConfig, page};
+
+/// An answer before it is sent.
+pub struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    source: Source,
+    /// The connection ends with this answer.
+    close: bool,
+}
+
+impl Answer {
+    /// The stock page of a status.
+    pub fn page(status: StatusCode) -> Self {
+        let body = page::body(status, page::Style::default());
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(header::CONTENT_TYPE, page::CONTENT_TYPE);
+        Self { status, headers, source: Source::Full(Some(body)), close: false }
+    }
+
+    /// The stock page of a status given as number.
+    pub fn code(status: u16) -> Self {
+        Self::page(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    /// The answer to a head that was refused; the connection ends with it.
+    pub fn refused(status: u16) -> Self {
+        Self { close: true, ..Self::code(status) }
+    }
+
+    /// The answer to plain HTTP at the TLS port.
+    pub fn misdirected() -> Self {
+        let page =
+            page::bad_request(page::BadRequest::PlainHttpOnHttpsPort, page::Style::default());
+        Self {
+            close: true,
+            source: Source::Full(Some(page)),
+            ..Self::page(StatusCode::BAD_REQUEST)
+        }
+    }
+
+    /// An answer without a body.
+    pub fn empty(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::with_capacity(4), source: Source::Empty, close: false }
+    }
+
+    /// A redirect. Without a valid `Location` it is an error of the configuration.
+    pub fn redirect(status: StatusCode, location: Option<HeaderValue>) -> Self {
+        let Some(location) = location else {
+            return Self::page(StatusCode::INTERNAL_SERVER_ERROR);
+        };
+        let mut answer = Self::page(status);
+        answer.headers.insert(header::LOCATION, location);
+        answer
+    }
+
+    /// The answer of an upstream.
+    pub fn upstream(status: StatusCode, headers: HeaderMap, source: Source) -> Self {
+        Self { status, headers, source, close: false }
+    }
+
+    /// Adds what all answers carry and makes the response.
+    pub fn finish(
+        mut self,
+        mut exchange: Box<Exchange>,
+        live: &LiveConfig,
+    ) -> Response<ResponseBody> {
+        let settings = &live.settings;
+        if let Some(hsts) = &settings.hsts
+            && exchange.connection.tls
+            && exchange.is_located()
+        {
+            self.headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        let switching = self.status == StatusCode::SWITCHING_PROTOCOLS;
+        if exchange.version() != Version::HTTP_2
+            && !switching
+            && self.closes(&exchange, &settings.spec)
+        {
+            self.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        exchange.status = self.status.as_u16();
+        exchange.head_sent = head_length(&self.headers);
+        let mut response = Response::new(ResponseBody::new(self.source, exchange));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+
+    fn closes(&self, exchange: &Exchange, settings: &Settings) -> bool {
+        if self.close {
+            exchange.connection.linger();
+            return true;
+        }
+        exchange.worker.is_draining()
+            || settings.keep_alive.is_zero()
+            || exchange.connection.requests() >= settings.keep_alive_requests
+    }
+}
+
+impl From<ProxyError> for Answer {
+    fn from(error: ProxyError) -> Self {
+        // After these the rest of the request is not worth reading, or cannot be found.
+        let close = matches!(
+            error,
+            ProxyError::BadRequest
+                | ProxyError::BodyTooLarge
+                | ProxyError::ClientGone
+                | ProxyError::EmptyRewrite
+        );
+        Self { close, ..Self::page(error.status()) }
+    }
+}
+
+/// Bytes that a head takes on the wire, status line included, as HTTP/1 writes it.
+fn head_length(headers: &HeaderMap) -> u64 {
+    const STATUS_LINE: usize = 17;
+    let lines: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    (STATUS_LINE + lines + 2) as u64
+}
+
+/// A path or URL with the query of the request.
+pub fn with_query(mut url: Vec<u8>, query: Option<&[u8]>) -> Option<HeaderValue> {
+    // A lone `?` is lost in a rewrite.
+    if let Some(query) = query.filter(|query| !query.is_empty()) {
+        url.push(b'?');
+        url.extend_from_slice(query);
+    }
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(url)).ok()
+}

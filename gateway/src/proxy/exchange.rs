@@ -1,0 +1,287 @@
+//! What is remembered of a request until its last byte was sent: the material of the access log and the metrics.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderValue, Method, Request, Uri, Version, header};
+use hyper::body::Incoming;
+use smallvec::SmallVec;
+
+use crate::{
+    error::ProxyError,
+    listen::conn::{Connection, Head},
+    live::{LiveConfig, LiveHost, LiveLocation},
+    observe::{
+        access_log,
+        metrics::{self, NameKey, RequestRecord, UpstreamTimes},
+    },
+    upstream::{WorkerUpstream, pool::Endpoint},
+    worker::Worker,
+};
+
+/// One request and its answer. Recorded when it is dropped.
+pub struct Exchange {
+    /// The worker that serves it.
+    pub worker: Rc<Worker>,
+    /// The connection that it came on.
+    pub connection: Arc<Connection>,
+    /// Status of the answer.
+    pub status: u16,
+    /// Bytes of the answer's head, about.
+    pub head_sent: u64,
+    /// Bytes of the answer's body.
+    pub body_sent: u64,
+    /// Bytes of the request's body.
+    pub body_received: u64,
+    /// The tries, in order.
+    pub attempts: SmallVec<[Attempt; 1]>,
+    started: Instant,
+    logged: bool,
+    counted: Rc<metrics::Connection>,
+    live: Rc<Arc<LiveConfig>>,
+    method: Method,
+    uri: Uri,
+    version: Version,
+    head_received: u64,
+    request_id: Option<HeaderValue>,
+    referer: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    captured: access_log::Captured,
+    host: Option<NameKey>,
+    host_name: SmallVec<[u8; 48]>,
+    location: Option<Arc<LiveLocation>>,
+    upstream: Option<Rc<WorkerUpstream>>,
+}
+
+/// One try to get an answer from an endpoint.
+pub struct Attempt {
+    /// Who was asked.
+    pub endpoint: Rc<Endpoint>,
+    /// When.
+    pub started: Instant,
+    /// Time until a connection was ready.
+    pub connect: Option<Duration>,
+    /// Time until the head of the answer was there.
+    pub header: Option<Duration>,
+    /// Time until the end.
+    pub response: Option<Duration>,
+    /// Status of the answer, or of the failure.
+    pub status: Option<u16>,
+    /// Bytes of the answer's body.
+    pub length: u64,
+}
+
+impl Attempt {
+    /// A try that begins now.
+    pub fn new(endpoint: &Rc<Endpoint>) -> Self {
+        Self {
+            endpoint: Rc::clone(endpoint),
+            started: Instant::now(),
+            connect: None,
+            header: None,
+            response: None,
+            status: None,
+            length: 0,
+        }
+    }
+
+    /// Notes that it failed.
+    pub fn fail(&mut self, error: ProxyError) {
+        self.response = Some(self.started.elapsed());
+        self.status = Some(error.status().as_u16());
+    }
+}
+
+impl Exchange {
+    /// Starts the record of a request.
+    pub fn begin(
+        worker: Rc<Worker>,
+        connection: Arc<Connection>,
+        counted: Rc<metrics::Connection>,
+        request: &Request<Incoming>,
+        head: &Head,
+        live: &Rc<Arc<LiveConfig>>,
+    ) -> Box<Self> {
+        connection.request_began();
+        counted.request_started();
+        let headers = request.headers();
+        let spec = &live.settings.spec;
+        let logged = spec.access_log;
+        let note = |name| if logged { headers.get(name).cloned() } else { None };
+        let request_id = match headers.get("x-request-id").filter(|id| !id.is_empty()) {
+            Some(id) => Some(id.clone()),
+            None => spec.generate_request_id.then(|| worker.request_id()),
+        };
+        Box::new(Self {
+            status: 0,
+            head_sent: 0,
+            body_sent: 0,
+            body_received: 0,
+            attempts: SmallVec::new(),
+            started: Instant::now(),
+            logged,
+            counted,
+            live: Rc::clone(live),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            head_received: if head.length > 0 {
+                u64::from(head.length)
+            } else {
+                head_length(request)
+            },
+            request_id,
+            referer: note(header::REFERER),
+            user_agent: note(header::USER_AGENT),
+            captured: if logged { live.settings.log_format.capture(headers) } else { Vec::new() },
+            host: None,
+            host_name: SmallVec::new(),
+            location: None,
+            upstream: None,
+            worker,
+            connection,
+        })
+    }
+
+    /// Notes which host serves it.
+    pub fn set_host(&mut self, host: &LiveHost, name: &[u8]) {
+        self.host_name.extend_from_slice(name);
+        self.host = match host.metric_name(name) {
+            Some(key) => Some(key.clone()),
+            None => std::str::from_utf8(name)
+                .ok()
+                .and_then(|name| self.worker.metrics.undefined_host(name)),
+        };
+    }
+
+    /// Notes which location serves it.
+    pub fn set_location(&mut self, location: &Arc<LiveLocation>) {
+        self.logged &= location.spec.access_log;
+        self.location = Some(Arc::clone(location));
+    }
+
+    /// Notes which upstream it is sent to.
+    pub fn set_upstream(&mut self, upstream: &Rc<WorkerUpstream>) {
+        self.upstream = Some(Rc::clone(upstream));
+    }
+
+    /// Leaves it out of the log and the metrics.
+    pub fn stay_silent(&mut self) {
+        self.logged = false;
+        self.location = None;
+    }
+
+    /// The id of the request: the client's, or a new one.
+    pub fn request_id(&self) -> Option<&HeaderValue> {
+        self.request_id.as_ref()
+    }
+
+    /// Whether a location was found: its answers carry what the configuration adds to all of them.
+    pub fn is_located(&self) -> bool {
+        self.location.is_some()
+    }
+
+    /// Version of HTTP that the client speaks.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Method of the request.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    fn record(&self, elapsed: Duration) {
+        let Some(location) = &self.location else { return };
+        let upstream = match self.attempts.as_slice() {
+            [one] => Some(UpstreamTimes {
+                connect: one.connect,
+                header: one.header,
+                response: one.response,
+            }),
+            _ => None,
+        };
+        self.worker.metrics.record(&RequestRecord {
+            location: &location.key,
+            host: self.host.as_ref(),
+            canary: None,
+            method: &self.method,
+            status: self.status,
+            request_time: elapsed,
+            request_length: self.head_received + self.body_received,
+            bytes_sent: self.head_sent + self.body_sent,
+            upstream,
+        });
+    }
+
+    fn log(&self, elapsed: Duration) {
+        let attempts: SmallVec<[access_log::Attempt<'_>; 1]> = self
+            .attempts
+            .iter()
+            .map(|attempt| access_log::Attempt {
+                addr: &attempt.endpoint.text,
+                status: attempt.status,
+                connect_time: attempt.connect,
+                header_time: attempt.header,
+                response_time: attempt.response,
+                response_length: attempt.length,
+                after_redirect: false,
+            })
+            .collect();
+        let connection = &*self.connection;
+        let scheme = if connection.tls { "https" } else { "http" };
+        let record = access_log::AccessRecord {
+            remote_addr: connection.peer_ip.to_str().unwrap_or("-"),
+            remote_port: connection.peer.port(),
+            method: self.method.as_str(),
+            target: self.uri.path_and_query().map_or(b"", |target| target.as_str().as_bytes()),
+            version: self.version,
+            scheme,
+            access_scheme: scheme,
+            host: &self.host_name,
+            status: self.status,
+            body_bytes_sent: self.body_sent,
+            bytes_sent: self.head_sent + self.body_sent,
+            referer: self.referer.as_ref().map(HeaderValue::as_bytes),
+            user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
+            captured: &self.captured,
+            request_length: self.head_received + self.body_received,
+            request_time: elapsed,
+            connection_requests: connection.requests(),
+            upstream_name: self.upstream.as_ref().map_or("", |upstream| upstream.name()),
+            attempts: &attempts,
+            request_id: self.request_id.as_ref().map_or(b"", HeaderValue::as_bytes),
+            origin: self.location.as_ref().map(|location| &*location.spec.origin),
+            ..access_log::AccessRecord::default()
+        };
+        self.worker.log.write(&self.live.settings.log_format, &record);
+    }
+}
+
+/// Bytes of the head of a request that came without a text form, as HTTP/1 would write it.
+fn head_length(request: &Request<Incoming>) -> u64 {
+    let lines: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let target = request.uri().path_and_query().map_or(1, |target| target.as_str().len());
+    (request.method().as_str().len() + target + 12 + lines + 2) as u64
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let elapsed = self.started.elapsed();
+        if let Some(last) = self.attempts.last_mut()
+            && last.response.is_none()
+        {
+            last.response = Some(last.started.elapsed());
+        }
+        self.record(elapsed);
+        if self.logged {
+            self.log(elapsed);
+        }
+        self.connection.request_ended();
+        self.counted.request_finished();
+    }
+}

@@ -1,0 +1,120 @@
+//! The request as the client sent it, checked once for all that comes later (routing §3.1).
+
+use std::{borrow::Cow, cell::Cell};
+
+use bytes::Bytes;
+use headgate_config::ForwardedHeaders;
+use http::{HeaderValue, Request, Version, header, request::Parts};
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+
+use super::tunnel::ClientUpgrade;
+use crate::{
+    error::ProxyError,
+    filter::request_headers::Client,
+    listen::conn::{Connection, Head},
+    route::{
+        name::{HostName, routing_host},
+        target::{Target, normalise},
+    },
+};
+
+/// The head of a request.
+pub struct Inbound {
+    /// As the HTTP library parsed it.
+    pub parts: Parts,
+    /// What the guard knows besides.
+    pub head: Head,
+    /// `Host`, or `:authority`.
+    host: Option<HeaderValue>,
+    raw_target: Bytes,
+    on_upgrade: Cell<Option<OnUpgrade>>,
+}
+
+impl Inbound {
+    /// Takes a request apart.
+    pub fn split(mut request: Request<Incoming>, head: Head) -> (Self, Incoming) {
+        let wants_upgrade = request.headers().contains_key(header::UPGRADE);
+        let on_upgrade = Cell::new(wants_upgrade.then(|| hyper::upgrade::on(&mut request)));
+        let (parts, body) = request.into_parts();
+        let host = match parts.version {
+            Version::HTTP_2 => parts
+                .uri
+                .authority()
+                .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())
+                .or_else(|| parts.headers.get(header::HOST).cloned()),
+            _ => parts.headers.get(header::HOST).cloned(),
+        };
+        let raw_target = head.raw_target.clone().unwrap_or_default();
+        (Self { parts, head, host, raw_target, on_upgrade }, body)
+    }
+
+    /// Refuses what cannot be routed, and says which host is asked for.
+    pub fn check(&self) -> Result<HostName<'_>, ProxyError> {
+        let Parts { method, uri, headers, version, .. } = &self.parts;
+        if matches!(method.as_str(), "CONNECT" | "TRACE") {
+            return Err(ProxyError::MethodNotAllowed);
+        }
+        if *version == Version::HTTP_2 {
+            let upper =
+                method.as_str().bytes().all(|b| b.is_ascii_uppercase() || matches!(b, b'_' | b'-'));
+            // Both forms of the host at once are a duplicate Host (routing §3.1).
+            if !upper || (uri.authority().is_some() && headers.contains_key(header::HOST)) {
+                return Err(ProxyError::BadRequest);
+            }
+        }
+        let host = match (&self.host, uri.authority()) {
+            // The absolute form wins for routing (routing §3.1).
+            (_, Some(authority)) => authority.as_str().as_bytes(),
+            (Some(host), None) => host.as_bytes(),
+            // HTTP/1.0 without Host: the default host. HTTP/1.1 was refused before.
+            (None, None) if *version == Version::HTTP_10 => return Ok(HostName::none()),
+            (None, None) => return Err(ProxyError::BadRequest),
+        };
+        if host.contains(&b'@') {
+            return Err(ProxyError::BadRequest);
+        }
+        routing_host(host).map_err(|_| ProxyError::BadRequest)
+    }
+
+    /// The path that is matched, and the query.
+    pub fn normalise(&self) -> Result<Target<'_>, ProxyError> {
+        normalise(self.raw_target()).map_err(|_| ProxyError::BadRequest)
+    }
+
+    /// The target as the client sent it; of the absolute form its path and query.
+    pub fn raw_target(&self) -> &[u8] {
+        if !self.raw_target.is_empty() {
+            return &self.raw_target;
+        }
+        self.parts.uri.path_and_query().map_or(b"/", |target| target.as_str().as_bytes())
+    }
+
+    /// The `Host` header as sent; empty if there is none.
+    pub fn host_header(&self) -> Cow<'_, HeaderValue> {
+        self.host.as_ref().map_or(Cow::Owned(HeaderValue::from_static("")), Cow::Borrowed)
+    }
+
+    /// The client as far as its headers are believed.
+    pub fn client<'a>(&'a self, connection: &Connection, rules: &ForwardedHeaders) -> Client<'a> {
+        let (host, headers) = (self.host_header().into_owned(), &self.parts.headers);
+        if rules.trusted {
+            Client::behind_proxy(connection, host, headers, rules.append_for)
+        } else {
+            Client::direct(connection, host, headers)
+        }
+    }
+
+    /// The protocol that the client wants to change to. Only HTTP/1.1 can (RFC 9110 §7.8).
+    pub fn upgrade(&self) -> Option<&HeaderValue> {
+        if self.parts.version != Version::HTTP_11 {
+            return None;
+        }
+        self.parts.headers.get(header::UPGRADE).filter(|value| !value.is_empty())
+    }
+
+    /// The client's side of an upgrade, to be taken once, if it wants one.
+    pub fn take_upgrade(&self) -> Option<ClientUpgrade> {
+        let wanted = self.upgrade()?.clone();
+        self.on_upgrade.take().map(|ready| ClientUpgrade { wanted, ready })
+    }
+}

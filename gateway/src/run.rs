@@ -1,0 +1,192 @@
+//! Starting and stopping the workers.
+//!
+//! Shutdown in order: no new connections; idle ones are closed, others end with their current answer (HTTP/1:
+//! `Connection: close`, HTTP/2: GOAWAY); what is left at the deadline is cut.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr, TcpListener},
+    rc::Rc,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use tokio::{net, runtime::Builder, task::spawn_local, time};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock,
+    listen::{self, Connections, Security, sockets},
+    live::Live,
+    observe::{
+        access_log::AccessLog,
+        metrics::{Metrics, WorkerMetrics},
+        request_id::RequestIds,
+    },
+    worker::Worker,
+};
+
+/// Time between two rounds of a worker's regular work, in ticks of the clock.
+const HOUSEKEEPING_TICKS: u32 = 5;
+
+/// What is fixed for the life of the process.
+#[derive(Clone, Debug)]
+pub struct Startup {
+    /// Address of all listeners.
+    pub address: IpAddr,
+    /// Port for HTTP; 0 lets the system choose.
+    pub http_port: u16,
+    /// Port for HTTPS; 0 lets the system choose.
+    pub https_port: u16,
+    /// Worker threads.
+    pub workers: usize,
+    /// How long requests may take to end at shutdown.
+    pub grace: Duration,
+}
+
+/// The running workers.
+pub struct Gateway {
+    /// Where HTTP is served.
+    pub http: SocketAddr,
+    /// Where HTTPS is served.
+    pub https: SocketAddr,
+    stop: CancellationToken,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What a worker thread starts with.
+struct Seat {
+    http: TcpListener,
+    https: TcpListener,
+    https_port: u16,
+    live: Arc<Live>,
+    metrics: WorkerMetrics,
+    log: crate::observe::access_log::WorkerLog,
+    ids: RequestIds,
+    stop: CancellationToken,
+    grace: Duration,
+}
+
+/// Binds the ports and starts the workers.
+///
+/// # Errors
+/// A port cannot be bound, or the system gives no thread or no randomness.
+pub fn start(
+    startup: &Startup,
+    live: &Arc<Live>,
+    metrics: &Arc<Metrics>,
+    log: &AccessLog,
+) -> io::Result<Gateway> {
+    clock::advance();
+    let count = startup.workers.max(1);
+    let http = sockets::bind(startup.address, startup.http_port, count)?;
+    let https = sockets::bind(startup.address, startup.https_port, count)?;
+    let mut gateway = Gateway {
+        http: http[0].local_addr()?,
+        https: https[0].local_addr()?,
+        stop: CancellationToken::new(),
+        threads: Vec::with_capacity(count),
+    };
+    for (index, (http, https)) in http.into_iter().zip(https).enumerate() {
+        let seat = Seat {
+            http,
+            https,
+            https_port: gateway.https.port(),
+            live: Arc::clone(live),
+            metrics: metrics.worker(),
+            log: log.worker(),
+            ids: RequestIds::from_os()
+                .map_err(|_| io::Error::other("the system gives no randomness"))?,
+            stop: gateway.stop.clone(),
+            grace: startup.grace,
+        };
+        let thread =
+            thread::Builder::new().name(format!("worker-{index}")).spawn(move || work(seat))?;
+        gateway.threads.push(thread);
+    }
+    Ok(gateway)
+}
+
+impl Gateway {
+    /// Stops accepting, lets requests end, and waits for the workers. Blocks the thread.
+    pub fn shut_down(self) {
+        self.stop.cancel();
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker ended by a panic");
+            }
+        }
+    }
+}
+
+/// The life of a worker thread.
+fn work(seat: Seat) {
+    let runtime = match Builder::new_current_thread().enable_all().build_local(Default::default()) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "a worker cannot start");
+            return;
+        }
+    };
+    runtime.block_on(async move {
+        let Seat { http, https, https_port, live, metrics, log, ids, stop, grace } = seat;
+        let worker = Rc::new(Worker::new(live, ids, https_port, metrics, log));
+        let connections = Rc::new(Connections::default());
+        for (socket, security) in [(http, Security::Plain), (https, Security::Tls)] {
+            match net::TcpListener::from_std(socket) {
+                Ok(listener) => {
+                    let (worker, connections) = (Rc::clone(&worker), Rc::clone(&connections));
+                    spawn_local(listen::accept(
+                        worker,
+                        connections,
+                        listener,
+                        security,
+                        stop.clone(),
+                    ));
+                }
+                Err(error) => tracing::error!(%error, "a listener cannot be used"),
+            }
+        }
+        housekeeping(&worker, &connections, &stop).await;
+        drain(&worker, &connections, grace).await;
+        worker.tick();
+    });
+}
+
+/// Does the regular work until `stop`.
+async fn housekeeping(worker: &Worker, connections: &Connections, stop: &CancellationToken) {
+    let mut ticks = time::interval(clock::TICK);
+    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Skip);
+    for round in 0u32.. {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        clock::advance();
+        if round.is_multiple_of(HOUSEKEEPING_TICKS) {
+            connections.sweep(worker);
+            worker.tick();
+        }
+    }
+}
+
+async fn drain(worker: &Worker, connections: &Connections, grace: Duration) {
+    worker.drain();
+    let deadline = Instant::now() + grace;
+    worker.tunnels.close();
+    while !(connections.is_empty() && worker.tunnels.is_empty()) && Instant::now() < deadline {
+        clock::advance();
+        connections.sweep(worker);
+        time::sleep(clock::TICK / 4).await;
+    }
+    if !connections.is_empty() {
+        tracing::warn!(
+            left = connections.len(),
+            "connections are cut at the end of the grace period"
+        );
+        connections.abort_all();
+        time::sleep(clock::TICK / 10).await;
+    }
+}

@@ -1,0 +1,130 @@
+//! What all workers share about upstreams: their current endpoints. Written when a snapshot is published and by name
+//! resolution; read by each worker when the version changed.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use headgate_config::{Endpoints, Upstream, UpstreamId};
+
+use super::resolve::{Resolution, Resolver};
+
+/// One upstream, shared by all workers and all generations of the route table.
+#[derive(Debug)]
+pub struct SharedUpstream {
+    /// `namespace-service-port`, for logs.
+    pub name: Box<str>,
+    /// Where workers keep what is theirs.
+    pub slot: usize,
+    addresses: ArcSwap<Vec<SocketAddr>>,
+    version: AtomicU64,
+}
+
+impl SharedUpstream {
+    fn new(id: &UpstreamId, slot: usize) -> Self {
+        Self {
+            name: id.to_string().into_boxed_str(),
+            slot,
+            addresses: ArcSwap::default(),
+            version: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts changes of the addresses.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The current addresses.
+    pub fn addresses(&self) -> Arc<Vec<SocketAddr>> {
+        self.addresses.load_full()
+    }
+
+    /// Replaces the addresses, if they differ.
+    pub fn set_addresses(&self, addresses: &[SocketAddr]) {
+        if **self.addresses.load() != *addresses {
+            self.addresses.store(Arc::new(addresses.to_vec()));
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+}
+
+/// All upstreams, by identity. Owned by the publisher of snapshots.
+pub struct Registry {
+    entries: HashMap<UpstreamId, Entry>,
+    free_slots: Vec<usize>,
+    slots: usize,
+    resolver: Resolver,
+}
+
+struct Entry {
+    spec: Arc<Upstream>,
+    shared: Arc<SharedUpstream>,
+    /// Keeps the name of an upstream resolved, as long as it is held.
+    resolution: Option<Resolution>,
+}
+
+impl Registry {
+    /// An empty registry that resolves names with `resolver`.
+    pub fn new(resolver: Resolver) -> Self {
+        Self { entries: HashMap::new(), free_slots: Vec::new(), slots: 0, resolver }
+    }
+
+    /// Brings an upstream up to date and returns it.
+    pub fn upsert(&mut self, spec: &Arc<Upstream>) -> Arc<SharedUpstream> {
+        if let Some(entry) = self.entries.get_mut(&spec.id) {
+            if !Arc::ptr_eq(&entry.spec, spec) {
+                let same_name = entry.spec.endpoints == spec.endpoints;
+                entry.spec = Arc::clone(spec);
+                if !same_name {
+                    entry.resolution = None;
+                    entry.resolution = point(&entry.shared, spec, &self.resolver);
+                }
+            }
+            return Arc::clone(&entry.shared);
+        }
+        let slot = self.free_slots.pop().unwrap_or_else(|| {
+            self.slots += 1;
+            self.slots - 1
+        });
+        let shared = Arc::new(SharedUpstream::new(&spec.id, slot));
+        let resolution = point(&shared, spec, &self.resolver);
+        let entry = Entry { spec: Arc::clone(spec), shared: Arc::clone(&shared), resolution };
+        self.entries.insert(spec.id.clone(), entry);
+        shared
+    }
+
+    /// The upstream of this identity.
+    pub fn find(&self, id: &UpstreamId) -> Option<&Arc<SharedUpstream>> {
+        self.entries.get(id).map(|entry| &entry.shared)
+    }
+
+    /// Forgets upstreams that are not wanted any more. Requests that are on their way keep theirs.
+    pub fn retain(&mut self, wanted: impl Fn(&UpstreamId) -> bool) {
+        let free = &mut self.free_slots;
+        self.entries.retain(|id, entry| {
+            let keep = wanted(id);
+            if !keep {
+                free.push(entry.shared.slot);
+            }
+            keep
+        });
+    }
+}
+
+/// Sets the addresses of an upstream, or starts to resolve its name.
+fn point(shared: &Arc<SharedUpstream>, spec: &Upstream, resolver: &Resolver) -> Option<Resolution> {
+    match &spec.endpoints {
+        Endpoints::Addresses(addresses) => {
+            shared.set_addresses(addresses);
+            None
+        }
+        Endpoints::Name { name, port } => Some(resolver.follow(Arc::clone(shared), name, *port)),
+    }
+}

@@ -1,0 +1,96 @@
+//! One worker: a thread with its own listeners, upstream connections, counters and log buffer. Nothing of it is
+//! handed to another thread.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
+
+use http::HeaderValue;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    live::{Live, LiveConfig},
+    observe::{access_log::WorkerLog, metrics::WorkerMetrics, request_id::RequestIds},
+    upstream::WorkerUpstreams,
+};
+
+/// What all requests of a worker share.
+pub struct Worker {
+    live: Arc<Live>,
+    current: RefCell<Rc<Arc<LiveConfig>>>,
+    revision: Cell<u64>,
+    draining: Cell<bool>,
+    ids: RefCell<RequestIds>,
+    /// The HTTPS port that redirects name.
+    pub https_port: u16,
+    /// Upstreams with their connections.
+    pub upstreams: WorkerUpstreams,
+    /// Counters.
+    pub metrics: Rc<WorkerMetrics>,
+    /// The access log's buffer.
+    pub log: WorkerLog,
+    /// Upgraded connections that are open.
+    pub tunnels: TaskTracker,
+}
+
+impl Worker {
+    /// A worker of `live`.
+    pub fn new(
+        live: Arc<Live>,
+        ids: RequestIds,
+        https_port: u16,
+        metrics: WorkerMetrics,
+        log: WorkerLog,
+    ) -> Self {
+        let revision = live.revision();
+        let current = Rc::new(live.load());
+        Self {
+            live,
+            current: RefCell::new(current),
+            revision: Cell::new(revision),
+            draining: Cell::new(false),
+            ids: RefCell::new(ids),
+            https_port,
+            upstreams: WorkerUpstreams::default(),
+            metrics: Rc::new(metrics),
+            log,
+            tunnels: TaskTracker::new(),
+        }
+    }
+
+    /// The current configuration. A request calls it once. Two `Rc` steps instead of one atomic count that all
+    /// workers fight over.
+    pub fn live(&self) -> Rc<Arc<LiveConfig>> {
+        let revision = self.live.revision();
+        if revision != self.revision.get() {
+            self.revision.set(revision);
+            *self.current.borrow_mut() = Rc::new(self.live.load());
+        }
+        Rc::clone(&self.current.borrow())
+    }
+
+    /// A new request id.
+    pub fn request_id(&self) -> HeaderValue {
+        self.ids.borrow_mut().generate()
+    }
+
+    /// From now on every connection ends with its current answer.
+    pub fn drain(&self) {
+        self.draining.set(true);
+    }
+
+    /// Whether connections end with their current answer.
+    pub fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Regular work: closes idle upstream connections, lets go of old configurations, writes the log.
+    pub fn tick(&self) {
+        let live = self.live();
+        self.upstreams.sweep(live.settings.spec.upstream_keepalive_timeout);
+        self.metrics.sweep();
+        self.log.flush();
+    }
+}

@@ -1,0 +1,185 @@
+//! Wires a source, the controller and the gateway together, and takes them down again.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use headgate_controller::{Controller, Options, run_directory};
+use headgate_gateway::{
+    admin::{self, AdminState, Readiness},
+    live::Live,
+    observe::{
+        access_log::AccessLog,
+        metrics::{Metrics, MetricsSettings},
+    },
+    run::{self, Gateway, Startup},
+    upstream::resolve::Resolver,
+};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::Serve;
+
+/// Everything that a running gateway is made of.
+pub struct Plan {
+    /// Folders of manifests.
+    pub manifests: Vec<PathBuf>,
+    /// For the controller.
+    pub options: Options,
+    /// For the workers.
+    pub startup: Startup,
+    /// Where the admin server listens.
+    pub admin: SocketAddr,
+    /// Where liveness is asked for.
+    pub health_path: String,
+    /// For the metrics.
+    pub metrics: MetricsSettings,
+    /// Between the signal and the end of accepting.
+    pub delay: Duration,
+}
+
+/// A running gateway.
+pub struct Running {
+    /// Listeners and workers.
+    pub gateway: Gateway,
+    /// Where the admin server listens.
+    pub admin: SocketAddr,
+    readiness: Arc<Readiness>,
+    controller: Controller,
+    log: AccessLog,
+    stop: CancellationToken,
+    delay: Duration,
+}
+
+/// Serves until a signal.
+pub fn run(settings: &Serve) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !settings.manifests.is_empty(),
+        "nothing to serve: name a folder with --manifests DIR, or try `headgate demo`"
+    );
+    for flag in settings.inert.given() {
+        tracing::info!("{flag} is accepted and has no effect");
+    }
+    let runtime = control_runtime()?;
+    let plan = Plan {
+        manifests: settings.manifests.clone(),
+        options: settings.controller()?,
+        startup: Startup {
+            address: settings.bind_address,
+            http_port: settings.http_port,
+            https_port: settings.https_port,
+            workers: settings.worker_count(),
+            grace: settings.drain_timeout(),
+        },
+        admin: SocketAddr::new(
+            settings.healthz_host.unwrap_or(settings.bind_address),
+            settings.healthz_port,
+        ),
+        health_path: settings.health_check_path.clone(),
+        metrics: settings.metrics()?,
+        delay: Duration::from_secs(settings.shutdown_grace_period),
+    };
+    let running = start(&runtime, plan)?;
+    runtime.block_on(stop_signal())?;
+    running.shut_down();
+    Ok(())
+}
+
+/// The runtime of everything that is not on the request path.
+pub fn control_runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .context("the control runtime cannot start")
+}
+
+/// Starts everything. Ready when the first table is live.
+pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
+    let started = Instant::now();
+    // The second caller of a process finds it installed, and that is fine.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let readiness = Arc::new(Readiness::waiting("reading manifests"));
+    let metrics = Metrics::new(plan.metrics);
+    let live = Arc::new(Live::new(Resolver::new(runtime.handle().clone()), Arc::clone(&metrics)));
+    let log = AccessLog::stdout().context("the access log cannot start")?;
+    let gateway = run::start(&plan.startup, &live, &metrics, &log)?;
+
+    let stop = CancellationToken::new();
+    let admin = {
+        let listener = runtime
+            .block_on(TcpListener::bind(plan.admin))
+            .with_context(|| format!("cannot listen on {} (--healthz-port)", plan.admin))?;
+        let address = listener.local_addr()?;
+        let shown = Arc::clone(&live);
+        let state = AdminState {
+            metrics: Arc::clone(&metrics),
+            readiness: Arc::clone(&readiness),
+            snapshot: Box::new(move || {
+                let live = shown.load();
+                (live.revision > 0).then(|| Arc::clone(&live.snapshot))
+            }),
+            health_path: plan.health_path,
+        };
+        runtime.spawn(admin::serve(listener, Arc::new(state), stop.clone()));
+        address
+    };
+
+    let (ready, http, https) = (Arc::clone(&readiness), gateway.http, gateway.https);
+    let controller = run_directory(plan.options, plan.manifests, move |snapshot| {
+        let hosts = snapshot.hosts.len();
+        let first = live.revision() == 0;
+        live.publish(snapshot);
+        metrics.published(live.revision());
+        if first {
+            ready.set_ready();
+            tracing::info!(hosts, %http, %https, %admin, after = ?started.elapsed(), "ready");
+        }
+    })?;
+    Ok(Running { gateway, admin, readiness, controller, log, stop, delay: plan.delay })
+}
+
+/// Waits for SIGTERM, SIGINT or SIGQUIT.
+pub async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = quit.recv() => {}
+    }
+    Ok(())
+}
+
+impl Running {
+    /// Waits until the first table is live.
+    pub async fn ready(&self) {
+        while self.readiness.check().is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Not ready → wait for others to notice → no new connections → open requests end → log written.
+    pub fn shut_down(self) {
+        tracing::info!("stopping");
+        self.readiness.set_shutting_down();
+        std::thread::sleep(self.delay);
+        self.gateway.shut_down();
+        drop(self.controller);
+        self.stop.cancel();
+        if !self.log.close(Duration::from_secs(2)) {
+            tracing::warn!("the end of the access log could not be written");
+        }
+        tracing::info!("stopped");
+    }
+}

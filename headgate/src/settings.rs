@@ -1,0 +1,260 @@
+//! The command line. Flags carry the reference's names and defaults (configmap-and-flags §12).
+
+mod inert;
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use headgate_controller::{LabelSelector, NamespaceScope, NamespacedName, Options};
+use headgate_gateway::observe::metrics::{Instance, MetricsSettings};
+use tracing_subscriber::filter::LevelFilter;
+
+pub use self::inert::Inert;
+
+/// Kubernetes ingress controller and API gateway.
+///
+/// Serves the Ingresses of a folder of manifests, and keeps serving them as the files change:
+///
+///   headgate --manifests ./manifests --http-port 8080 --https-port 8443
+///
+/// Try it with the bundled application, no cluster needed:
+///
+///   headgate demo
+#[derive(Debug, Parser)]
+#[command(
+    name = "headgate",
+    verbatim_doc_comment,
+    disable_version_flag = true,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// What to do; without it, serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+/// Other things that the program does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the bundled blog application and a gateway in front of it, on loopback
+    Demo(Demo),
+    /// Print the version
+    Version,
+}
+
+/// Settings of `headgate demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Port for HTTP
+    #[arg(long, default_value_t = 8080)]
+    pub http_port: u16,
+    /// Port for HTTPS
+    #[arg(long, default_value_t = 8443)]
+    pub https_port: u16,
+    /// Port for /healthz, /readyz, /metrics and /api/routes
+    #[arg(long, default_value_t = 10254)]
+    pub healthz_port: u16,
+    /// Serve these manifests instead of the bundled ones
+    #[arg(long, value_name = "DIR")]
+    pub manifests: Option<PathBuf>,
+    /// Where posts and comments are kept [default: headgate/demo in the user's state directory]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Settings of the controller and the gateway.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Folder with manifests (YAML or JSON), watched; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub manifests: Vec<PathBuf>,
+
+    /// Port for HTTP
+    #[arg(long, default_value_t = 80, help_heading = "Listeners")]
+    pub http_port: u16,
+    /// Port for HTTPS
+    #[arg(long, default_value_t = 443, help_heading = "Listeners")]
+    pub https_port: u16,
+    /// Address of the HTTP and HTTPS listeners
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED), help_heading = "Listeners")]
+    pub bind_address: IpAddr,
+    /// Port for /healthz, /readyz, /metrics and /api/routes
+    #[arg(long, default_value_t = 10254, help_heading = "Listeners")]
+    pub healthz_port: u16,
+    /// Address of that port [default: the value of --bind-address]
+    #[arg(long, help_heading = "Listeners")]
+    pub healthz_host: Option<IpAddr>,
+    /// Path that answers health probes, also on the default host
+    #[arg(long, default_value = "/healthz", help_heading = "Listeners")]
+    pub health_check_path: String,
+    /// Worker threads [default: one per available core]
+    #[arg(long, help_heading = "Listeners")]
+    pub workers: Option<usize>,
+
+    /// Value of the annotation kubernetes.io/ingress.class that is ours
+    #[arg(long, default_value = "nginx", help_heading = "Which objects count")]
+    pub ingress_class: String,
+    /// spec.controller of the IngressClasses that are ours
+    #[arg(long, default_value = "k8s.io/ingress-nginx", help_heading = "Which objects count")]
+    pub controller_class: String,
+    /// The IngressClass named like --ingress-class is ours, whatever its controller
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
+    pub ingress_class_by_name: bool,
+    /// Serve Ingresses that name no class
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
+    pub watch_ingress_without_class: bool,
+    /// Only objects of this namespace
+    #[arg(long, default_value = "", help_heading = "Which objects count")]
+    pub watch_namespace: String,
+    /// Only Ingresses of namespaces with these labels
+    #[arg(long, default_value = "", help_heading = "Which objects count")]
+    pub watch_namespace_selector: String,
+    /// Ignore Ingresses with a default backend
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
+    pub disable_catch_all: bool,
+    /// Refuse Ingresses whose fields look like injected configuration
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
+    pub deep_inspect: bool,
+    /// Prefix of annotation names
+    #[arg(
+        long,
+        default_value = "nginx.ingress.kubernetes.io",
+        help_heading = "Which objects count"
+    )]
+    pub annotations_prefix: String,
+    /// Check the values of annotations
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
+    pub enable_annotation_validation: bool,
+    /// Services of type ExternalName have no endpoints
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
+    pub disable_svc_external_name: bool,
+
+    /// ConfigMap with the settings for all hosts, as namespace/name
+    #[arg(long, help_heading = "Configuration objects")]
+    pub configmap: Option<NamespacedName>,
+    /// Service for requests that no host or path takes, as namespace/name
+    #[arg(long, help_heading = "Configuration objects")]
+    pub default_backend_service: Option<NamespacedName>,
+    /// Secret of the default certificate, as namespace/name
+    #[arg(long, help_heading = "Configuration objects")]
+    pub default_ssl_certificate: Option<NamespacedName>,
+
+    /// Count requests under /metrics
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set, help_heading = "Metrics")]
+    pub enable_metrics: bool,
+    /// Label requests with their host
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set, help_heading = "Metrics")]
+    pub metrics_per_host: bool,
+    /// Count requests for unknown hosts, too
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Metrics")]
+    pub metrics_per_undefined_host: bool,
+    /// Label requests with 2xx instead of 200
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Metrics")]
+    pub report_status_classes: bool,
+
+    /// Seconds between the signal to stop and the end of accepting
+    #[arg(long, default_value_t = 0, help_heading = "Shutdown")]
+    pub shutdown_grace_period: u64,
+    /// Seconds that open requests get to end
+    #[arg(long, default_value_t = 240, help_heading = "Shutdown")]
+    pub drain_timeout: u64,
+
+    /// More messages: -v for details of decisions
+    #[arg(short, action = ArgAction::Count)]
+    pub v: u8,
+    /// Print the version and exit
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
+    pub version: bool,
+    /// Flags that are understood but change nothing here.
+    #[command(flatten)]
+    pub inert: Inert,
+}
+
+impl Serve {
+    /// The level of messages.
+    pub fn verbosity(&self) -> LevelFilter {
+        if self.v > 0 { LevelFilter::DEBUG } else { LevelFilter::INFO }
+    }
+
+    /// How long open requests get.
+    pub fn drain_timeout(&self) -> Duration {
+        Duration::from_secs(self.drain_timeout)
+    }
+
+    /// How many workers.
+    pub fn worker_count(&self) -> usize {
+        self.workers
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+            .max(1)
+    }
+
+    /// What the controller is told.
+    pub fn controller(&self) -> anyhow::Result<Options> {
+        anyhow::ensure!(
+            self.watch_namespace.is_empty() || self.watch_namespace_selector.is_empty(),
+            "flags --watch-namespace and --watch-namespace-selector are mutually exclusive"
+        );
+        let namespaces = if !self.watch_namespace.is_empty() {
+            NamespaceScope::One(self.watch_namespace.clone())
+        } else if !self.watch_namespace_selector.is_empty() {
+            let selector =
+                self.watch_namespace_selector.parse::<LabelSelector>().map_err(|error| {
+                    anyhow::anyhow!(
+                        "--watch-namespace-selector={}: {error}",
+                        self.watch_namespace_selector
+                    )
+                })?;
+            NamespaceScope::Labelled(selector)
+        } else {
+            NamespaceScope::All
+        };
+        Ok(Options {
+            namespaces,
+            ingress_class: self.ingress_class.clone(),
+            controller_class: self.controller_class.clone(),
+            ingress_class_by_name: self.ingress_class_by_name,
+            watch_ingress_without_class: self.watch_ingress_without_class,
+            disable_catch_all: self.disable_catch_all,
+            default_backend_service: self.default_backend_service.clone(),
+            default_ssl_certificate: self.default_ssl_certificate.clone(),
+            configmap: self.configmap.clone(),
+            annotations_prefix: self.annotations_prefix.clone(),
+            enable_annotation_validation: self.enable_annotation_validation,
+            deep_inspect: self.deep_inspect,
+            disable_svc_external_name: self.disable_svc_external_name,
+            health_check_path: self.health_check_path.clone(),
+            resolve_services_by_name: true,
+            ..Options::default()
+        })
+    }
+
+    /// What the metrics are told.
+    pub fn metrics(&self) -> anyhow::Result<MetricsSettings> {
+        anyhow::ensure!(
+            self.metrics_per_host || !self.metrics_per_undefined_host,
+            "--metrics-per-undefined-host=true needs --metrics-per-host=true"
+        );
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        let namespace = Some(variable("POD_NAMESPACE")).filter(|name| !name.is_empty());
+        Ok(MetricsSettings {
+            enabled: self.enable_metrics,
+            per_host: self.metrics_per_host,
+            per_undefined_host: self.metrics_per_undefined_host,
+            status_classes: self.report_status_classes,
+            instance: Instance {
+                namespace: namespace.unwrap_or_else(|| "default".into()),
+                class: self.controller_class.clone(),
+                pod: variable("POD_NAME"),
+                ..Instance::default()
+            },
+            ..MetricsSettings::default()
+        })
+    }
+}
