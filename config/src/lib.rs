@@ -1,1 +1,26 @@
-//! placeholder
+//! The vocabulary between the control plane and the data plane.
+//!
+//! A [`Snapshot`] says everything the gateway has to serve: hosts with their ordered locations, upstreams with
+//! their endpoints, certificates, and the settings of the listeners. It is plain data: resolved (no names left to
+//! look up), sorted (output never depends on hash order), comparable and serialisable. It knows no Kubernetes type,
+//! does no I/O and nothing asynchronous. Parts that did not change keep their `Arc`, so that "what changed" is
+//! pointer equality.
+
+pub mod certificate;
+pub mod host;
+pub mod location;
+pub mod object;
+pub mod settings;
+pub mod snapshot;
+pub mod upstream;
+
+pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
+pub use host::{Host, HostPattern, PathMode};
+pub use location::{
+    Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,
+    RetryOn, Rewrite, WhenEmpty,
+};
+pub use object::{Effect, ObjectRef, Verdict};
+pub use settings::{ForwardedHeaders, Hsts, Settings};
+pub use snapshot::Snapshot;
+pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};

@@ -1,0 +1,59 @@
+//! One virtual host: the names it answers to and its path table.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::{Location, ObjectRef};
+
+/// A virtual host. Once it is chosen for a request no other host is looked at (routing §3.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Host {
+    /// The host as the configuration names it, lower-case; `_` for the default host. Hosts are ordered by it.
+    pub name: String,
+    /// The name that it is matched by.
+    pub pattern: HostPattern,
+    /// Further names, in the order in which they are tried. Names that belong to another host are already dropped,
+    /// except for overlaps between patterns, where the host that sorts first wins.
+    pub aliases: Vec<HostPattern>,
+    /// How the locations' paths are matched.
+    pub mode: PathMode,
+    /// The path table in order of precedence. In [`PathMode::Pattern`] the first match wins; in
+    /// [`PathMode::Literal`] the order is only informative (exact wins, then the longest prefix).
+    pub locations: Vec<Arc<Location>>,
+    /// Where a request for exactly `/` is sent (annotation `app-root`, annotations §3.2).
+    pub app_root: Option<String>,
+    /// The object that created the host, if any.
+    pub origin: Option<ObjectRef>,
+}
+
+/// What a host name is compared with. Request hosts are lower-case, without port and trailing dot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HostPattern {
+    /// This very name.
+    Exact(String),
+    /// One label of `[A-Za-z0-9_-]+` in front of `.` + this parent: the rule host `*.parent` (routing §3.2).
+    OneLabel(String),
+    /// Any number of labels in front of `.` + this parent: the alias `*.parent` (routing §2.6). As observed, the
+    /// empty label counts (`.parent`).
+    AnyDepth(String),
+    /// This name itself and anything below it: the alias `.name`.
+    SelfAndBelow(String),
+    /// Anything that begins with this text + `.`: the alias `text.*`.
+    Trailing(String),
+    /// A case-insensitive, unanchored PCRE: the alias `~regex`.
+    Regex(String),
+    /// Whatever no other host takes: the default host `_`.
+    Default,
+}
+
+/// How all paths of a host are matched (routing §4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PathMode {
+    /// By bytes: exact, then the longest prefix.
+    Literal,
+    /// Every location is a regular expression; the first that matches wins.
+    Pattern,
+}

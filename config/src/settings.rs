@@ -1,0 +1,98 @@
+//! Settings that hold for all hosts and may change while the gateway runs.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Live settings of the gateway as a whole. The defaults are the reference's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// Status of HTTPS redirects: 301, 302, 307 or 308 (`http-redirect-code`).
+    pub redirect_status: u16,
+    /// `Strict-Transport-Security` on answers over TLS; `None` when off.
+    pub hsts: Option<Hsts>,
+    /// Which forwarding headers of clients are believed.
+    pub forwarded: ForwardedHeaders,
+    /// Give requests without `X-Request-ID` a random one (`generate-request-id`).
+    pub generate_request_id: bool,
+    /// Send the raw target as `X-Original-URI` (`proxy-add-original-uri-header`).
+    pub original_uri_header: bool,
+    /// Accept header names with `_` (`enable-underscores-in-headers`).
+    pub underscores_in_headers: bool,
+    /// Answer HTTP/2 (`use-http2`).
+    pub http2: bool,
+    /// How long an idle client connection is kept; zero closes after each answer (`keep-alive`).
+    pub keep_alive: Duration,
+    /// Requests after which a client connection is closed (`keep-alive-requests`).
+    pub keep_alive_requests: u64,
+    /// Limit for the head of a request (`client-header-timeout`).
+    pub client_header_timeout: Duration,
+    /// Largest gap between two reads of a request body (`client-body-timeout`).
+    pub client_body_timeout: Duration,
+    /// Idle connections kept per worker and upstream; zero sends `Connection: close` (`upstream-keepalive-connections`).
+    pub upstream_keepalive: usize,
+    /// How long an idle upstream connection is kept (`upstream-keepalive-timeout`).
+    pub upstream_keepalive_timeout: Duration,
+    /// Requests after which an upstream connection is closed (`upstream-keepalive-requests`).
+    pub upstream_keepalive_requests: u64,
+    /// Age at which an upstream connection is closed (`upstream-keepalive-time`).
+    pub upstream_keepalive_time: Duration,
+    /// Write the access log at all (inverse of `disable-access-log`).
+    pub access_log: bool,
+    /// Access log format; `None` is the reference's default (`log-format-upstream`).
+    pub log_format: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            redirect_status: 308,
+            hsts: Some(Hsts::default()),
+            forwarded: ForwardedHeaders::default(),
+            generate_request_id: true,
+            original_uri_header: false,
+            underscores_in_headers: false,
+            http2: true,
+            keep_alive: Duration::from_secs(75),
+            keep_alive_requests: 1000,
+            client_header_timeout: Duration::from_secs(60),
+            client_body_timeout: Duration::from_secs(60),
+            upstream_keepalive: 320,
+            upstream_keepalive_timeout: Duration::from_secs(60),
+            upstream_keepalive_requests: 10_000,
+            upstream_keepalive_time: Duration::from_secs(3600),
+            access_log: true,
+            log_format: None,
+        }
+    }
+}
+
+/// Content of `Strict-Transport-Security` (routing §9.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hsts {
+    /// Seconds; kept as text because the reference passes it on as written (`hsts-max-age`).
+    pub max_age: String,
+    /// Add `includeSubDomains`.
+    pub include_subdomains: bool,
+    /// Add `preload`.
+    pub preload: bool,
+}
+
+impl Default for Hsts {
+    fn default() -> Self {
+        Self {
+            max_age: "31536000".into(),
+            include_subdomains: true,
+            preload: false,
+        }
+    }
+}
+
+/// Which forwarding headers of clients are believed. By default none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ForwardedHeaders {
+    /// Believe `X-Forwarded-*` (`use-forwarded-headers`).
+    pub trusted: bool,
+    /// Append to the client's `X-Forwarded-For` instead of replacing it (`compute-full-forwarded-for`).
+    pub append_for: bool,
+}

@@ -1,0 +1,62 @@
+//! Upstreams: named sets of endpoints.
+
+use std::{fmt, net::SocketAddr};
+
+use serde::Serialize;
+
+/// Identity of an upstream. All locations that name the same Service port share one (routing §11.1).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct UpstreamId {
+    /// Namespace of the Service.
+    pub namespace: String,
+    /// Name of the Service; empty if the rule names none.
+    pub service: String,
+    /// Port as the rule writes it: a number or a name.
+    pub port: String,
+}
+
+/// `namespace-service-port`, the form that logs and metrics use (routing §11.1). Not unique: never a key.
+impl fmt::Display for UpstreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.service.is_empty() {
+            write!(f, "{}-INVALID", self.namespace)
+        } else {
+            write!(f, "{}-{}-{}", self.namespace, self.service, self.port)
+        }
+    }
+}
+
+/// A set of endpoints with the way in which they share the load.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Upstream {
+    /// Identity.
+    pub id: UpstreamId,
+    /// Who answers.
+    pub endpoints: Endpoints,
+    /// How requests are spread.
+    pub balance: Balance,
+}
+
+/// The endpoints of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Endpoints {
+    /// Ready addresses, without duplicates, in the order of their slices. May be empty.
+    Addresses(Vec<SocketAddr>),
+    /// A DNS name that the gateway resolves and re-resolves as its TTL runs out (routing §11.6).
+    Name {
+        /// The name, lower-case; a trailing dot disables the search list.
+        name: String,
+        /// Port of every address.
+        port: u16,
+    },
+}
+
+/// How requests are spread over endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Balance {
+    /// One after the other, from a random start.
+    #[default]
+    RoundRobin,
+}
