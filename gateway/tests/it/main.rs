@@ -1,0 +1,9 @@
+//! The gateway over real sockets: raw bytes in, raw bytes out, scripted upstreams behind it.
+
+mod framing;
+mod proxying;
+mod reload;
+mod retries;
+mod shutdown;
+mod support;
+mod upgrade;

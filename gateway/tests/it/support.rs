@@ -1,0 +1,100 @@
+//! A gateway in this process, upstreams that do as they are told, and a client that shows raw bytes.
+
+pub mod client;
+pub mod snapshot;
+pub mod upstream;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use headgate_config::Snapshot;
+use headgate_gateway::{
+    live::Live,
+    observe::{
+        access_log::AccessLog,
+        metrics::{Metrics, MetricsSettings},
+    },
+    run::{self, Gateway, Startup},
+    upstream::resolve::Resolver,
+};
+use tokio::runtime::Runtime;
+
+pub use self::{client::Client, snapshot::Table, upstream::Upstream};
+
+/// A running gateway.
+pub struct TestGateway {
+    pub http: SocketAddr,
+    pub live: Arc<Live>,
+    gateway: Option<Gateway>,
+    _runtime: Runtime,
+    _log: AccessLog,
+}
+
+impl TestGateway {
+    /// Starts one worker with a table.
+    pub fn start(table: Snapshot) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let metrics = Metrics::new(MetricsSettings { enabled: true, ..MetricsSettings::default() });
+        let live = Arc::new(Live::new(
+            Resolver::new(runtime.handle().clone()),
+            Arc::clone(&metrics),
+        ));
+        live.publish(table);
+        let log = AccessLog::start(std::io::sink()).expect("a log");
+        let startup = Startup {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            http_port: 0,
+            https_port: 0,
+            workers: 1,
+            grace: Duration::from_secs(5),
+        };
+        let gateway = run::start(&startup, &live, &metrics, &log).expect("a gateway");
+        Self { http: gateway.http, live, gateway: Some(gateway), _runtime: runtime, _log: log }
+    }
+
+    /// A gateway whose host `a.test` sends everything to `upstreams`.
+    pub fn before(upstreams: &[&Upstream]) -> Self {
+        let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address).collect();
+        Self::start(Table::default().upstream("app", &addresses).prefix("a.test", "/", "app").build())
+    }
+
+    /// A new client connection.
+    pub fn client(&self) -> Client {
+        Client::connect(self.http)
+    }
+
+    /// One request over a connection of its own.
+    pub fn get(&self, target: &str) -> client::Answer {
+        self.client().get(target)
+    }
+
+    /// Stops it; returns when the last request has ended.
+    pub fn stop(mut self) {
+        self.gateway.take().expect("it runs").shut_down();
+    }
+}
+
+impl Drop for TestGateway {
+    fn drop(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            gateway.shut_down();
+        }
+    }
+}
+
+/// Waits until `condition` holds; fails after a time that no machine needs.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,102 @@
+//! Small tables for tests.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use headgate_config::{
+    Action, Balance, Endpoints, Forward, Host, HostPattern, HttpsRedirect, Location, ObjectRef,
+    Origin, PathMatch, PathMode, ProxySettings, Redirect, Snapshot, Upstream, UpstreamId,
+    WhenEmpty,
+};
+
+/// A table under construction.
+#[derive(Default)]
+pub struct Table {
+    hosts: BTreeMap<String, Vec<Arc<Location>>>,
+    upstreams: BTreeMap<UpstreamId, Arc<Upstream>>,
+}
+
+/// The identity of an upstream of tests.
+pub fn id(name: &str) -> UpstreamId {
+    UpstreamId { namespace: "default".into(), service: name.into(), port: "80".into() }
+}
+
+/// A location that sends to `upstream`.
+pub fn location(matcher: PathMatch, upstream: &str) -> Location {
+    let slash_redirect = matches!(&matcher, PathMatch::Prefix(path) if path.len() > 1);
+    Location {
+        matcher,
+        slash_redirect,
+        origin: Arc::new(Origin {
+            object: Some(ObjectRef {
+                kind: "Ingress".into(),
+                namespace: "default".into(),
+                name: "test".into(),
+            }),
+            path: "/".into(),
+            service: upstream.into(),
+            port: "80".into(),
+        }),
+        action: Action::Forward(Forward {
+            upstream: id(upstream),
+            when_empty: WhenEmpty::Respond(503),
+        }),
+        body_limit: Some(1024 * 1024),
+        https_redirect: HttpsRedirect::Never,
+        redirect: Redirect::default(),
+        rewrite: None,
+        upstream_host: None,
+        proxy: Arc::new(ProxySettings::default()),
+        access_log: true,
+    }
+}
+
+impl Table {
+    /// Adds an upstream.
+    pub fn upstream(mut self, name: &str, endpoints: &[SocketAddr]) -> Self {
+        let upstream = Upstream {
+            id: id(name),
+            endpoints: Endpoints::Addresses(endpoints.to_vec()),
+            balance: Balance::RoundRobin,
+        };
+        self.upstreams.insert(id(name), Arc::new(upstream));
+        self
+    }
+
+    /// Adds a location that takes everything below a path.
+    pub fn prefix(self, host: &str, path: &str, upstream: &str) -> Self {
+        self.location(host, location(PathMatch::Prefix(path.into()), upstream))
+    }
+
+    /// Adds a location.
+    pub fn location(mut self, host: &str, location: Location) -> Self {
+        self.hosts.entry(host.into()).or_default().push(Arc::new(location));
+        self
+    }
+
+    /// The table; unknown hosts are 404.
+    pub fn build(self) -> Snapshot {
+        let mut fallback = location(PathMatch::Prefix("/".into()), "");
+        fallback.action = Action::Respond(404);
+        let mut hosts = vec![Arc::new(Host {
+            name: "_".into(),
+            pattern: HostPattern::Default,
+            aliases: Vec::new(),
+            mode: PathMode::Literal,
+            locations: vec![Arc::new(fallback)],
+            app_root: None,
+            origin: None,
+        })];
+        hosts.extend(self.hosts.into_iter().map(|(name, locations)| {
+            Arc::new(Host {
+                pattern: HostPattern::Exact(name.clone()),
+                name,
+                aliases: Vec::new(),
+                mode: PathMode::Literal,
+                locations,
+                app_root: None,
+                origin: None,
+            })
+        }));
+        Snapshot { hosts, upstreams: self.upstreams, ..Snapshot::default() }
+    }
+}
