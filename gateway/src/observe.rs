@@ -1,0 +1,6 @@
+//! What the gateway tells about its work: metrics, the access log and request ids. Nothing here may wait, lock or
+//! contend on the request path: workers write to shards and buffers of their own, other threads read them.
+
+pub mod access_log;
+pub mod metrics;
+pub mod request_id;

@@ -1,0 +1,292 @@
+//! The access log: one line per request in the reference's format or one of the user's (configmap-and-flags §10).
+//!
+//! A worker formats into a buffer of its own and hands full buffers to one writer thread over a bounded channel. A
+//! worker never waits for the sink: when the channel is full, the buffer is dropped and its lines are counted.
+
+use std::{
+    cell::RefCell,
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+mod attempts;
+mod clock;
+mod escape;
+mod format;
+mod number;
+mod record;
+mod variable;
+
+pub use escape::Escape;
+pub use format::{Captured, FormatError, LogFormat};
+pub use record::{AccessRecord, Attempt, TlsInfo};
+
+use clock::Clock;
+
+/// Size at which a worker hands its buffer over.
+const BUFFER: usize = 32 * 1024;
+
+/// Room that a line is expected to fit into; a longer one makes the buffer grow.
+const LINE: usize = 4 * 1024;
+
+/// Buffers that may wait for the writer. Beyond it lines are dropped.
+const WAITING_BUFFERS: usize = 64;
+
+/// The access log of the process: the writer thread and the way to it.
+#[derive(Debug)]
+pub struct AccessLog {
+    sender: SyncSender<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// One worker's side of the access log.
+#[derive(Debug)]
+pub struct WorkerLog {
+    sender: SyncSender<Message>,
+    dropped: Arc<AtomicU64>,
+    buffer: RefCell<Buffer>,
+}
+
+#[derive(Debug, Default)]
+struct Buffer {
+    text: Vec<u8>,
+    lines: u64,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+enum Message {
+    Lines {
+        text: Vec<u8>,
+        count: u64,
+    },
+    /// Write what came before, answer, and end.
+    Close(SyncSender<()>),
+}
+
+impl AccessLog {
+    /// A log that ends in `sink`, which only the writer thread touches.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start(sink: impl Write + Send + 'static) -> io::Result<Self> {
+        let (sender, receiver) = sync_channel(WAITING_BUFFERS);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let lost = Arc::clone(&dropped);
+        thread::Builder::new()
+            .name("access-log".into())
+            .spawn(move || write_all(&receiver, sink, &lost))?;
+        Ok(Self { sender, dropped })
+    }
+
+    /// A log that goes to standard output.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn stdout() -> io::Result<Self> {
+        Self::start(io::stdout())
+    }
+
+    /// The side of one more worker.
+    pub fn worker(&self) -> WorkerLog {
+        WorkerLog {
+            sender: self.sender.clone(),
+            dropped: Arc::clone(&self.dropped),
+            buffer: RefCell::default(),
+        }
+    }
+
+    /// Lines that were lost because the sink was too slow or failed.
+    pub fn dropped_lines(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.dropped)
+    }
+
+    /// Waits until everything that workers have flushed is written, at most for `limit`; later lines are dropped.
+    /// False if the limit was reached. Blocks the thread.
+    pub fn close(self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let (done, wait) = sync_channel(1);
+        let mut message = Message::Close(done);
+        // A stuck sink leaves the channel full, and a blocking send would then never return.
+        while let Err(TrySendError::Full(back)) = self.sender.try_send(message) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            message = back;
+            thread::sleep(Duration::from_millis(2));
+        }
+        wait.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok()
+    }
+}
+
+impl WorkerLog {
+    /// Writes one line. The time of the line is the time of this call.
+    pub fn write(&self, format: &LogFormat, record: &AccessRecord<'_>) {
+        let mut buffer = self.buffer.borrow_mut();
+        let Buffer { text, lines, clock } = &mut *buffer;
+        if text.capacity() == 0 {
+            text.reserve(BUFFER + LINE);
+        }
+        format.write(text, record, clock.at(SystemTime::now()));
+        text.push(b'\n');
+        *lines += 1;
+        if text.len() >= BUFFER {
+            self.hand_over(&mut buffer);
+        }
+    }
+
+    /// Hands over what is buffered. To be called about every second, and before the worker ends.
+    pub fn flush(&self) {
+        let mut buffer = self.buffer.borrow_mut();
+        if !buffer.text.is_empty() {
+            self.hand_over(&mut buffer);
+        }
+    }
+
+    fn hand_over(&self, buffer: &mut Buffer) {
+        let text = std::mem::take(&mut buffer.text);
+        let count = std::mem::take(&mut buffer.lines);
+        if self.sender.try_send(Message::Lines { text, count }).is_err() {
+            self.dropped.fetch_add(count, Relaxed);
+        }
+    }
+}
+
+impl Drop for WorkerLog {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+fn write_all(receiver: &Receiver<Message>, mut sink: impl Write, lost: &AtomicU64) {
+    while let Ok(message) = receiver.recv() {
+        match message {
+            Message::Lines { text, count } => {
+                // Nobody is there to be told but the counter: a failing sink must not end the program.
+                if sink.write_all(&text).and_then(|()| sink.flush()).is_err() {
+                    lost.fetch_add(count, Relaxed);
+                }
+            }
+            Message::Close(done) => {
+                let _ = done.send(());
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use super::*;
+
+    /// A sink that tests read, and that can be held up.
+    #[derive(Clone, Default)]
+    struct Sink(Arc<(Mutex<State>, Condvar)>);
+
+    #[derive(Default)]
+    struct State {
+        written: Vec<u8>,
+        stuck: bool,
+    }
+
+    impl Sink {
+        fn set_stuck(&self, stuck: bool) {
+            self.0.0.lock().unwrap().stuck = stuck;
+            self.0.1.notify_all();
+        }
+
+        fn lines(&self) -> usize {
+            let state = self.0.0.lock().unwrap();
+            state.written.iter().filter(|byte| **byte == b'\n').count()
+        }
+    }
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let state = self.0.0.lock().unwrap();
+            let mut state = self.0.1.wait_while(state, |state| state.stuck).unwrap();
+            state.written.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn flushed_lines_of_all_workers_are_written_before_close_returns() {
+        let sink = Sink::default();
+        let log = AccessLog::start(sink.clone()).unwrap();
+        let workers = [log.worker(), log.worker()];
+        for worker in &workers {
+            worker.write(&LogFormat::default(), &AccessRecord::default());
+        }
+        workers[0].flush();
+        drop(workers);
+        assert!(log.close(LIMIT));
+        assert_eq!(sink.lines(), 2);
+    }
+
+    #[test]
+    fn a_full_buffer_is_handed_over_without_a_flush() {
+        let sink = Sink::default();
+        let log = AccessLog::start(sink.clone()).unwrap();
+        let worker = log.worker();
+        let format = LogFormat::compile("$status", Escape::Default).unwrap();
+        for _ in 0..BUFFER {
+            worker.write(&format, &AccessRecord::default());
+        }
+        assert!(log.close(LIMIT));
+        assert!(sink.lines() >= BUFFER - BUFFER / 4);
+    }
+
+    #[test]
+    fn a_stuck_sink_neither_blocks_a_worker_nor_close_and_losses_are_counted() {
+        let sink = Sink::default();
+        sink.set_stuck(true);
+        let log = AccessLog::start(sink.clone()).unwrap();
+        let dropped = log.dropped_lines();
+        let worker = log.worker();
+        for _ in 0..WAITING_BUFFERS + 10 {
+            worker.write(&LogFormat::default(), &AccessRecord::default());
+            worker.flush();
+        }
+        // One buffer may be in the hands of the writer already.
+        let lost = dropped.load(Relaxed) as usize;
+        assert!((9..=10).contains(&lost), "{lost}");
+        assert!(!log.close(Duration::from_millis(20)));
+        sink.set_stuck(false);
+    }
+
+    #[test]
+    fn lines_that_the_sink_refuses_are_counted() {
+        struct Broken;
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let log = AccessLog::start(Broken).unwrap();
+        let dropped = log.dropped_lines();
+        let worker = log.worker();
+        worker.write(&LogFormat::default(), &AccessRecord::default());
+        worker.write(&LogFormat::default(), &AccessRecord::default());
+        worker.flush();
+        assert!(log.close(LIMIT));
+        assert_eq!(dropped.load(Relaxed), 2);
+    }
+}

@@ -1,0 +1,140 @@
+//! Metrics of connections and of publications (operations §3.2, §3.3), and those that the reference does not have.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{
+    Metrics,
+    series::Counter,
+    text::{Exposition, Kind},
+    worker::Shard,
+};
+
+macro_rules! name {
+    ($name:literal) => {
+        concat!("nginx_ingress_controller_", $name)
+    };
+}
+
+/// Appends everything that exists only while metrics are enabled, but for the request metrics.
+pub(super) fn write(text: &mut Exposition, metrics: &Metrics) {
+    connections(text, metrics);
+    publication(text, metrics);
+    build(text, metrics);
+    own(text, metrics);
+}
+
+fn sum(metrics: &Metrics, counter: impl Fn(&Shard) -> &Counter) -> u64 {
+    let shards = metrics.shards.lock();
+    shards.iter().map(|shard| counter(shard).value()).sum()
+}
+
+fn connections(text: &mut Exposition, metrics: &Metrics) {
+    const TOTAL: &str = name!("nginx_process_connections_total");
+    text.family(TOTAL, Kind::Counter, "total number of connections with state {accepted, handled}");
+    let accepted = sum(metrics, |shard| &shard.accepted);
+    let handled = sum(metrics, |shard| &shard.handled);
+    text.instance_sample(TOTAL, &[("state", "accepted")], accepted);
+    text.instance_sample(TOTAL, &[("state", "handled")], handled);
+
+    const REQUESTS: &str = name!("nginx_process_requests_total");
+    text.family(REQUESTS, Kind::Counter, "total number of client requests");
+    text.instance_sample(REQUESTS, &[], sum(metrics, |shard| &shard.requests));
+
+    const CURRENT: &str = name!("nginx_process_connections");
+    text.family(
+        CURRENT,
+        Kind::Gauge,
+        "current number of client connections with state {active, reading, writing, waiting}",
+    );
+    let active = sum(metrics, |shard| &shard.active);
+    let reading = sum(metrics, |shard| &shard.reading);
+    let writing = sum(metrics, |shard| &shard.writing);
+    let waiting = active.saturating_sub(reading).saturating_sub(writing);
+    for (state, value) in
+        [("active", active), ("reading", reading), ("writing", writing), ("waiting", waiting)]
+    {
+        text.instance_sample(CURRENT, &[("state", state)], value);
+    }
+}
+
+fn publication(text: &mut Exposition, metrics: &Metrics) {
+    let publication = &metrics.publication;
+    for (name, kind, help, value) in [
+        (
+            name!("config_hash"),
+            Kind::Gauge,
+            "Running configuration hash actually running",
+            publication.hash.load(Relaxed),
+        ),
+        (
+            name!("config_last_reload_successful"),
+            Kind::Gauge,
+            "Whether the last configuration reload attempt was successful",
+            publication.successful.load(Relaxed).into(),
+        ),
+        (
+            name!("config_last_reload_successful_timestamp_seconds"),
+            Kind::Gauge,
+            "Timestamp of the last successful configuration reload.",
+            publication.time.load(Relaxed),
+        ),
+        (
+            name!("success"),
+            Kind::Counter,
+            "Cumulative number of Ingress controller reload operations",
+            publication.successes.load(Relaxed),
+        ),
+        (
+            name!("errors"),
+            Kind::Counter,
+            "Cumulative number of Ingress controller errors during reload operations",
+            publication.errors.load(Relaxed),
+        ),
+    ] {
+        text.family(name, kind, help);
+        text.instance_sample(name, &[], value);
+    }
+}
+
+fn build(text: &mut Exposition, metrics: &Metrics) {
+    const BUILD: &str = name!("build_info");
+    let instance = &metrics.settings.instance;
+    text.family(
+        BUILD,
+        Kind::Gauge,
+        "A metric with a constant '1' labeled with information about the build.",
+    );
+    let labels = [
+        ("build", instance.build.as_str()),
+        ("release", instance.release.as_str()),
+        ("repository", instance.repository.as_str()),
+    ];
+    text.instance_sample(BUILD, &labels, 1);
+}
+
+/// What the reference cannot tell.
+fn own(text: &mut Exposition, metrics: &Metrics) {
+    for (name, kind, help, value) in [
+        (
+            "headgate_requests_in_flight",
+            Kind::Gauge,
+            "Requests that are being served.",
+            sum(metrics, |shard| &shard.in_flight),
+        ),
+        (
+            "headgate_metrics_series",
+            Kind::Gauge,
+            "Series of request metrics that the workers keep.",
+            metrics.series.load(Relaxed) as u64,
+        ),
+        (
+            "headgate_metrics_overflow_total",
+            Kind::Counter,
+            "Requests that are missing from the request metrics because there was no room for a new series.",
+            sum(metrics, |shard| &shard.overflow),
+        ),
+    ] {
+        text.family(name, kind, help);
+        text.instance_sample(name, &[], value);
+    }
+}

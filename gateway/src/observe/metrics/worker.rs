@@ -1,0 +1,234 @@
+//! One worker's side of the metrics: where requests and connections are counted.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use http::Method;
+use parking_lot::Mutex;
+
+use super::{
+    Metrics,
+    connection::Connection,
+    label::{LocationKey, NameKey},
+    method,
+    series::{Counter, Histogram, Series, SeriesKey},
+};
+
+/// Names that `--metrics-per-undefined-host` may add per worker; clients choose them.
+const UNDEFINED_HOSTS: usize = 1_000;
+
+/// What a worker counts and a scrape reads.
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    /// Locked by the worker when its set of series changes, and by scrapes.
+    pub(super) series: Mutex<Vec<Arc<Series>>>,
+    pub(super) accepted: Counter,
+    pub(super) handled: Counter,
+    pub(super) active: Counter,
+    pub(super) reading: Counter,
+    pub(super) writing: Counter,
+    pub(super) requests: Counter,
+    pub(super) in_flight: Counter,
+    /// Requests that found no room for a new series.
+    pub(super) overflow: Counter,
+}
+
+/// The metrics of one worker. It counts on the thread of that worker only, hence it is not `Sync`.
+pub struct WorkerMetrics {
+    metrics: Arc<Metrics>,
+    pub(super) shard: Arc<Shard>,
+    series: RefCell<HashMap<SeriesKey, Arc<Series>, foldhash::fast::RandomState>>,
+    undefined_hosts: RefCell<HashMap<Box<str>, NameKey>>,
+    /// State of the registry when dead series were last removed.
+    swept: Cell<u64>,
+}
+
+/// One finished request that reached a location.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestRecord<'a> {
+    /// Labels of the location.
+    pub location: &'a LocationKey,
+    /// The routing host, if a host or exact alias of the table has literally that name, or else what
+    /// [`WorkerMetrics::undefined_host`] gives. Without it the request is not counted, unless there is no label
+    /// `host` at all (operations §3.1).
+    pub host: Option<&'a NameKey>,
+    /// Name of the alternative upstream, if one answered.
+    pub canary: Option<&'a NameKey>,
+    /// Method of the request.
+    pub method: &'a Method,
+    /// Status that the client saw.
+    pub status: u16,
+    /// From the first byte read to the last byte sent.
+    pub request_time: Duration,
+    /// Request line, headers and body in bytes.
+    pub request_length: u64,
+    /// All bytes sent to the client, headers included.
+    pub bytes_sent: u64,
+    /// Times of the upstream, if there was exactly one try.
+    pub upstream: Option<UpstreamTimes>,
+}
+
+/// Times of one try, each from the start of the try.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UpstreamTimes {
+    /// Until the connection was ready.
+    pub connect: Option<Duration>,
+    /// Until the head of the answer was complete.
+    pub header: Option<Duration>,
+    /// Until the end of the answer.
+    pub response: Option<Duration>,
+}
+
+impl WorkerMetrics {
+    pub(super) fn new(metrics: Arc<Metrics>, shard: Arc<Shard>) -> Self {
+        Self {
+            metrics,
+            shard,
+            series: RefCell::default(),
+            undefined_hosts: RefCell::default(),
+            swept: Cell::new(0),
+        }
+    }
+
+    /// Counts a finished request.
+    pub fn record(&self, request: &RequestRecord<'_>) {
+        let settings = &self.metrics.settings;
+        if !settings.enabled {
+            return;
+        }
+        let host = match request.host {
+            _ if !settings.per_host => None,
+            Some(host) => Some(host),
+            None => return,
+        };
+        let status = match settings.status_classes {
+            true => request.status / 100,
+            false => request.status,
+        };
+        let id = |name: Option<&NameKey>| name.map_or(0, |name| name.0.id);
+        let key = SeriesKey::new(
+            request.location.0.id,
+            id(host),
+            id(request.canary),
+            method::index(request.method),
+            status,
+        );
+        let known = self.series.borrow().get(&key).map(|series| self.observe(series, request));
+        if known.is_none() {
+            match self.create(key, request, host) {
+                Some(series) => self.observe(&series, request),
+                None => self.shard.overflow.add(1),
+            }
+        }
+    }
+
+    /// The key for a host that the table does not name, if such hosts are counted. Only so many per worker are.
+    pub fn undefined_host(&self, host: &str) -> Option<NameKey> {
+        let settings = &self.metrics.settings;
+        if !(settings.enabled && settings.per_host && settings.per_undefined_host) {
+            return None;
+        }
+        let mut hosts = self.undefined_hosts.borrow_mut();
+        if let Some(key) = hosts.get(host) {
+            return Some(key.clone());
+        }
+        if hosts.len() == UNDEFINED_HOSTS {
+            self.shard.overflow.add(1);
+            return None;
+        }
+        let key = self.metrics.name(host);
+        hosts.insert(host.into(), key.clone());
+        Some(key)
+    }
+
+    /// Forgets series whose labels are gone. Cheap when there are none; meant for a tick of about a second.
+    pub fn sweep(&self) {
+        let retired = self.metrics.registry.retired();
+        if self.swept.replace(retired) == retired {
+            return;
+        }
+        let mut series = self.series.borrow_mut();
+        let before = series.len();
+        series.retain(|_, series| series.is_live());
+        let gone = before - series.len();
+        if gone > 0 {
+            self.shard.series.lock().retain(|series| series.is_live());
+            self.metrics.series.fetch_sub(gone, Relaxed);
+        }
+    }
+
+    /// Counts an accepted connection. Until it is dropped, the guard counts as an active connection.
+    pub fn connection(self: &Rc<Self>) -> Connection {
+        self.shard.accepted.add(1);
+        self.shard.handled.add(1);
+        self.shard.active.add(1);
+        Connection::new(Rc::clone(self))
+    }
+
+    /// Counts a connection that was accepted and closed at once, because of a limit.
+    pub fn connection_refused(&self) {
+        self.shard.accepted.add(1);
+    }
+
+    #[inline]
+    fn observe(&self, series: &Series, request: &RequestRecord<'_>) {
+        let layout = &self.metrics.layout;
+        series.observe_time(layout, Histogram::RequestDuration, request.request_time);
+        series.observe(layout, Histogram::RequestSize, request.request_length);
+        series.observe(layout, Histogram::ResponseSize, request.bytes_sent);
+        series.observe(layout, Histogram::BytesSent, request.bytes_sent);
+        let Some(upstream) = request.upstream else {
+            return;
+        };
+        for (histogram, time) in [
+            (Histogram::ConnectDuration, upstream.connect),
+            (Histogram::HeaderDuration, upstream.header),
+            (Histogram::ResponseDuration, upstream.response),
+        ] {
+            if let Some(time) = time {
+                series.observe_time(layout, histogram, time);
+            }
+        }
+    }
+
+    #[cold]
+    fn create(
+        &self,
+        key: SeriesKey,
+        request: &RequestRecord<'_>,
+        host: Option<&NameKey>,
+    ) -> Option<Arc<Series>> {
+        self.sweep();
+        let metrics = &self.metrics;
+        if metrics.series.fetch_add(1, Relaxed) >= metrics.settings.max_series {
+            metrics.series.fetch_sub(1, Relaxed);
+            return None;
+        }
+        let series = Arc::new(Series {
+            key,
+            location: Arc::downgrade(&request.location.0),
+            host: host.map(|host| Arc::downgrade(&host.0)),
+            canary: request.canary.map(|canary| Arc::downgrade(&canary.0)),
+            cells: Series::cells(&metrics.layout),
+        });
+        self.series.borrow_mut().insert(key, Arc::clone(&series));
+        self.shard.series.lock().push(Arc::clone(&series));
+        Some(series)
+    }
+}
+
+impl Drop for WorkerMetrics {
+    /// A worker that ends takes its gauges with it; its counts stay.
+    fn drop(&mut self) {
+        for gauge in
+            [&self.shard.active, &self.shard.reading, &self.shard.writing, &self.shard.in_flight]
+        {
+            gauge.subtract(gauge.value());
+        }
+    }
+}
