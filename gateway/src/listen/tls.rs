@@ -1,0 +1,134 @@
+//! TLS towards clients: which certificate answers which server name, and the `rustls` configuration that a handshake
+//! is done with (routing §8). Compiled from a [`TlsTable`]; immutable, so that a handshake sees one table.
+//!
+//! The acceptor asks the live table for [`TlsState::server_config`] at each handshake. Configurations of successive
+//! tables share ticket keys and session cache, and certificates that did not change.
+
+use std::{collections::HashMap, sync::Arc};
+
+use headgate_config::{Certificate, CertificateId, TlsTable};
+use rustls::ServerConfig;
+
+mod certificate;
+mod exposition;
+mod names;
+mod self_signed;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+pub use exposition::write_metrics;
+pub use server::{cipher_name, protocol_name};
+
+use certificate::Loaded;
+use names::Names;
+
+/// The compiled TLS side of a table. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct TlsState(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    table: Arc<TlsTable>,
+    http2: bool,
+    names: Arc<Names>,
+    certificates: Certificates,
+    refused: Vec<RefusedCertificate>,
+    config: Arc<ServerConfig>,
+}
+
+/// Everything that was loaded, or refused, with what it was loaded from.
+type Certificates = HashMap<CertificateId, (Arc<Certificate>, Result<Arc<Loaded>, String>)>;
+
+/// A certificate that cannot be served. Its names get the default certificate instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedCertificate {
+    /// Which one.
+    pub id: CertificateId,
+    /// Why: never contains key material.
+    pub reason: String,
+}
+
+impl TlsState {
+    /// Compiles `table`. Whatever is the same as in `previous` is taken over from there; the cost of new keys is
+    /// that of the changed certificates only. `http2` offers HTTP/2 to clients.
+    pub fn compile(table: &Arc<TlsTable>, previous: Option<&Self>, http2: bool) -> Self {
+        let same_table = previous.filter(|previous| Arc::ptr_eq(&previous.0.table, table));
+        if let Some(same) = same_table.filter(|previous| previous.0.http2 == http2) {
+            return same.clone();
+        }
+        let certificates = load(table, previous);
+        let names = match same_table {
+            Some(previous) => Arc::clone(&previous.0.names),
+            None => Arc::new(Names::new(table, |id| {
+                let (_, loaded) = certificates.get(id)?;
+                loaded.as_ref().ok().map(|loaded| Arc::clone(&loaded.key))
+            })),
+        };
+        if names.needs_self_signed() {
+            self_signed::prepare();
+        }
+        let config = match previous {
+            Some(previous) => server::successor(&previous.0.config, Arc::clone(&names), http2),
+            None => server::first(Arc::clone(&names), http2),
+        };
+        Self(Arc::new(Inner {
+            table: Arc::clone(table),
+            http2,
+            refused: refused(&certificates),
+            names,
+            certificates,
+            config: Arc::new(config),
+        }))
+    }
+
+    /// What the next handshake is to be done with.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0.config)
+    }
+
+    /// Whether a request host (lower-case, without port and trailing dot) "has a certificate" for the HTTPS redirect
+    /// (routing §9.1). A host that is to be served the default certificate has one, too.
+    #[inline]
+    pub fn has_certificate(&self, routing_host: &[u8]) -> bool {
+        self.0.names.has(routing_host)
+    }
+
+    /// Certificates that could not be loaded, in the order of their identities.
+    pub fn refused(&self) -> &[RefusedCertificate] {
+        &self.0.refused
+    }
+}
+
+/// Loads the table's certificates, or takes them over.
+fn load(table: &TlsTable, previous: Option<&TlsState>) -> Certificates {
+    let known = |id: &CertificateId, certificate: &Arc<Certificate>| {
+        let (source, loaded) = previous?.0.certificates.get(id)?;
+        let same = Arc::ptr_eq(source, certificate) || source == certificate;
+        same.then(|| loaded.clone())
+    };
+    let load = |(id, certificate): (&CertificateId, &Arc<Certificate>)| {
+        let loaded = known(id, certificate).unwrap_or_else(|| {
+            let loaded = Loaded::new(certificate).map(Arc::new);
+            if let Err(reason) = &loaded {
+                tracing::warn!(certificate = %id.0, %reason, "certificate is not served");
+            }
+            loaded
+        });
+        (id.clone(), (Arc::clone(certificate), loaded))
+    };
+    table.certificates.iter().map(load).collect()
+}
+
+fn refused(certificates: &Certificates) -> Vec<RefusedCertificate> {
+    let mut refused: Vec<_> = certificates
+        .iter()
+        .filter_map(|(id, (_, loaded))| {
+            let reason = loaded.as_ref().err()?.clone();
+            Some(RefusedCertificate { id: id.clone(), reason })
+        })
+        .collect();
+    refused.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    refused
+}

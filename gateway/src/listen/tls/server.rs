@@ -1,0 +1,92 @@
+//! The `rustls` configuration of the listeners (configmap-and-flags §8): TLS 1.2 and 1.3, the reference's suites in
+//! its order, session tickets, no early data.
+
+use std::sync::Arc;
+
+use rustls::{
+    CipherSuite, ProtocolVersion, ServerConfig, SupportedCipherSuite,
+    crypto::{
+        CryptoProvider,
+        aws_lc_rs::{self, Ticketer, cipher_suite as suite},
+    },
+    version::{TLS12, TLS13},
+};
+
+use super::names::Names;
+
+/// In order of preference. The reference's two DHE suites do not exist in `rustls`; they do nothing there either,
+/// without a `ssl-dh-param`.
+static SUITES: [SupportedCipherSuite; 9] = [
+    suite::TLS13_AES_256_GCM_SHA384,
+    suite::TLS13_CHACHA20_POLY1305_SHA256,
+    suite::TLS13_AES_128_GCM_SHA256,
+    suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+];
+
+/// The configuration of the first table of the process.
+pub(super) fn first(names: Arc<Names>, http2: bool) -> ServerConfig {
+    let provider =
+        CryptoProvider { cipher_suites: SUITES.to_vec(), ..aws_lc_rs::default_provider() };
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .expect("the suites cover both versions")
+        .with_no_client_auth()
+        .with_cert_resolver(names);
+    config.ignore_client_order = true;
+    config.alpn_protocols = protocols(http2);
+    match Ticketer::new() {
+        Ok(ticketer) => config.ticketer = ticketer,
+        Err(error) => tracing::warn!(%error, "no session tickets"),
+    }
+    config
+}
+
+/// The configuration of a later table. Ticket keys and session cache are those of `previous`, so that clients can
+/// resume their sessions.
+pub(super) fn successor(previous: &ServerConfig, names: Arc<Names>, http2: bool) -> ServerConfig {
+    let mut config = previous.clone();
+    config.cert_resolver = names;
+    config.alpn_protocols = protocols(http2);
+    config
+}
+
+fn protocols(http2: bool) -> Vec<Vec<u8>> {
+    let mut protocols = Vec::new();
+    if http2 {
+        protocols.push(b"h2".to_vec());
+    }
+    protocols.push(b"http/1.1".to_vec());
+    protocols
+}
+
+/// The name of a protocol version, as `$ssl_protocol` shows it.
+pub fn protocol_name(version: ProtocolVersion) -> &'static str {
+    match version {
+        ProtocolVersion::TLSv1_3 => "TLSv1.3",
+        ProtocolVersion::TLSv1_2 => "TLSv1.2",
+        _ => "",
+    }
+}
+
+/// The name of a cipher suite, as `$ssl_cipher` shows it.
+pub fn cipher_name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
+            "ECDHE-ECDSA-CHACHA20-POLY1305"
+        }
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
+        _ => "",
+    }
+}
