@@ -1,0 +1,147 @@
+//! The HTTP server of the healthz port: health, readiness, metrics and the live table (operations §2.1). It runs on
+//! the runtime of the control plane, never on a worker, and a client that is slow or holds many connections keeps
+//! nobody else from being answered.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use headgate_config::Snapshot;
+use http::{Method, Request, Response, StatusCode, header};
+use serde::Serialize;
+
+mod answer;
+mod readiness;
+mod routes;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+pub use readiness::Readiness;
+pub use server::serve;
+
+use crate::observe::metrics::Metrics;
+use answer::{Body, JSON, json, plain};
+
+/// What the admin server tells about.
+pub struct AdminState {
+    /// All metrics of the process.
+    pub metrics: Arc<Metrics>,
+    /// Whether traffic may be sent here.
+    pub readiness: Arc<Readiness>,
+    /// What the live table was compiled from; none before the first one is live.
+    pub snapshot: Box<dyn Fn() -> Option<Arc<Snapshot>> + Send + Sync>,
+    /// Where liveness is asked for (`--health-check-path`).
+    pub health_path: String,
+}
+
+/// How long connections may take for what.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// For the head of a request, and for the pause before it.
+    head: Duration,
+    /// For a connection as a whole.
+    connection: Duration,
+    /// Connections at a time. One more ends the oldest.
+    connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            connection: Duration::from_secs(300),
+            connections: 64,
+        }
+    }
+}
+
+/// What `/version` answers.
+#[derive(Serialize)]
+struct Version<'a> {
+    name: &'static str,
+    version: &'a str,
+    commit: &'a str,
+}
+
+/// What an error answers.
+#[derive(Serialize)]
+struct Error<'a> {
+    error: &'a str,
+}
+
+impl AdminState {
+    fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        let mut answer = match *request.method() {
+            Method::GET | Method::HEAD => {
+                self.resource(request.uri().path(), request.uri().query())
+            }
+            _ => {
+                let error = Error { error: "only GET and HEAD are understood here" };
+                let mut answer = json(StatusCode::METHOD_NOT_ALLOWED, &error);
+                let allowed = header::HeaderValue::from_static("GET, HEAD");
+                answer.headers_mut().insert(header::ALLOW, allowed);
+                answer
+            }
+        };
+        let never = header::HeaderValue::from_static("no-store");
+        answer.headers_mut().insert(header::CACHE_CONTROL, never);
+        answer
+    }
+
+    fn resource(&self, path: &str, query: Option<&str>) -> Response<Body> {
+        match path {
+            _ if path == self.health_path => self.health(),
+            "/readyz" => match self.readiness.check() {
+                Ok(()) => plain(StatusCode::OK, "ok"),
+                Err(reason) => plain(StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
+            },
+            "/metrics" => {
+                Body::chunks("text/plain; version=0.0.4; charset=utf-8", self.metrics.scrape())
+            }
+            "/api/routes" => self.routes(query),
+            "/version" => {
+                let instance = &self.metrics.settings().instance;
+                let version = Version {
+                    name: "headgate",
+                    version: &instance.release,
+                    commit: &instance.build,
+                };
+                json(StatusCode::OK, &version)
+            }
+            _ => json(
+                StatusCode::NOT_FOUND,
+                &Error {
+                    error: "not found; there are /healthz, /readyz, /metrics, /api/routes and /version",
+                },
+            ),
+        }
+    }
+
+    /// The reference fails its liveness check while it shuts down, and readiness probes of its users rely on that
+    /// (operations §8).
+    fn health(&self) -> Response<Body> {
+        if self.readiness.is_shutting_down() {
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "shutting down\n")
+        } else {
+            plain(StatusCode::OK, "ok")
+        }
+    }
+
+    fn routes(&self, query: Option<&str>) -> Response<Body> {
+        match (self.snapshot)() {
+            Some(snapshot) => {
+                let host = query.and_then(routes::host_parameter);
+                Body::chunks(JSON, routes::Dump::new(snapshot, host))
+            }
+            None => json(StatusCode::SERVICE_UNAVAILABLE, &Error { error: "no table is live yet" }),
+        }
+    }
+
+    /// [`Self::answer`] in the form in which hyper calls it.
+    async fn respond<B>(
+        self: Arc<Self>,
+        request: Request<B>,
+    ) -> Result<Response<Body>, Infallible> {
+        Ok(self.answer(&request))
+    }
+}

@@ -1,0 +1,86 @@
+//! Whether this process wants traffic.
+
+use parking_lot::Mutex;
+
+/// Readiness of the process: not before every source is read and the table is live, and never again once the
+/// process shuts down.
+#[derive(Debug)]
+pub struct Readiness(Mutex<State>);
+
+#[derive(Debug)]
+enum State {
+    Waiting(String),
+    Ready,
+    ShuttingDown,
+}
+
+impl Readiness {
+    /// Not ready; `reason` says what is still missing.
+    pub fn waiting(reason: impl Into<String>) -> Self {
+        Self(Mutex::new(State::Waiting(reason.into())))
+    }
+
+    /// Says what is missing now. Without effect once the process shuts down.
+    pub fn set_waiting(&self, reason: impl Into<String>) {
+        self.change(State::Waiting(reason.into()));
+    }
+
+    /// Everything is read and the table is live. Without effect once the process shuts down.
+    pub fn set_ready(&self) {
+        self.change(State::Ready);
+    }
+
+    /// The process shuts down. That is final.
+    pub fn set_shutting_down(&self) {
+        self.change(State::ShuttingDown);
+    }
+
+    /// Whether the process shuts down.
+    pub fn is_shutting_down(&self) -> bool {
+        matches!(*self.0.lock(), State::ShuttingDown)
+    }
+
+    /// Whether the process is ready.
+    ///
+    /// # Errors
+    /// It is not; the text says why.
+    pub fn check(&self) -> Result<(), String> {
+        match &*self.0.lock() {
+            State::Ready => Ok(()),
+            State::Waiting(reason) => Err(reason.clone()),
+            State::ShuttingDown => Err("shutting down".to_owned()),
+        }
+    }
+
+    fn change(&self, state: State) {
+        let mut current = self.0.lock();
+        if !matches!(*current, State::ShuttingDown) {
+            *current = state;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_ready_only_between_start_and_shutdown() {
+        let readiness = Readiness::waiting("manifests are being read");
+        assert_eq!(readiness.check(), Err("manifests are being read".into()));
+        readiness.set_ready();
+        assert_eq!(readiness.check(), Ok(()));
+        readiness.set_shutting_down();
+        assert_eq!(readiness.check(), Err("shutting down".into()));
+    }
+
+    #[test]
+    fn a_shutdown_is_final() {
+        let readiness = Readiness::waiting("");
+        readiness.set_shutting_down();
+        readiness.set_ready();
+        readiness.set_waiting("more");
+        assert!(readiness.is_shutting_down());
+        assert_eq!(readiness.check(), Err("shutting down".into()));
+    }
+}
