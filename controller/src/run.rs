@@ -1,29 +1,183 @@
 //! The runner: source -> objects -> translation -> publish, on one thread of its own.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
 
-use headgate_config::Snapshot;
+use headgate_config::{Effect, Snapshot, Verdict};
 
-use crate::{DirectoryError, Options};
+use crate::{
+    DirectoryError, Options,
+    objects::Objects,
+    source::directory::{Change, Directory, Watch},
+    translate::Translator,
+};
+
+/// How often the folders are compared with what was read, for changes that the system does not report.
+const POLL: Duration = Duration::from_secs(30);
+/// The same where the system reports nothing at all.
+const POLL_UNWATCHED: Duration = Duration::from_secs(1);
+/// A new folder is looked at again this much later: files that appeared before its watch was set are not reported.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// A running control plane. Dropping it stops it and waits for its thread.
 #[derive(Debug)]
-pub struct Controller {}
+pub struct Controller {
+    signals: Sender<Signal>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Controller {
+    /// Stops it and waits for its thread.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        // A thread that has ended already needs no signal.
+        let _ = self.signals.send(Signal::Stop);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the controller's thread has panicked");
+        }
+    }
+}
+
+/// What the thread waits for.
+#[derive(Debug)]
+enum Signal {
+    Changed(Change),
+    Stop,
+}
 
 /// Serves the manifests of these folders: reads all of them, calls `publish` once, and then again after every change
 /// that changes the snapshot.
 ///
 /// Returns as soon as the folders are known to exist; reading happens on the controller's thread, and so does every
-/// call of `publish`.
+/// call of `publish`. Services without EndpointSlices are reached by name if the options say so.
 ///
 /// # Errors
 ///
-/// If one of the directories does not exist or cannot be watched.
+/// If one of the directories does not exist or cannot be read.
 pub fn run_directory(
     options: Options,
     directories: Vec<PathBuf>,
     publish: impl FnMut(Snapshot) + Send + 'static,
 ) -> Result<Controller, DirectoryError> {
-    let _ = (options, directories, publish);
-    Ok(Controller {})
+    let directory = Directory::open(directories)?;
+    let (signals, received) = channel();
+    let reports = signals.clone();
+    let runner = Runner {
+        directory,
+        objects: Objects::default(),
+        translator: Translator::new(options),
+        published: None,
+        publish,
+    };
+    let thread = thread::Builder::new().name("controller".into()).spawn(move || runner.run(&reports, &received));
+    let thread = thread.map_err(|error| DirectoryError::Unreadable {
+        path: PathBuf::new(),
+        reason: error.to_string(),
+    })?;
+    Ok(Controller {
+        signals,
+        thread: Some(thread),
+    })
+}
+
+struct Runner<P> {
+    directory: Directory,
+    objects: Objects,
+    translator: Translator,
+    published: Option<Snapshot>,
+    publish: P,
+}
+
+impl<P: FnMut(Snapshot)> Runner<P> {
+    fn run(mut self, reports: &Sender<Signal>, signals: &Receiver<Signal>) {
+        let started = Instant::now();
+        self.directory.rescan(&mut self.objects);
+        let read = started.elapsed();
+        self.publish();
+        tracing::info!(read_ms = read.as_millis(), total_ms = started.elapsed().as_millis(), "manifests are read and published");
+        // Watching begins after the first reading, which it would report file by file. What changed in between, the
+        // second look finds.
+        let watch = self.watch(reports.clone());
+        let poll = if watch.is_some() { POLL } else { POLL_UNWATCHED };
+        self.follow(&[Change::Anything].into());
+        let mut next_poll = Instant::now() + poll;
+        let mut settling: Option<(Instant, BTreeSet<Change>)> = None;
+        loop {
+            let deadline = settling.as_ref().map_or(next_poll, |(at, _)| next_poll.min(*at));
+            let mut changes = BTreeSet::new();
+            match signals.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Signal::Changed(change)) => changes.extend([change]),
+                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            // Whatever is pending already goes into the same snapshot; nothing is waited for.
+            for signal in signals.try_iter() {
+                match signal {
+                    Signal::Changed(change) => changes.extend([change]),
+                    Signal::Stop => return,
+                }
+            }
+            let folders: BTreeSet<_> = changes.iter().filter(|change| matches!(change, Change::Folder(_))).cloned().collect();
+            let now = Instant::now();
+            if let Some((_, settled)) = settling.take_if(|(at, _)| *at <= now) {
+                changes.extend(settled);
+            }
+            if !folders.is_empty() {
+                settling.get_or_insert_with(|| (now + SETTLE, BTreeSet::new())).1.extend(folders);
+            }
+            if next_poll <= now {
+                changes.insert(Change::Anything);
+                next_poll = now + poll;
+            }
+            self.follow(&changes);
+        }
+    }
+
+    fn watch(&self, reports: Sender<Signal>) -> Option<Watch> {
+        let report = move |change| {
+            // The thread may have ended.
+            let _ = reports.send(Signal::Changed(change));
+        };
+        let watch = Watch::start(self.directory.roots(), report);
+        watch.inspect_err(|error| tracing::error!(%error, "changes of manifests are looked for every second")).ok()
+    }
+
+    fn follow(&mut self, changes: &BTreeSet<Change>) {
+        self.directory.follow(changes, &mut self.objects);
+        self.publish();
+    }
+
+    /// Translates, and publishes if the result is another than before.
+    fn publish(&mut self) {
+        let changes = self.objects.take_changes();
+        self.translator.report(self.directory.verdicts());
+        let snapshot = self.translator.translate(&self.objects, &changes);
+        if self.published.as_ref() == Some(&snapshot) {
+            return;
+        }
+        let before = self.published.as_ref().map_or(&[][..], |before| &before.verdicts);
+        log_new(before, &snapshot.verdicts);
+        self.published = Some(snapshot.clone());
+        (self.publish)(snapshot);
+    }
+}
+
+/// Logs the findings that were not there before. Both lists are sorted.
+fn log_new(before: &[Verdict], now: &[Verdict]) {
+    for Verdict { object, effect, reason, message } in now.iter().filter(|verdict| before.binary_search(verdict).is_err()) {
+        match effect {
+            Effect::Refused | Effect::Denied => tracing::error!(%object, ?effect, reason, "{message}"),
+            Effect::Warning => tracing::warn!(%object, reason, "{message}"),
+        }
+    }
 }

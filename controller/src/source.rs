@@ -2,3 +2,4 @@
 //! their meaning to [`translate`](crate::translate).
 
 pub mod directory;
+mod manifest;

@@ -1,1 +1,122 @@
-//! Objects to Snapshot.
+//! Objects -> Snapshot. Never fails and never waits: bad input becomes a verdict on its object, the rest is served.
+//!
+//! A [`Translator`] looks only at what changed and keeps everything else, `Arc` by `Arc`; what it makes is the same as
+//! if it had looked at everything. Its steps, in order: `config` (ConfigMap), `admission` (which Ingresses, in which
+//! version), `hosts` (path tables, aliases), `upstreams` (endpoints), `tls` (certificates).
+
+mod admission;
+mod annotations;
+mod class;
+mod config;
+mod host;
+mod hosts;
+mod ingress;
+mod inspect;
+mod path;
+mod upstream;
+mod upstreams;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use headgate_config::{Snapshot, Verdict};
+
+use crate::{
+    objects::{Changes, Key, Objects},
+    options::{NamespaceScope, Options},
+};
+
+use admission::{Admission, Law};
+use config::Config;
+use hosts::HostTable;
+use upstreams::UpstreamTable;
+
+/// Translates, and remembers what it has translated.
+#[derive(Debug)]
+pub struct Translator {
+    options: Options,
+    config: Config,
+    admission: Admission,
+    hosts: HostTable,
+    upstreams: UpstreamTable,
+    source_verdicts: Vec<Verdict>,
+    verdicts_changed: bool,
+    snapshot: Snapshot,
+}
+
+impl Translator {
+    /// A translator that has seen nothing yet.
+    pub fn new(options: Options) -> Self {
+        Self {
+            upstreams: UpstreamTable::new(&options),
+            config: Config::default(),
+            admission: Admission::default(),
+            hosts: HostTable::default(),
+            source_verdicts: Vec::new(),
+            verdicts_changed: true,
+            snapshot: Snapshot::default(),
+            options,
+        }
+    }
+
+    /// What these objects mean, without any history.
+    pub fn translate_once(options: Options, objects: &Objects) -> Snapshot {
+        Self::new(options).translate(objects, &Changes::everything(objects))
+    }
+
+    /// Takes note of what the source has to say about its files or its watches.
+    pub fn report(&mut self, source_verdicts: Vec<Verdict>) {
+        if self.source_verdicts != source_verdicts {
+            self.source_verdicts = source_verdicts;
+            self.verdicts_changed = true;
+        }
+    }
+
+    /// What the objects mean now. `changes` must name every object that differs from the call before.
+    pub fn translate(&mut self, objects: &Objects, changes: &Changes) -> Snapshot {
+        for key in self.ingresses_to_look_at(objects, changes) {
+            let law = Law {
+                options: &self.options,
+                defaults: &self.config.defaults,
+                objects,
+            };
+            let change = self.admission.update(law, &key);
+            self.verdicts_changed |= change.verdicts;
+            if !change.is_none() {
+                self.hosts.replace(change.before.as_ref(), change.after.as_ref());
+                self.upstreams.replace(change.before.as_ref(), change.after.as_ref());
+            }
+        }
+        if !self.hosts.refresh(&self.options, &self.config.defaults).is_empty() {
+            self.snapshot.hosts = self.hosts.hosts().cloned().collect();
+        }
+        for service in &changes.services {
+            self.upstreams.service_changed(service);
+        }
+        if self.upstreams.refresh(&self.options, objects) {
+            self.snapshot.upstreams.clone_from(self.upstreams.upstreams());
+            self.verdicts_changed = true;
+        }
+        self.collect_verdicts();
+        self.snapshot.clone()
+    }
+
+    fn ingresses_to_look_at(&mut self, objects: &Objects, changes: &Changes) -> BTreeSet<Key> {
+        let classes = changes.ingress_classes && self.admission.classes(&self.options, objects);
+        let namespaces = changes.namespaces && matches!(self.options.namespaces, NamespaceScope::Labelled(_));
+        if classes || namespaces {
+            return objects.ingresses().keys().chain(self.admission.keys()).cloned().collect();
+        }
+        changes.ingresses.clone()
+    }
+
+    fn collect_verdicts(&mut self) {
+        if !std::mem::take(&mut self.verdicts_changed) {
+            return;
+        }
+        let known = self.admission.verdicts().chain(self.upstreams.verdicts()).chain(&self.config.verdicts).chain(&self.source_verdicts);
+        let verdicts: BTreeSet<_> = known.collect();
+        if !verdicts.iter().copied().eq(self.snapshot.verdicts.iter()) {
+            self.snapshot.verdicts = Arc::new(verdicts.into_iter().cloned().collect());
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! One file: what it held when it was read last.
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    os::unix::fs::MetadataExt,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use headgate_config::{Effect, Verdict};
+
+use super::file_reference;
+use crate::{
+    objects::{Key, Kind, Object},
+    source::manifest::{Fault, Manifest},
+};
+
+/// A file that was written this short before it was read may have been written again within the same tick of the file
+/// system's clock; its stamp proves nothing.
+const TOO_FRESH: Duration = Duration::from_millis(100);
+
+/// What tells versions of a file apart without reading them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: Duration,
+}
+
+impl From<&fs::Metadata> for Stamp {
+    fn from(metadata: &fs::Metadata) -> Self {
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified: modified.unwrap_or_default(),
+        }
+    }
+}
+
+/// A file's content.
+#[derive(Debug)]
+pub struct File {
+    /// Version of the file, if the stamp proves it.
+    stamp: Option<Stamp>,
+    hash: u64,
+    /// Objects by identity. Of repeated ones the last counts, as if they were applied one after the other.
+    objects: Vec<Object>,
+    /// Documents that do not parse.
+    pub faults: Vec<Fault>,
+}
+
+impl File {
+    /// Reads a file; `None` if it does not exist.
+    pub fn read(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        if !metadata.is_file() {
+            return None;
+        }
+        let stamp = Stamp::from(&metadata);
+        let age = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().checked_sub(stamp.modified);
+        let stamp = age.is_some_and(|age| age > TOO_FRESH).then_some(stamp);
+        let (hash, manifest) = match fs::read(path) {
+            Ok(bytes) => (hash(&bytes), parse(&bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            Err(error) => (0, fault(error.to_string())),
+        };
+        Some(Self {
+            stamp,
+            hash,
+            objects: by_identity(manifest.objects),
+            faults: manifest.faults,
+        })
+    }
+
+    /// Whether this is certainly the version of the file that bears this stamp.
+    pub fn is_current(&self, stamp: &Stamp) -> bool {
+        self.stamp.as_ref() == Some(stamp)
+    }
+
+    /// Whether both hold the same bytes.
+    pub fn has_content_of(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+
+    /// Takes over what an earlier reading of the same bytes left.
+    pub fn keep(&mut self, earlier: &Self) {
+        self.objects.clone_from(&earlier.objects);
+    }
+
+    /// Takes over the objects of an earlier version that are missing here: they may be in what does not parse.
+    pub fn keep_missing(&mut self, earlier: &Self) {
+        let missing = earlier.objects.iter().filter(|object| self.object(object.kind(), object.key()).is_none());
+        let objects = missing.cloned().chain(self.objects.iter().cloned());
+        self.objects = by_identity(objects.collect());
+    }
+
+    /// The objects, sorted by identity.
+    pub fn objects(&self) -> &[Object] {
+        &self.objects
+    }
+
+    /// The object of this identity.
+    pub fn object(&self, kind: Kind, key: &Key) -> Option<&Object> {
+        let at = self.objects.binary_search_by(|object| identity(object).cmp(&(kind, key)));
+        at.ok().map(|at| &self.objects[at])
+    }
+
+    /// One verdict for each fault.
+    pub fn verdicts(&self, path: &Path) -> impl Iterator<Item = Verdict> {
+        self.faults.iter().map(move |fault| Verdict {
+            object: fault.object.clone().unwrap_or_else(|| file_reference(path)),
+            effect: Effect::Refused,
+            reason: "Unreadable".into(),
+            message: format!("{}:{}: {}; what the file held before stays", path.display(), fault.line, fault.reason),
+        })
+    }
+}
+
+fn identity(object: &Object) -> (Kind, &Key) {
+    (object.kind(), object.key())
+}
+
+fn by_identity(mut objects: Vec<Object>) -> Vec<Object> {
+    objects.reverse();
+    objects.sort_by(|a, b| identity(a).cmp(&identity(b)));
+    objects.dedup_by(|later, first| identity(later) == identity(first));
+    objects.shrink_to_fit();
+    objects
+}
+
+fn parse(bytes: &[u8]) -> Manifest {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Manifest::parse(text),
+        Err(_) => fault("the file is not UTF-8".into()),
+    }
+}
+
+fn fault(reason: String) -> Manifest {
+    Manifest {
+        objects: Vec::new(),
+        faults: vec![Fault {
+            line: 1,
+            object: None,
+            reason,
+        }],
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,169 @@
+//! Which Ingresses are served, and in which version.
+//!
+//! The one part of the translation that remembers: an update that is refused leaves the version before it in service
+//! (routing §1.4). Everything after it is a function of the accepted versions.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use headgate_config::{Effect, Verdict};
+use k8s_openapi::api::networking::v1::Ingress;
+
+use super::{
+    annotations::{self, Finding},
+    class,
+    config::Defaults,
+    ingress::{Accepted, Age},
+    inspect,
+};
+use crate::{
+    objects::{Key, Kind, Objects},
+    options::Options,
+};
+
+/// The accepted version of each Ingress, and the findings about the newest.
+#[derive(Debug, Default)]
+pub struct Admission {
+    own_classes: BTreeSet<String>,
+    entries: BTreeMap<Key, Entry>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    accepted: Option<Arc<Accepted>>,
+    verdicts: Vec<Verdict>,
+}
+
+/// What a new look at an Ingress changed.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// The version that was served.
+    pub before: Option<Arc<Accepted>>,
+    /// The version that is served now.
+    pub after: Option<Arc<Accepted>>,
+    /// Whether the findings differ.
+    pub verdicts: bool,
+}
+
+impl Change {
+    /// Whether the same version is served as before.
+    pub fn is_none(&self) -> bool {
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => Arc::ptr_eq(before, after),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
+/// What an Ingress is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Law<'a> {
+    /// Start-up options.
+    pub options: &'a Options,
+    /// Defaults and restrictions of the main ConfigMap.
+    pub defaults: &'a Defaults,
+    /// Classes and Namespaces.
+    pub objects: &'a Objects,
+}
+
+enum Judgement {
+    /// Not for this controller.
+    NotOurs(Vec<Verdict>),
+    /// This version is not served.
+    Refused(Finding),
+    /// This version is served.
+    Accepted(Accepted, Vec<Verdict>),
+}
+
+impl Admission {
+    /// Takes note of the IngressClasses; says whether ours are others than before.
+    pub fn classes(&mut self, options: &Options, objects: &Objects) -> bool {
+        let own = class::own_classes(options, objects);
+        let changed = own != self.own_classes;
+        self.own_classes = own;
+        changed
+    }
+
+    /// Ingresses that were looked at and are still there.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.entries.keys()
+    }
+
+    /// Findings about all Ingresses.
+    pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        self.entries.values().flat_map(|entry| &entry.verdicts)
+    }
+
+    /// Looks at an Ingress again.
+    pub fn update(&mut self, law: Law<'_>, key: &Key) -> Change {
+        let before = self.entries.remove(key).unwrap_or_default();
+        let now = law.objects.ingresses().get(key).map(|ingress| self.entry(law, key, ingress, &before)).unwrap_or_default();
+        let change = Change {
+            before: before.accepted,
+            after: now.accepted.clone(),
+            verdicts: now.verdicts != before.verdicts,
+        };
+        if now.accepted.is_some() || !now.verdicts.is_empty() {
+            self.entries.insert(key.clone(), now);
+        }
+        change
+    }
+
+    fn entry(&self, law: Law<'_>, key: &Key, ingress: &Arc<Ingress>, before: &Entry) -> Entry {
+        match self.judge(law, key, ingress) {
+            Judgement::NotOurs(verdicts) => Entry { accepted: None, verdicts },
+            Judgement::Refused(finding) => {
+                let stays = if before.accepted.is_some() { "; the version before it stays in service" } else { "" };
+                Entry {
+                    accepted: before.accepted.clone(),
+                    verdicts: vec![Verdict {
+                        message: format!("{}{stays}", finding.message),
+                        ..finding.about(Kind::Ingress.reference(key))
+                    }],
+                }
+            }
+            Judgement::Accepted(accepted, verdicts) => {
+                let same = before.accepted.as_ref().filter(|before| before.is_same(&accepted));
+                Entry {
+                    accepted: Some(same.cloned().unwrap_or_else(|| Arc::new(accepted))),
+                    verdicts,
+                }
+            }
+        }
+    }
+
+    fn judge(&self, law: Law<'_>, key: &Key, ingress: &Arc<Ingress>) -> Judgement {
+        let Law { options, defaults, objects } = law;
+        if !class::is_in_scope(options, objects, key) || !class::is_own(options, &self.own_classes, ingress) {
+            return Judgement::NotOurs(Vec::new());
+        }
+        let refused = |reason, message| Finding {
+            effect: Effect::Refused,
+            reason,
+            message,
+        };
+        if options.disable_catch_all && ingress.spec.as_ref().is_some_and(|spec| spec.default_backend.is_some()) {
+            let finding = refused("CatchAllDisabled", "spec.defaultBackend is switched off by --disable-catch-all; remove it".into());
+            return Judgement::NotOurs(vec![finding.about(Kind::Ingress.reference(key))]);
+        }
+        if options.deep_inspect && let Some((field, text)) = inspect::suspicious(ingress) {
+            let message = format!("{field} {text:?} looks like injected configuration, see --deep-inspect");
+            return Judgement::Refused(refused("DeepInspection", message));
+        }
+        match annotations::read(options, defaults, ingress.metadata.annotations.as_ref()) {
+            Err(finding) => Judgement::Refused(finding),
+            Ok((annotations, findings)) => {
+                let accepted = Accepted {
+                    age: Age::of(key, ingress),
+                    ingress: ingress.clone(),
+                    annotations,
+                };
+                let object = accepted.reference();
+                Judgement::Accepted(accepted, findings.into_iter().map(|finding| finding.about(object.clone())).collect())
+            }
+        }
+    }
+}
