@@ -15,9 +15,7 @@ pub struct Backoff {
 impl Backoff {
     /// How long to wait after one more failure: between half and all of 50 ms × 2ⁿ, at most 2 s.
     pub fn next_delay(&mut self) -> Duration {
-        let ceiling = FIRST
-            .saturating_mul(2u32.saturating_pow(self.failures))
-            .min(LONGEST);
+        let ceiling = FIRST.saturating_mul(2u32.saturating_pow(self.failures)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         ceiling.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
@@ -41,14 +39,9 @@ mod tests {
     fn delays_grow_to_the_ceiling_and_stay_there() {
         let mut backoff = Backoff::default();
         for exponent in 0..100 {
-            let ceiling = FIRST
-                .saturating_mul(2u32.saturating_pow(exponent))
-                .min(LONGEST);
+            let ceiling = FIRST.saturating_mul(2u32.saturating_pow(exponent)).min(LONGEST);
             let delay = backoff.next_delay();
-            assert!(
-                delay >= ceiling / 2 && delay <= ceiling,
-                "attempt {exponent}: {delay:?}"
-            );
+            assert!(delay >= ceiling / 2 && delay <= ceiling, "attempt {exponent}: {delay:?}");
         }
     }
 

@@ -38,32 +38,22 @@ const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Opens the log and starts one delivery per subscriber.
 pub async fn open(settings: &settings::Bus, tasks: &mut Tasks) -> Result<Parts, Error> {
-    let mut names: Vec<&str> = settings
-        .subscribers
-        .iter()
-        .map(|subscriber| subscriber.name.as_str())
-        .collect();
+    let mut names: Vec<&str> =
+        settings.subscribers.iter().map(|subscriber| subscriber.name.as_str()).collect();
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(Error::DuplicateSubscriber(pair[0].to_owned()));
     }
     let log = Log::open(&settings.storage.data_dir).await?;
     for subscriber in settings.subscribers.clone() {
-        let cursor = log
-            .subscribe(&subscriber.name, settings.new_subscribers_start)
-            .await?;
+        let cursor = log.subscribe(&subscriber.name, settings.new_subscribers_start).await?;
         let delivery = Delivery::new(log.clone(), subscriber, cursor);
         tasks.spawn(|stop| delivery.run(stop));
     }
     let readiness = Readiness::Database(log.database().clone());
     // Twice the limit of an event: the same event can be written in a longer way.
-    let events = get(list)
-        .post(publish)
-        .layer(DefaultBodyLimit::max(2 * MAX_EVENT));
-    Ok(Parts {
-        routes: Router::new().route("/events", events).with_state(log),
-        readiness,
-    })
+    let events = get(list).post(publish).layer(DefaultBodyLimit::max(2 * MAX_EVENT));
+    Ok(Parts { routes: Router::new().route("/events", events).with_state(log), readiness })
 }
 
 async fn publish(
@@ -74,21 +64,14 @@ async fn publish(
     let id = envelope.id.unwrap_or_else(id::long);
     for (field, text) in [("type", &envelope.kind), ("id", &id)] {
         if text.is_empty() || text.len() > MAX_NAME {
-            return Err(ApiError::bad_request(format!(
-                "{field} must have 1 to {MAX_NAME} bytes"
-            )));
+            return Err(ApiError::bad_request(format!("{field} must have 1 to {MAX_NAME} bytes")));
         }
     }
     let data = envelope.data.to_string();
     if data.len() > MAX_EVENT {
         return Err(ApiError::too_large("the event is too large"));
     }
-    let event = NewEvent {
-        id: id.clone(),
-        kind: envelope.kind,
-        data,
-        cause,
-    };
+    let event = NewEvent { id: id.clone(), kind: envelope.kind, data, cause };
     let offset = log.append(event).await?;
     Ok(Json(json!({"status": "OK", "id": id, "offset": offset})).into_response())
 }
@@ -113,18 +96,9 @@ async fn list(
         (None, Some(from)) => from.saturating_sub(1),
         (None, None) => 0,
     };
-    let max_bytes = if range.limit.is_some() {
-        PAGE_BYTES
-    } else {
-        usize::MAX
-    };
-    let events = log
-        .page(after, range.limit.unwrap_or(usize::MAX), max_bytes)
-        .await?;
-    let headers = [
-        (CONTENT_TYPE.as_str(), "application/json"),
-        (LOG_ID, log.id()),
-    ];
+    let max_bytes = if range.limit.is_some() { PAGE_BYTES } else { usize::MAX };
+    let events = log.page(after, range.limit.unwrap_or(usize::MAX), max_bytes).await?;
+    let headers = [(CONTENT_TYPE.as_str(), "application/json"), (LOG_ID, log.id())];
     Ok((headers, array(&events)).into_response())
 }
 

@@ -16,22 +16,13 @@ use crate::service::Parts;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
-const PAGE: Asset = Asset {
-    media_type: "text/html; charset=utf-8",
-    body: include_str!("client/index.html"),
-};
-const STYLE: Asset = Asset {
-    media_type: "text/css; charset=utf-8",
-    body: include_str!("client/style.css"),
-};
-const SCRIPT: Asset = Asset {
-    media_type: "text/javascript; charset=utf-8",
-    body: include_str!("client/app.js"),
-};
-const ICON: Asset = Asset {
-    media_type: "image/svg+xml",
-    body: include_str!("client/icon.svg"),
-};
+const PAGE: Asset =
+    Asset { media_type: "text/html; charset=utf-8", body: include_str!("client/index.html") };
+const STYLE: Asset =
+    Asset { media_type: "text/css; charset=utf-8", body: include_str!("client/style.css") };
+const SCRIPT: Asset =
+    Asset { media_type: "text/javascript; charset=utf-8", body: include_str!("client/app.js") };
+const ICON: Asset = Asset { media_type: "image/svg+xml", body: include_str!("client/icon.svg") };
 
 #[derive(Clone, Copy)]
 struct Asset {
@@ -47,10 +38,7 @@ pub fn open() -> Parts {
         .route("/style.css", get(async || STYLE))
         .route("/app.js", get(async || SCRIPT))
         .route("/icon.svg", get(async || ICON));
-    Parts {
-        routes,
-        readiness: Readiness::Always,
-    }
+    Parts { routes, readiness: Readiness::Always }
 }
 
 impl IntoResponse for Asset {

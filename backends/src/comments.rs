@@ -54,22 +54,13 @@ struct Listed {
 pub async fn open(settings: &settings::Comments, tasks: &mut Tasks) -> Result<Parts, Error> {
     let database = Database::open(&settings.storage.data_dir, "comments", &SCHEMA).await?;
     let outbox = Outbox::new("comments", database.clone(), &settings.bus.bus_url);
-    let state = Comments {
-        database: database.clone(),
-        wake: outbox.wake(),
-    };
+    let state = Comments { database: database.clone(), wake: outbox.wake() };
     tasks.spawn(|stop| outbox.deliver(stop));
     let routes = Router::new()
         .route("/posts/{id}/comments", get(list).post(create))
-        .route(
-            "/events",
-            post(take_event).layer(DefaultBodyLimit::max(MAX_DELIVERY)),
-        )
+        .route("/events", post(take_event).layer(DefaultBodyLimit::max(MAX_DELIVERY)))
         .with_state(state);
-    Ok(Parts {
-        routes,
-        readiness: Readiness::Database(database),
-    })
+    Ok(Parts { routes, readiness: Readiness::Database(database) })
 }
 
 /// The comments of a post, oldest first; none for a post that nobody commented on or that does not exist.
@@ -77,12 +68,7 @@ async fn list(
     State(comments): State<Comments>,
     PostId(post_id): PostId,
 ) -> Result<Json<Vec<Listed>>, ApiError> {
-    Ok(Json(
-        comments
-            .database
-            .read(move |connection| of_post(connection, &post_id))
-            .await?,
-    ))
+    Ok(Json(comments.database.read(move |connection| of_post(connection, &post_id)).await?))
 }
 
 /// The comment and its event commit together. The answer is the post's list, as in the original.
@@ -94,20 +80,11 @@ async fn create(
 ) -> Result<(StatusCode, Json<Vec<Listed>>), ApiError> {
     let content = required_text(&mut body, "content")?;
     let insert = comments.database.write(move |transaction| {
-        let comment = Comment {
-            id: free_id(transaction)?,
-            post_id,
-            content,
-            status: Status::Pending,
-        };
+        let comment =
+            Comment { id: free_id(transaction)?, post_id, content, status: Status::Pending };
         transaction.execute(
             "INSERT INTO comments(id, post_id, content, status) VALUES (?1, ?2, ?3, ?4)",
-            params![
-                comment.id,
-                comment.post_id,
-                comment.content,
-                comment.status.as_str()
-            ],
+            params![comment.id, comment.post_id, comment.content, comment.status.as_str()],
         )?;
         let list = of_post(transaction, &comment.post_id)?;
         let event = Event::CommentCreated(comment);
@@ -176,11 +153,7 @@ fn of_post(connection: &Connection, post_id: &str) -> rusqlite::Result<Vec<Liste
         "SELECT id, content, status FROM comments WHERE post_id = ?1 ORDER BY seq",
     )?;
     let rows = statement.query_map([post_id], |row| {
-        Ok(Listed {
-            id: row.get(0)?,
-            content: row.get(1)?,
-            status: row.get(2)?,
-        })
+        Ok(Listed { id: row.get(0)?, content: row.get(1)?, status: row.get(2)? })
     })?;
     rows.collect()
 }

@@ -44,10 +44,8 @@ pub struct Health {
 
 /// The service's routes with everything around them that is common.
 pub fn router(service: &'static str, routes: Router, health: Health) -> Router {
-    let probes = Router::new()
-        .route("/healthz", get(alive))
-        .route("/readyz", get(ready))
-        .with_state(health);
+    let probes =
+        Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).with_state(health);
     routes
         .merge(probes)
         .fallback(async || ApiError::not_found())
@@ -76,10 +74,6 @@ async fn ready(State(health): State<Health>) -> Response {
         Json(json!({"status": "ready"})).into_response()
     } else {
         let status = if stopping { "stopping" } else { "not ready" };
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(json!({"status": status})),
-        )
-            .into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": status}))).into_response()
     }
 }

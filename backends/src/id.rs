@@ -32,11 +32,7 @@ mod tests {
         for _ in 0..2_000 {
             let id = entity();
             assert_eq!(id.len(), 8);
-            assert!(
-                id.bytes()
-                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
-                "{id}"
-            );
+            assert!(id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{id}");
             assert!(id.bytes().any(|byte| byte.is_ascii_alphabetic()), "{id}");
         }
     }

@@ -40,11 +40,7 @@ impl Rules {
     fn judge(&self, content: &str) -> Status {
         let content = content.to_lowercase();
         let banned = self.0.iter().any(|word| content.contains(word.as_str()));
-        if banned {
-            Status::Rejected
-        } else {
-            Status::Approved
-        }
+        if banned { Status::Rejected } else { Status::Approved }
     }
 }
 
@@ -56,15 +52,9 @@ pub fn open(settings: &settings::Moderation) -> Parts {
         outgoing: Outgoing::new(),
     };
     let routes = Router::new()
-        .route(
-            "/events",
-            post(take_event).layer(DefaultBodyLimit::max(MAX_DELIVERY)),
-        )
+        .route("/events", post(take_event).layer(DefaultBodyLimit::max(MAX_DELIVERY)))
         .with_state(state);
-    Parts {
-        routes,
-        readiness: Readiness::Always,
-    }
+    Parts { routes, readiness: Readiness::Always }
 }
 
 async fn take_event(
@@ -92,10 +82,7 @@ impl Moderation {
         let body = outbox::envelope(&verdict.subject_id(), &verdict).map_err(|error| {
             ApiError::unavailable(format!("the verdict cannot be written: {error}"))
         })?;
-        let sent = self
-            .outgoing
-            .post(&self.bus, Bytes::from(body), cause, &[])
-            .await;
+        let sent = self.outgoing.post(&self.bus, Bytes::from(body), cause, &[]).await;
         sent.map(drop).map_err(|error| {
             ApiError::unavailable(format!("the bus did not take the verdict: {error}"))
         })
@@ -107,12 +94,7 @@ mod tests {
     use super::*;
 
     fn rules(words: &[&str]) -> Rules {
-        Rules::new(
-            &words
-                .iter()
-                .map(|word| (*word).to_owned())
-                .collect::<Vec<_>>(),
-        )
+        Rules::new(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]

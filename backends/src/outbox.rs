@@ -53,17 +53,9 @@ pub fn add(
 /// Never for the application's own events.
 pub fn envelope(event_id: &str, event: &Event) -> serde_json::Result<String> {
     let mut tagged = serde_json::to_value(event)?;
-    let data = tagged
-        .get_mut("data")
-        .map(serde_json::Value::take)
-        .unwrap_or_default();
+    let data = tagged.get_mut("data").map(serde_json::Value::take).unwrap_or_default();
     let kind = event.kind().to_owned();
-    serde_json::to_string(&Envelope {
-        offset: None,
-        id: Some(event_id.to_owned()),
-        kind,
-        data,
-    })
+    serde_json::to_string(&Envelope { offset: None, id: Some(event_id.to_owned()), kind, data })
 }
 
 /// The sending side of the outbox of one database.
@@ -86,13 +78,7 @@ impl Outbox {
     /// The outbox in `database`; its events go to the bus at `bus`.
     pub fn new(service: &'static str, database: Database, bus: &BaseUrl) -> Self {
         let (bus, wake) = (bus.join("/events"), Arc::new(Notify::new()));
-        Self {
-            service,
-            database,
-            bus,
-            outgoing: Outgoing::new(),
-            wake,
-        }
+        Self { service, database, bus, outgoing: Outgoing::new(), wake }
     }
 
     /// What to notify after a commit that added an event.
@@ -138,12 +124,7 @@ impl Outbox {
             let rows = statement.query_map([BATCH], |row| {
                 let (request_id, traceparent): (String, String) = (row.get(3)?, row.get(4)?);
                 let cause = TraceContext::resume(&request_id, &traceparent);
-                Ok(Waiting {
-                    seq: row.get(0)?,
-                    event_id: row.get(1)?,
-                    body: row.get(2)?,
-                    cause,
-                })
+                Ok(Waiting { seq: row.get(0)?, event_id: row.get(1)?, body: row.get(2)?, cause })
             })?;
             rows.collect()
         };
@@ -174,9 +155,7 @@ impl Outbox {
 
     async fn send(&self, waiting: &Waiting) -> Result<(), SendError> {
         let body = Bytes::from(waiting.body.clone());
-        self.outgoing
-            .post(&self.bus, body, &waiting.cause, &[])
-            .await?;
+        self.outgoing.post(&self.bus, body, &waiting.cause, &[]).await?;
         Ok(())
     }
 

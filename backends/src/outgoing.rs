@@ -58,12 +58,8 @@ impl Outgoing {
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let mut builder = Client::builder(TokioExecutor::new());
-        builder
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_timer(TokioTimer::new());
-        Self {
-            client: builder.build(connector),
-        }
+        builder.pool_idle_timeout(Duration::from_secs(30)).pool_timer(TokioTimer::new());
+        Self { client: builder.build(connector) }
     }
 
     /// Posts JSON as the hop `context`, with `headers` on top.
@@ -90,8 +86,7 @@ impl Outgoing {
     /// # Errors
     /// There is no answer with a status of success.
     pub async fn get(&self, url: &str, context: &TraceContext) -> Result<Answer, SendError> {
-        self.send(request(Method::GET, url, context).body(Full::default())?)
-            .await
+        self.send(request(Method::GET, url, context).body(Full::default())?).await
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, SendError> {
@@ -105,14 +100,9 @@ impl Outgoing {
             if !head.status.is_success() {
                 return Err(SendError::Status(head.status));
             }
-            Ok(Answer {
-                headers: head.headers,
-                body,
-            })
+            Ok(Answer { headers: head.headers, body })
         };
-        tokio::time::timeout(DEADLINE, exchange)
-            .await
-            .unwrap_or(Err(SendError::Deadline))
+        tokio::time::timeout(DEADLINE, exchange).await.unwrap_or(Err(SendError::Deadline))
     }
 }
 

@@ -40,23 +40,14 @@ struct Posts {
 pub async fn open(settings: &settings::Posts, tasks: &mut Tasks) -> Result<Parts, Error> {
     let database = Database::open(&settings.storage.data_dir, "posts", &SCHEMA).await?;
     let outbox = Outbox::new("posts", database.clone(), &settings.bus.bus_url);
-    let state = Posts {
-        database: database.clone(),
-        wake: outbox.wake(),
-    };
+    let state = Posts { database: database.clone(), wake: outbox.wake() };
     tasks.spawn(|stop| outbox.deliver(stop));
     let routes = Router::new()
         .route("/posts/create", post(create))
         .route("/posts", get(list))
-        .route(
-            "/events",
-            post(ignore_event).layer(DefaultBodyLimit::max(MAX_DELIVERY)),
-        )
+        .route("/events", post(ignore_event).layer(DefaultBodyLimit::max(MAX_DELIVERY)))
         .with_state(state);
-    Ok(Parts {
-        routes,
-        readiness: Readiness::Database(database),
-    })
+    Ok(Parts { routes, readiness: Readiness::Database(database) })
 }
 
 /// The post and its event commit together, or not at all.
@@ -67,10 +58,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<Post>), ApiError> {
     let title = required_text(&mut body, "title")?;
     let insert = posts.database.write(move |transaction| {
-        let post = Post {
-            id: free_id(transaction)?,
-            title,
-        };
+        let post = Post { id: free_id(transaction)?, title };
         transaction.execute(
             "INSERT INTO posts(id, title) VALUES (?1, ?2)",
             params![post.id, post.title],

@@ -36,15 +36,9 @@ pub fn open(settings: &settings::Query, tasks: &mut Tasks) -> Parts {
     let routes = Router::new()
         .route("/posts", get(posts))
         .route("/posts/{id}/comments", get(comments))
-        .route(
-            "/events",
-            post(take_event).layer(DefaultBodyLimit::max(MAX_DELIVERY)),
-        )
+        .route("/events", post(take_event).layer(DefaultBodyLimit::max(MAX_DELIVERY)))
         .with_state(follower);
-    Parts {
-        routes,
-        readiness: Readiness::Signal(up_to_date),
-    }
+    Parts { routes, readiness: Readiness::Signal(up_to_date) }
 }
 
 /// An object keyed by post id, in the order in which the posts were written.
@@ -74,9 +68,7 @@ async fn take_event(
     if let Pushed::Ahead { log_id, offset } = follower.push(log_id, envelope) {
         let reading = follower.read_up_to(&log_id, offset);
         if tokio::time::timeout(CATCH_UP, reading).await.is_err() {
-            return Err(ApiError::unavailable(
-                "the log has not been read up to this event yet",
-            ));
+            return Err(ApiError::unavailable("the log has not been read up to this event yet"));
         }
     }
     Ok(ok())

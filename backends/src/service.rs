@@ -43,9 +43,7 @@ impl Service {
     /// The environment is not consulted.
     pub fn all_local(data_dir: &Path) -> [Self; 6] {
         let (listen, bus) = (Listen::default(), BusAddress::default());
-        let storage = Storage {
-            data_dir: data_dir.to_owned(),
-        };
+        let storage = Storage { data_dir: data_dir.to_owned() };
         [
             Self::Bus(settings::Bus {
                 listen: listen.clone(),
@@ -226,21 +224,10 @@ pub async fn bind(mut service: Service) -> Result<Server, Error> {
     let routes = http::router(
         name,
         parts.routes,
-        Health {
-            readiness: parts.readiness,
-            draining: drain_signal,
-        },
+        Health { readiness: parts.readiness, draining: drain_signal },
     );
     let listen = service.listen_mut().clone();
-    Ok(Server {
-        service: name,
-        address,
-        listener,
-        routes,
-        tasks,
-        draining,
-        listen,
-    })
+    Ok(Server { service: name, address, listener, routes, tasks, draining, listen })
 }
 
 /// [`bind`] and [`Server::serve`] in one.
@@ -271,9 +258,8 @@ impl Server {
             let _ = stream.set_nodelay(true);
         });
         let server = axum::serve(listener, self.routes);
-        let mut server = server
-            .with_graceful_shutdown(stop_accepting.clone().cancelled_owned())
-            .into_future();
+        let mut server =
+            server.with_graceful_shutdown(stop_accepting.clone().cancelled_owned()).into_future();
 
         let outcome = tokio::select! {
             // The accept loop has no end and no error of its own.
@@ -286,11 +272,9 @@ impl Server {
         let delay = tokio::time::sleep(Duration::from_secs(self.listen.drain_delay_seconds));
         let _ = futures_util::future::select(&mut server, std::pin::pin!(delay)).await;
         stop_accepting.cancel();
-        let finished = tokio::time::timeout(
-            Duration::from_secs(self.listen.drain_timeout_seconds),
-            server,
-        )
-        .await;
+        let finished =
+            tokio::time::timeout(Duration::from_secs(self.listen.drain_timeout_seconds), server)
+                .await;
         if finished.is_err() {
             tracing::warn!(service, "requests still in flight are cut off");
         }

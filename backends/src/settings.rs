@@ -74,9 +74,7 @@ pub struct BusAddress {
 
 impl Default for BusAddress {
     fn default() -> Self {
-        Self {
-            bus_url: DEFAULT_BUS.parse().expect("the default bus URL is valid"),
-        }
+        Self { bus_url: DEFAULT_BUS.parse().expect("the default bus URL is valid") }
     }
 }
 
@@ -139,12 +137,7 @@ pub struct Moderation {
     #[command(flatten)]
     pub bus: BusAddress,
     /// Comma-separated words; a comment that contains one (in any letter case) is rejected
-    #[arg(
-        long,
-        env = "BANNED_WORDS",
-        default_value = "orange",
-        value_delimiter = ','
-    )]
+    #[arg(long, env = "BANNED_WORDS", default_value = "orange", value_delimiter = ',')]
     pub banned_words: Vec<String>,
 }
 
@@ -178,12 +171,7 @@ pub enum StartFrom {
 pub fn local_subscribers() -> Vec<Subscriber> {
     DEFAULT_SUBSCRIBERS
         .split(',')
-        .map(|entry| {
-            entry
-                .trim()
-                .parse()
-                .expect("the default subscribers are valid")
-        })
+        .map(|entry| entry.trim().parse().expect("the default subscribers are valid"))
         .collect()
 }
 

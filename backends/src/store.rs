@@ -59,21 +59,13 @@ impl Database {
         let (directory, path) = (directory.to_owned(), directory.join(format!("{name}.db")));
         let schema = schema.to_vec();
         let opening = tokio::task::spawn_blocking(move || {
-            std::fs::create_dir_all(&directory).map_err(|source| StoreError::Directory {
-                path: directory.clone(),
-                source,
-            })?;
+            std::fs::create_dir_all(&directory)
+                .map_err(|source| StoreError::Directory { path: directory.clone(), source })?;
             let connections = open_file(&path, &schema);
-            connections.map_err(|source| StoreError::Open {
-                path: path.clone(),
-                source,
-            })
+            connections.map_err(|source| StoreError::Open { path: path.clone(), source })
         });
         let (writer, reader) = opening.await.map_err(|_| StoreError::Aborted)??;
-        Ok(Self {
-            writer: Arc::new(Mutex::new(writer)),
-            reader: Arc::new(Mutex::new(reader)),
-        })
+        Ok(Self { writer: Arc::new(Mutex::new(writer)), reader: Arc::new(Mutex::new(reader)) })
     }
 
     /// Runs `work` in a write transaction and commits it. Durable, also against loss of power, once this returns.
@@ -112,9 +104,7 @@ impl Database {
 
     /// Whether the database can be read.
     pub async fn answers(&self) -> bool {
-        self.read(|connection| connection.query_row("SELECT 1", [], |_| Ok(())))
-            .await
-            .is_ok()
+        self.read(|connection| connection.query_row("SELECT 1", [], |_| Ok(()))).await.is_ok()
     }
 }
 
@@ -164,9 +154,7 @@ mod tests {
     #[tokio::test]
     async fn a_failed_transaction_leaves_nothing_behind() {
         let directory = tempfile::tempdir().unwrap();
-        let database = Database::open(directory.path(), "test", &[FIRST])
-            .await
-            .unwrap();
+        let database = Database::open(directory.path(), "test", &[FIRST]).await.unwrap();
         let twice = database.write(|transaction| {
             transaction.execute("INSERT INTO words VALUES ('a')", [])?;
             transaction.execute("INSERT INTO words VALUES ('a')", [])
@@ -178,9 +166,7 @@ mod tests {
     #[tokio::test]
     async fn reopening_keeps_rows_and_applies_new_steps_only() {
         let directory = tempfile::tempdir().unwrap();
-        let database = Database::open(directory.path(), "test", &[FIRST])
-            .await
-            .unwrap();
+        let database = Database::open(directory.path(), "test", &[FIRST]).await.unwrap();
         database
             .write(|transaction| transaction.execute("INSERT INTO words VALUES ('a')", []))
             .await
@@ -188,9 +174,7 @@ mod tests {
         drop(database);
         let schema = [FIRST, "INSERT INTO words VALUES ('b')"];
         for _ in 0..2 {
-            let database = Database::open(directory.path(), "test", &schema)
-                .await
-                .unwrap();
+            let database = Database::open(directory.path(), "test", &schema).await.unwrap();
             assert_eq!(database.read(count).await.unwrap(), 2);
         }
     }
@@ -198,9 +182,7 @@ mod tests {
     #[tokio::test]
     async fn the_reader_cannot_write() {
         let directory = tempfile::tempdir().unwrap();
-        let database = Database::open(directory.path(), "test", &[FIRST])
-            .await
-            .unwrap();
+        let database = Database::open(directory.path(), "test", &[FIRST]).await.unwrap();
         let write =
             database.read(|connection| connection.execute("INSERT INTO words VALUES ('a')", []));
         assert!(write.await.is_err());
@@ -209,19 +191,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_in_a_transaction_does_not_poison_the_database() {
         let directory = tempfile::tempdir().unwrap();
-        let database = Database::open(directory.path(), "test", &[FIRST])
-            .await
-            .unwrap();
-        let panicked: Result<(), _> = database
-            .write(|_| std::panic::panic_any("on purpose"))
-            .await;
+        let database = Database::open(directory.path(), "test", &[FIRST]).await.unwrap();
+        let panicked: Result<(), _> = database.write(|_| std::panic::panic_any("on purpose")).await;
         assert!(matches!(panicked, Err(StoreError::Aborted)));
-        assert_eq!(
-            database
-                .write(|transaction| count(transaction))
-                .await
-                .unwrap(),
-            0
-        );
+        assert_eq!(database.write(|transaction| count(transaction)).await.unwrap(), 0);
     }
 }

@@ -48,15 +48,9 @@ impl TraceContext {
     fn from_parts(request_id: Option<&str>, traceparent: Option<&str>) -> Self {
         let parent = traceparent.and_then(parse_traceparent);
         let (trace_id, flags) = parent.unwrap_or_else(|| (id::long(), 1));
-        let request_id = request_id
-            .filter(|text| is_safe(text))
-            .map_or_else(id::long, str::to_owned);
-        Self {
-            request_id,
-            trace_id,
-            span_id: id::span(),
-            flags,
-        }
+        let request_id =
+            request_id.filter(|text| is_safe(text)).map_or_else(id::long, str::to_owned);
+        Self { request_id, trace_id, span_id: id::span(), flags }
     }
 }
 
@@ -76,9 +70,7 @@ fn parse_traceparent(text: &str) -> Option<(String, u8)> {
 }
 
 fn hex_field(field: &str, length: usize) -> Option<&str> {
-    let digits = field
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let digits = field.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (field.len() == length && digits).then_some(field)
 }
 
@@ -134,11 +126,7 @@ mod tests {
     #[test]
     fn request_ids_that_could_forge_a_log_line_are_replaced() {
         for text in ["", "a b", "a\"b", "ä", &"x".repeat(MAX_REQUEST_ID + 1)] {
-            assert_eq!(
-                TraceContext::resume(text, PARENT).request_id.len(),
-                32,
-                "{text}"
-            );
+            assert_eq!(TraceContext::resume(text, PARENT).request_id.len(), 32, "{text}");
         }
     }
 }

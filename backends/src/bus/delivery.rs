@@ -27,13 +27,7 @@ pub struct Delivery {
 impl Delivery {
     /// A delivery that goes on after the offset `delivered`.
     pub fn new(log: Log, subscriber: Subscriber, delivered: i64) -> Self {
-        Self {
-            log,
-            subscriber,
-            delivered,
-            outgoing: Outgoing::new(),
-            backoff: Backoff::default(),
-        }
+        Self { log, subscriber, delivered, outgoing: Outgoing::new(), backoff: Backoff::default() }
     }
 
     /// Delivers until `stop`.
@@ -90,24 +84,13 @@ impl Delivery {
         let mut body = String::with_capacity(event.data.len() + 128);
         event.write_json(&mut body);
         let headers = [(LOG_ID, self.log.id())];
-        self.outgoing
-            .post(
-                &self.subscriber.url,
-                Bytes::from(body),
-                &event.cause,
-                &headers,
-            )
-            .await?;
+        self.outgoing.post(&self.subscriber.url, Bytes::from(body), &event.cause, &headers).await?;
         Ok(())
     }
 
     /// A place that could not be stored costs repetitions after a restart, nothing more.
     async fn remember(&self) {
-        if let Err(error) = self
-            .log
-            .advance(&self.subscriber.name, self.delivered)
-            .await
-        {
+        if let Err(error) = self.log.advance(&self.subscriber.name, self.delivered).await {
             tracing::error!(service = "bus", subscriber = self.subscriber.name, %error, "cursor not stored");
         }
     }

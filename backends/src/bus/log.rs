@@ -64,9 +64,7 @@ impl Stored {
         let quoted = |word: &str| serde_json::Value::from(word).to_string();
         let (id, kind) = (quoted(&self.id), quoted(&self.kind));
         let (offset, data) = (self.offset, &self.data);
-        text.push_str(&format!(
-            r#"{{"offset":{offset},"id":{id},"type":{kind},"data":{data}}}"#
-        ));
+        text.push_str(&format!(r#"{{"offset":{offset},"id":{id},"type":{kind},"data":{data}}}"#));
     }
 }
 
@@ -78,9 +76,8 @@ impl Log {
     pub async fn open(directory: &Path) -> Result<Self, StoreError> {
         let database = Database::open(directory, "bus", &SCHEMA).await?;
         let log_id = database.write(|transaction| {
-            let stored = transaction
-                .query_row("SELECT id FROM log", [], |row| row.get(0))
-                .optional()?;
+            let stored =
+                transaction.query_row("SELECT id FROM log", [], |row| row.get(0)).optional()?;
             if let Some(id) = stored {
                 return Ok(id);
             }
@@ -90,11 +87,7 @@ impl Log {
         });
         let id: String = log_id.await?;
         let newest = database.read(newest_offset).await?;
-        Ok(Self {
-            database,
-            id: id.into(),
-            tail: watch::Sender::new(newest),
-        })
+        Ok(Self { database, id: id.into(), tail: watch::Sender::new(newest) })
     }
 
     /// The log's name; another after its file was lost.
@@ -144,9 +137,7 @@ impl Log {
         limit: usize,
         max_bytes: usize,
     ) -> Result<Vec<Stored>, StoreError> {
-        self.database
-            .read(move |connection| select_page(connection, after, limit, max_bytes))
-            .await
+        self.database.read(move |connection| select_page(connection, after, limit, max_bytes)).await
     }
 
     /// The last offset that `subscriber` has acknowledged; registers it at `start` if it is new.
@@ -185,9 +176,7 @@ impl Log {
 }
 
 fn newest_offset(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("SELECT coalesce(max(offset), 0) FROM events", [], |row| {
-        row.get(0)
-    })
+    connection.query_row("SELECT coalesce(max(offset), 0) FROM events", [], |row| row.get(0))
 }
 
 fn select_page(
@@ -236,12 +225,7 @@ mod tests {
     }
 
     async fn offsets(log: &Log, after: i64, limit: usize, bytes: usize) -> Vec<i64> {
-        log.page(after, limit, bytes)
-            .await
-            .unwrap()
-            .iter()
-            .map(|event| event.offset)
-            .collect()
+        log.page(after, limit, bytes).await.unwrap().iter().map(|event| event.offset).collect()
     }
 
     #[tokio::test]
@@ -251,13 +235,8 @@ mod tests {
         let first = log.append(event("a", "1")).await.unwrap();
         assert_eq!(log.append(event("a", "2")).await.unwrap(), first);
         assert!(log.append(event("b", "3")).await.unwrap() > first);
-        let data: Vec<String> = log
-            .page(0, 10, 100)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|event| event.data)
-            .collect();
+        let data: Vec<String> =
+            log.page(0, 10, 100).await.unwrap().into_iter().map(|event| event.data).collect();
         assert_eq!(data, ["1", "3"]);
     }
 
@@ -270,11 +249,7 @@ mod tests {
         }
         assert_eq!(offsets(&log, 1, usize::MAX, usize::MAX).await, [2, 3, 4]);
         assert_eq!(offsets(&log, 0, 2, usize::MAX).await, [1, 2]);
-        assert_eq!(
-            offsets(&log, 0, 10, 0).await,
-            [1],
-            "one event is always given"
-        );
+        assert_eq!(offsets(&log, 0, 10, 0).await, [1], "one event is always given");
         assert_eq!(offsets(&log, 4, 10, 10).await, [] as [i64; 0]);
     }
 
@@ -283,20 +258,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let log = Log::open(directory.path()).await.unwrap();
         log.append(event("a", "1")).await.unwrap();
-        assert_eq!(
-            log.subscribe("early", StartFrom::Earliest).await.unwrap(),
-            0
-        );
+        assert_eq!(log.subscribe("early", StartFrom::Earliest).await.unwrap(), 0);
         assert_eq!(log.subscribe("late", StartFrom::Latest).await.unwrap(), 1);
         log.advance("early", 1).await.unwrap();
         let name = log.id().to_owned();
         drop(log);
         let log = Log::open(directory.path()).await.unwrap();
         assert_eq!(log.id(), name);
-        assert_eq!(
-            log.subscribe("early", StartFrom::Earliest).await.unwrap(),
-            1
-        );
+        assert_eq!(log.subscribe("early", StartFrom::Earliest).await.unwrap(), 1);
     }
 
     #[test]
@@ -311,9 +280,6 @@ mod tests {
         };
         let mut text = String::new();
         stored.write_json(&mut text);
-        assert_eq!(
-            text,
-            r#"{"offset":7,"id":"a\"b","type":"T","data":{"x":[1]}}"#
-        );
+        assert_eq!(text, r#"{"offset":7,"id":"a\"b","type":"T","data":{"x":[1]}}"#);
     }
 }

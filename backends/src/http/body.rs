@@ -18,9 +18,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = Bytes::from_request(request, state)
-            .await
-            .map_err(unreadable)?;
+        let body = Bytes::from_request(request, state).await.map_err(unreadable)?;
         let value = serde_json::from_slice(&body);
         value.map(Self).map_err(|error| {
             ApiError::bad_request(format!("the body is not the expected JSON: {error}"))

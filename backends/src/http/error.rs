@@ -17,42 +17,27 @@ pub struct ApiError {
 impl ApiError {
     /// 400: the request makes no sense.
     pub fn bad_request(message: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            message: message.into(),
-        }
+        Self { status: StatusCode::BAD_REQUEST, message: message.into() }
     }
 
     /// 413: the body is larger than allowed.
     pub fn too_large(message: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            message: message.into(),
-        }
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, message: message.into() }
     }
 
     /// 503: it could work later.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            message: message.into(),
-        }
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, message: message.into() }
     }
 
     /// 404: there is no such path.
     pub fn not_found() -> Self {
-        Self {
-            status: StatusCode::NOT_FOUND,
-            message: "not found".to_owned(),
-        }
+        Self { status: StatusCode::NOT_FOUND, message: "not found".to_owned() }
     }
 
     /// 405: the path exists, the method does not.
     pub fn method_not_allowed() -> Self {
-        Self {
-            status: StatusCode::METHOD_NOT_ALLOWED,
-            message: "method not allowed".to_owned(),
-        }
+        Self { status: StatusCode::METHOD_NOT_ALLOWED, message: "method not allowed".to_owned() }
     }
 }
 
@@ -66,10 +51,6 @@ impl From<StoreError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (
-            self.status,
-            Json(json!({"status": "Error", "message": self.message})),
-        )
-            .into_response()
+        (self.status, Json(json!({"status": "Error", "message": self.message}))).into_response()
     }
 }

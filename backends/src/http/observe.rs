@@ -31,14 +31,7 @@ pub async fn observe(
     if let Ok(value) = HeaderValue::from_str(&context.request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    log(
-        service,
-        method.as_str(),
-        &path,
-        response.status().as_u16(),
-        started.elapsed(),
-        &context,
-    );
+    log(service, method.as_str(), &path, response.status().as_u16(), started.elapsed(), &context);
     response
 }
 
@@ -53,11 +46,7 @@ fn log(
 ) {
     // Whole microseconds: more digits are noise.
     let duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3;
-    let TraceContext {
-        request_id,
-        trace_id,
-        ..
-    } = context;
+    let TraceContext { request_id, trace_id, .. } = context;
     let routine = matches!((method, path), ("GET", "/healthz" | "/readyz" | "/events"));
     if routine && status < 500 {
         tracing::debug!(
@@ -71,15 +60,6 @@ fn log(
             "request"
         );
     } else {
-        tracing::info!(
-            service,
-            method,
-            path,
-            status,
-            duration_ms,
-            request_id,
-            trace_id,
-            "request"
-        );
+        tracing::info!(service, method, path, status, duration_ms, request_id, trace_id, "request");
     }
 }

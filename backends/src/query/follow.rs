@@ -96,9 +96,7 @@ impl Follower {
     pub fn view(&self) -> Option<impl Deref<Target = View> + '_> {
         // Locked before the question is asked: a view that is being started over must not be taken for an empty blog.
         let state = self.state.read();
-        self.up_to_date
-            .borrow()
-            .then(|| RwLockReadGuard::map(state, |state| &state.view))
+        self.up_to_date.borrow().then(|| RwLockReadGuard::map(state, |state| &state.view))
     }
 
     /// Takes an event that the bus pushed. One without a place in a log is applied as it is, as in the original.
@@ -117,20 +115,14 @@ impl Follower {
         }
         drop(state);
         self.wake.notify_one();
-        Pushed::Ahead {
-            log_id: log_id.to_owned(),
-            offset,
-        }
+        Pushed::Ahead { log_id: log_id.to_owned(), offset }
     }
 
     /// Waits until the view includes `offset` of the log `log_id`.
     pub async fn read_up_to(&self, log_id: &str, offset: i64) {
         // The sender lives in `self`, so the only way out is the condition.
-        let _ = self
-            .progress
-            .subscribe()
-            .wait_for(|progress| progress.includes(log_id, offset))
-            .await;
+        let _ =
+            self.progress.subscribe().wait_for(|progress| progress.includes(log_id, offset)).await;
     }
 
     /// Reads until `stop`: at once when woken, and every poll interval for what nobody pushed here.
@@ -170,10 +162,7 @@ impl Follower {
             let after = self.state.read().progress.offset;
             let url = format!("{}?after={after}&limit={PAGE}", self.events_url);
             let answer = self.outgoing.get(&url, &context).await?;
-            let log_id = answer
-                .headers
-                .get(LOG_ID)
-                .and_then(|value| value.to_str().ok());
+            let log_id = answer.headers.get(LOG_ID).and_then(|value| value.to_str().ok());
             if !self.is_followed(log_id.ok_or(FollowError::Nameless)?, after) {
                 continue;
             }
@@ -195,11 +184,7 @@ impl Follower {
                 true
             }
             _ => {
-                tracing::warn!(
-                    service = "query",
-                    log_id,
-                    "the bus has another log: starting over"
-                );
+                tracing::warn!(service = "query", log_id, "the bus has another log: starting over");
                 self.up_to_date.send_replace(false);
                 *state = Followed::default();
                 state.progress.log_id = Some(log_id.to_owned());
@@ -213,10 +198,7 @@ impl Follower {
         let mut state = self.state.write();
         for envelope in page {
             // A push may have been faster.
-            if envelope
-                .offset
-                .is_some_and(|offset| offset > state.progress.offset)
-            {
+            if envelope.offset.is_some_and(|offset| offset > state.progress.offset) {
                 self.take(&mut state, envelope);
             }
         }
@@ -249,11 +231,7 @@ mod tests {
     use super::*;
 
     fn follower() -> Follower {
-        Follower::new(
-            &"http://127.0.0.1:1".parse().unwrap(),
-            Duration::from_secs(1),
-        )
-        .0
+        Follower::new(&"http://127.0.0.1:1".parse().unwrap(), Duration::from_secs(1)).0
     }
 
     fn post(offset: Option<i64>, id: &str) -> Envelope {
@@ -266,11 +244,7 @@ mod tests {
     }
 
     fn posts(follower: &Follower) -> usize {
-        serde_json::to_value(&follower.state.read().view)
-            .unwrap()
-            .as_object()
-            .unwrap()
-            .len()
+        serde_json::to_value(&follower.state.read().view).unwrap().as_object().unwrap().len()
     }
 
     #[test]
@@ -281,27 +255,14 @@ mod tests {
             Pushed::Ahead { offset: 1, .. }
         ));
         assert!(follower.is_followed("log", 0));
-        assert_eq!(
-            follower.push(Some("log"), post(Some(1), "a")),
-            Pushed::Included
-        );
-        assert_eq!(
-            follower.push(Some("log"), post(Some(1), "a")),
-            Pushed::Included
-        );
+        assert_eq!(follower.push(Some("log"), post(Some(1), "a")), Pushed::Included);
+        assert_eq!(follower.push(Some("log"), post(Some(1), "a")), Pushed::Included);
         assert!(matches!(
             follower.push(Some("log"), post(Some(3), "c")),
             Pushed::Ahead { offset: 3, .. }
         ));
-        follower.take_page(vec![
-            post(Some(1), "a"),
-            post(Some(2), "b"),
-            post(Some(3), "c"),
-        ]);
-        assert_eq!(
-            follower.push(Some("log"), post(Some(3), "c")),
-            Pushed::Included
-        );
+        follower.take_page(vec![post(Some(1), "a"), post(Some(2), "b"), post(Some(3), "c")]);
+        assert_eq!(follower.push(Some("log"), post(Some(3), "c")), Pushed::Included);
         assert_eq!(posts(&follower), 3);
     }
 
@@ -318,10 +279,7 @@ mod tests {
             !follower.is_followed("new", 2),
             "a page after an offset of the old log must not be used"
         );
-        assert_eq!(
-            (posts(&follower), follower.state.read().progress.offset),
-            (0, 0)
-        );
+        assert_eq!((posts(&follower), follower.state.read().progress.offset), (0, 0));
         assert!(follower.is_followed("new", 0));
     }
 

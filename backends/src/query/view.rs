@@ -47,9 +47,7 @@ impl View {
 
     /// The comments on a post, oldest first.
     pub fn comments_of(&self, post_id: &str) -> &[Shown] {
-        self.threads
-            .get(post_id)
-            .map_or(&[], |thread| &thread.comments)
+        self.threads.get(post_id).map_or(&[], |thread| &thread.comments)
     }
 
     fn add_post(&mut self, post: Post) {
@@ -64,18 +62,9 @@ impl View {
         if self.places.contains_key(&comment.id) {
             return;
         }
-        let comments = &mut self
-            .threads
-            .entry(comment.post_id.clone())
-            .or_default()
-            .comments;
-        self.places
-            .insert(comment.id.clone(), (comment.post_id, comments.len()));
-        comments.push(Shown {
-            id: comment.id,
-            content: comment.content,
-            status: comment.status,
-        });
+        let comments = &mut self.threads.entry(comment.post_id.clone()).or_default().comments;
+        self.places.insert(comment.id.clone(), (comment.post_id, comments.len()));
+        comments.push(Shown { id: comment.id, content: comment.content, status: comment.status });
     }
 
     fn update_comment(&mut self, comment: Comment) {
@@ -102,19 +91,8 @@ impl Serialize for View {
         }
         let mut map = serializer.serialize_map(Some(self.order.len()))?;
         for id in &self.order {
-            if let Some(Thread {
-                title: Some(title),
-                comments,
-            }) = self.threads.get(id)
-            {
-                map.serialize_entry(
-                    id,
-                    &Entry {
-                        id,
-                        title,
-                        comments,
-                    },
-                )?;
+            if let Some(Thread { title: Some(title), comments }) = self.threads.get(id) {
+                map.serialize_entry(id, &Entry { id, title, comments })?;
             }
         }
         map.end()

@@ -32,14 +32,9 @@ impl FromStr for BaseUrl {
     type Err = InvalidUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidUrl> {
-        let invalid = |reason: &str| InvalidUrl {
-            text: text.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let uri: Uri = text
-            .trim()
-            .parse()
-            .map_err(|error| invalid(&format!("{error}")))?;
+        let invalid =
+            |reason: &str| InvalidUrl { text: text.to_owned(), reason: reason.to_owned() };
+        let uri: Uri = text.trim().parse().map_err(|error| invalid(&format!("{error}")))?;
         if uri.scheme_str() != Some("http") {
             return Err(invalid("the scheme must be http"));
         }
@@ -47,10 +42,7 @@ impl FromStr for BaseUrl {
         if uri.query().is_some() {
             return Err(invalid("a query makes no sense here"));
         }
-        Ok(Self(format!(
-            "http://{authority}{}",
-            uri.path().trim_end_matches('/')
-        )))
+        Ok(Self(format!("http://{authority}{}", uri.path().trim_end_matches('/'))))
     }
 }
 
@@ -79,24 +71,13 @@ impl FromStr for Subscriber {
             _ => (None, text),
         };
         let base: BaseUrl = url.parse()?;
-        let url = if base.has_path() {
-            base.to_string()
-        } else {
-            base.join("/events")
-        };
+        let url = if base.has_path() { base.to_string() } else { base.join("/events") };
         match name {
-            Some("") => Err(InvalidUrl {
-                text: text.to_owned(),
-                reason: "the name is empty".to_owned(),
-            }),
-            Some(name) => Ok(Self {
-                name: name.to_owned(),
-                url,
-            }),
-            None => Ok(Self {
-                name: base.to_string(),
-                url,
-            }),
+            Some("") => {
+                Err(InvalidUrl { text: text.to_owned(), reason: "the name is empty".to_owned() })
+            }
+            Some(name) => Ok(Self { name: name.to_owned(), url }),
+            None => Ok(Self { name: base.to_string(), url }),
         }
     }
 }
@@ -109,34 +90,31 @@ mod tests {
     #[test]
     fn base_url_drops_the_trailing_slash() {
         assert_eq!(
-            BaseUrl::from_str("http://bus:4005/")
-                .unwrap()
-                .join("/events"),
+            BaseUrl::from_str("http://bus:4005/").unwrap().join("/events"),
             "http://bus:4005/events"
         );
     }
 
     #[test]
     fn base_url_refuses_what_it_cannot_reach() {
-        for text in [
-            "",
-            "bus:4005",
-            "https://bus",
-            "http://",
-            "http://bus/?a=b",
-            "/events",
-        ] {
+        for text in ["", "bus:4005", "https://bus", "http://", "http://bus/?a=b", "/events"] {
             assert!(BaseUrl::from_str(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn subscriber_without_path_means_events() {
-        let expected = Subscriber {
-            name: "query".to_owned(),
-            url: "http://query-srv:4002/events".to_owned(),
-        };
+        let expected =
+            Subscriber { name: "query".to_owned(), url: "http://query-srv:4002/events".to_owned() };
         assert_eq!("query=http://query-srv:4002".parse(), Ok(expected));
+    }
+
+    #[test]
+    fn blanks_around_a_subscriber_do_not_count() {
+        assert_eq!(
+            " query = http://query-srv:4002 ".parse::<Subscriber>(),
+            "query=http://query-srv:4002".parse()
+        );
     }
 
     #[test]

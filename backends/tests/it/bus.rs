@@ -22,9 +22,7 @@ impl Recorder {
     async fn start(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let routes = Router::new()
-            .route("/events", post(Self::take))
-            .with_state(self.clone());
+        let routes = Router::new().route("/events", post(Self::take)).with_state(self.clone());
         tokio::spawn(axum::serve(listener, routes).into_future());
         url
     }
@@ -41,28 +39,17 @@ impl Recorder {
 
     fn names(&self) -> Vec<String> {
         let taken = self.taken.lock().unwrap();
-        taken
-            .iter()
-            .map(|event| event["data"].as_str().unwrap().to_owned())
-            .collect()
+        taken.iter().map(|event| event["data"].as_str().unwrap().to_owned()).collect()
     }
 }
 
 async fn publish(app: &App, name: &str) -> Value {
-    app.post(
-        "bus",
-        "/events",
-        json!({"type": "Said", "id": name, "data": name}),
-    )
-    .await
+    app.post("bus", "/events", json!({"type": "Said", "id": name, "data": name})).await
 }
 
 async fn bus_with(recorder: &Recorder, start: &str) -> App {
     let mut app = App::new(&[("NEW_SUBSCRIBERS_START", start)]);
-    app.set_env(
-        "SUBSCRIBERS",
-        &format!("recorder={}", recorder.start().await),
-    );
+    app.set_env("SUBSCRIBERS", &format!("recorder={}", recorder.start().await));
     app.start_service("bus");
     app.ready("bus").await;
     app
@@ -75,21 +62,13 @@ async fn an_event_with_an_id_is_logged_once_and_one_without_each_time() {
     assert_eq!(first, json!({"status": "OK", "id": "one", "offset": 1}));
     assert_eq!(publish(&app, "one").await, first);
     for _ in 0..2 {
-        app.post("bus", "/events", json!({"type": "Plain", "data": {"a": 1}}))
-            .await;
+        app.post("bus", "/events", json!({"type": "Plain", "data": {"a": 1}})).await;
     }
     let events = app.get("bus", "/events").await;
-    let kinds: Vec<&str> = events
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|event| event["type"].as_str().unwrap())
-        .collect();
+    let kinds: Vec<&str> =
+        events.as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["Said", "Plain", "Plain"]);
-    assert_eq!(
-        events[0],
-        json!({"offset": 1, "id": "one", "type": "Said", "data": "one"})
-    );
+    assert_eq!(events[0], json!({"offset": 1, "id": "one", "type": "Said", "data": "one"}));
 }
 
 #[tokio::test]
@@ -108,12 +87,8 @@ async fn the_log_can_be_read_from_any_offset() {
         ("?after=9223372036854775807", vec![]),
     ] {
         let events = app.get("bus", &format!("/events{query}")).await;
-        let ids: Vec<&str> = events
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|event| event["id"].as_str().unwrap())
-            .collect();
+        let ids: Vec<&str> =
+            events.as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()).collect();
         assert_eq!(ids, expected, "{query}");
     }
 }
@@ -146,11 +121,7 @@ async fn a_restarted_bus_goes_on_where_the_subscriber_stood() {
         recorder.names().last().is_some_and(|name| name == "after")
     })
     .await;
-    assert_eq!(
-        recorder.names(),
-        ["before", "after"],
-        "an orderly stop repeats nothing"
-    );
+    assert_eq!(recorder.names(), ["before", "after"], "an orderly stop repeats nothing");
 }
 
 #[tokio::test]
@@ -161,10 +132,7 @@ async fn a_new_subscriber_starts_where_it_was_told_to() {
         publish(&app, "old").await;
         app.kill("bus");
         let newcomer = Recorder::default();
-        app.set_env(
-            "SUBSCRIBERS",
-            &format!("newcomer={}", newcomer.start().await),
-        );
+        app.set_env("SUBSCRIBERS", &format!("newcomer={}", newcomer.start().await));
         app.start_service("bus");
         app.ready("bus").await;
         publish(&app, "new").await;

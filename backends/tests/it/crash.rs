@@ -15,10 +15,8 @@ async fn nothing_is_lost_or_doubled(victims: &[&'static str]) {
     let traffic = Arc::new(Traffic::new(&app));
     let workers = traffic.start();
     for round in 1..=3 {
-        eventually("the moment to kill", async || {
-            traffic.acknowledged() >= REQUESTS * round / 5
-        })
-        .await;
+        eventually("the moment to kill", async || traffic.acknowledged() >= REQUESTS * round / 5)
+            .await;
         victims.iter().for_each(|victim| app.kill(victim));
         // Long enough for the others to notice: either they go on without the victims, or they cannot.
         let (acknowledged, refused) = (traffic.acknowledged(), traffic.refused());

@@ -7,9 +7,7 @@ use crate::support::http::{Failure, Http};
 
 fn moderation() -> Service {
     let mut local = Service::all_local(std::path::Path::new("/nonexistent")).into_iter();
-    let mut service = local
-        .find(|service| service.name() == "moderation")
-        .unwrap();
+    let mut service = local.find(|service| service.name() == "moderation").unwrap();
     service.listen_mut().port = Some(0);
     service
 }
@@ -37,10 +35,7 @@ async fn a_taken_port_is_named_in_the_error() {
     let Err(error @ Error::Listen { .. }) = backends::bind(second).await else {
         panic!("the port was taken twice");
     };
-    assert!(
-        error.to_string().contains(&first.address().to_string()),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&first.address().to_string()), "{error}");
 }
 
 #[tokio::test]

@@ -7,18 +7,13 @@ use crate::support::{App, eventually};
 #[tokio::test]
 async fn sigterm_ends_every_service_with_success() {
     let mut app = App::start().await;
-    app.post("posts", "/posts/create", json!({"title": "work to do"}))
-        .await;
+    app.post("posts", "/posts/create", json!({"title": "work to do"})).await;
     for service in crate::support::SERVICES {
         app.terminate(service);
     }
     for service in crate::support::SERVICES {
         assert!(app.ended(service).await.success(), "{service}");
-        assert_eq!(
-            app.log(service).last().unwrap()["message"],
-            "stopped",
-            "{service}"
-        );
+        assert_eq!(app.log(service).last().unwrap()["message"], "stopped", "{service}");
     }
 }
 
@@ -29,12 +24,8 @@ async fn while_draining_a_service_is_not_ready_but_still_serves() {
     app.ready("posts").await;
     app.terminate("posts");
     let url = app.url("posts", "/readyz");
-    eventually("not ready", async || {
-        app.http.get(&url).await.unwrap().0 == 503
-    })
-    .await;
-    app.post("posts", "/posts/create", json!({"title": "last minute"}))
-        .await;
+    eventually("not ready", async || app.http.get(&url).await.unwrap().0 == 503).await;
+    app.post("posts", "/posts/create", json!({"title": "last minute"})).await;
     assert!(app.ended("posts").await.success());
 }
 
@@ -42,38 +33,20 @@ async fn while_draining_a_service_is_not_ready_but_still_serves() {
 async fn port_zero_is_answered_with_the_port_that_was_found() {
     let mut app = App::new(&[("PORT", "0")]);
     app.start_service("client");
-    let listening = || {
-        app.log("client")
-            .into_iter()
-            .find(|line| line["message"] == "listening")
-    };
+    let listening = || app.log("client").into_iter().find(|line| line["message"] == "listening");
     eventually("the port", async || listening().is_some()).await;
     let port = listening().unwrap()["port"].as_u64().unwrap();
     assert_ne!(port, u64::from(app.port("client")));
-    assert_eq!(
-        app.http
-            .get(&format!("http://127.0.0.1:{port}/healthz"))
-            .await
-            .unwrap()
-            .0,
-        200
-    );
+    assert_eq!(app.http.get(&format!("http://127.0.0.1:{port}/healthz")).await.unwrap().0, 200);
 }
 
 #[tokio::test]
 async fn posts_written_while_the_bus_is_down_arrive_when_it_is_back() {
     let mut app = App::start().await;
     app.kill("bus");
-    let post = app
-        .post("posts", "/posts/create", json!({"title": "patience"}))
-        .await;
+    let post = app.post("posts", "/posts/create", json!({"title": "patience"})).await;
     let id = post["id"].as_str().unwrap();
-    app.post(
-        "comments",
-        &format!("/posts/{id}/comments"),
-        json!({"content": "me too"}),
-    )
-    .await;
+    app.post("comments", &format!("/posts/{id}/comments"), json!({"content": "me too"})).await;
     app.kill("posts");
     app.kill("comments");
     for service in ["posts", "comments", "bus"] {
@@ -85,16 +58,9 @@ async fn posts_written_while_the_bus_is_down_arrive_when_it_is_back() {
 #[tokio::test]
 async fn query_started_without_the_bus_waits_for_it_and_reads_everything() {
     let mut app = App::start().await;
-    let post = app
-        .post("posts", "/posts/create", json!({"title": "kept"}))
-        .await;
+    let post = app.post("posts", "/posts/create", json!({"title": "kept"})).await;
     let id = post["id"].as_str().unwrap();
-    app.post(
-        "comments",
-        &format!("/posts/{id}/comments"),
-        json!({"content": "an orange"}),
-    )
-    .await;
+    app.post("comments", &format!("/posts/{id}/comments"), json!({"content": "an orange"})).await;
     app.statuses(id, &["rejected"]).await;
     let before = app.get("query", "/posts").await;
 
@@ -109,14 +75,8 @@ async fn query_started_without_the_bus_waits_for_it_and_reads_everything() {
         (503, &json!("Error")),
         "an empty blog must not be shown"
     );
-    assert_eq!(
-        app.http.get(&app.url("query", "/readyz")).await.unwrap().0,
-        503
-    );
-    assert_eq!(
-        app.http.get(&app.url("query", "/healthz")).await.unwrap().0,
-        200
-    );
+    assert_eq!(app.http.get(&app.url("query", "/readyz")).await.unwrap().0, 503);
+    assert_eq!(app.http.get(&app.url("query", "/healthz")).await.unwrap().0, 200);
 
     app.start_service("bus");
     app.ready("query").await;
@@ -127,12 +87,7 @@ async fn query_started_without_the_bus_waits_for_it_and_reads_everything() {
 async fn query_starts_over_when_the_bus_has_lost_its_log() {
     let mut app = App::start().await;
     for number in 0..5 {
-        app.post(
-            "posts",
-            "/posts/create",
-            json!({"title": format!("old {number}")}),
-        )
-        .await;
+        app.post("posts", "/posts/create", json!({"title": format!("old {number}")})).await;
     }
     eventually("the posts", async || {
         app.get("query", "/posts").await.as_object().unwrap().len() == 5
@@ -144,9 +99,7 @@ async fn query_starts_over_when_the_bus_has_lost_its_log() {
     }
     app.start_service("bus");
     app.ready("bus").await;
-    let post = app
-        .post("posts", "/posts/create", json!({"title": "new"}))
-        .await;
+    let post = app.post("posts", "/posts/create", json!({"title": "new"})).await;
     let id = post["id"].as_str().unwrap();
     let expected = json!({id: {"id": id, "title": "new", "comments": []}});
     let posts = app.url("query", "/posts");

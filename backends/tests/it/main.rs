@@ -6,5 +6,6 @@ mod crash;
 mod embedded;
 mod flow;
 mod lifecycle;
+mod manifests;
 mod refusals;
 mod support;

@@ -54,10 +54,7 @@ impl App {
         Self {
             http: Http::new(),
             data: TempDir::new().unwrap(),
-            ports: SERVICES
-                .iter()
-                .map(|service| (*service, free_port()))
-                .collect(),
+            ports: SERVICES.iter().map(|service| (*service, free_port())).collect(),
             children: BTreeMap::new(),
             extra_env: env.iter().map(owned).collect(),
         }
@@ -65,11 +62,7 @@ impl App {
 
     /// Starts one service on its port; does not wait.
     pub fn start_service(&mut self, service: &'static str) {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_path(service))
-            .unwrap();
+        let log = File::options().create(true).append(true).open(self.log_path(service)).unwrap();
         let subscribers = ["posts", "comments", "query", "moderation"]
             .map(|name| format!("{name}={}", self.url(name, "")))
             .join(",");
@@ -86,10 +79,7 @@ impl App {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        assert!(
-            self.children.insert(service, child).is_none(),
-            "{service} runs already"
-        );
+        assert!(self.children.insert(service, child).is_none(), "{service} runs already");
     }
 
     /// SIGKILL.
@@ -102,13 +92,7 @@ impl App {
     /// SIGTERM; does not wait.
     pub fn terminate(&self, service: &str) {
         let pid = self.children[service].id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     }
 
     /// Waits until a service has ended by itself.
@@ -132,10 +116,7 @@ impl App {
     pub async fn ready(&self, service: &str) {
         let url = self.url(service, "/readyz");
         let what = format!("{service} to be ready");
-        eventually(&what, async || {
-            matches!(self.http.get(&url).await, Ok((200, _)))
-        })
-        .await;
+        eventually(&what, async || matches!(self.http.get(&url).await, Ok((200, _)))).await;
     }
 
     pub fn url(&self, service: &str, path: &str) -> String {
@@ -161,15 +142,8 @@ impl App {
 
     /// Posts JSON and expects success.
     pub async fn post(&self, service: &str, path: &str, body: Value) -> Value {
-        let (status, answer) = self
-            .http
-            .post(&self.url(service, path), &body)
-            .await
-            .unwrap();
-        assert!(
-            (200..300).contains(&status),
-            "{service} {path}: {status} {answer}"
-        );
+        let (status, answer) = self.http.post(&self.url(service, path), &body).await.unwrap();
+        assert!((200..300).contains(&status), "{service} {path}: {status} {answer}");
         answer
     }
 

@@ -6,10 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn post(id: &str) -> Event {
-    Event::PostCreated(Post {
-        id: id.to_owned(),
-        title: format!("title of {id}"),
-    })
+    Event::PostCreated(Post { id: id.to_owned(), title: format!("title of {id}") })
 }
 
 fn comment(id: &str, post_id: &str, status: Status) -> Comment {
@@ -57,11 +54,8 @@ fn a_verdict_changes_the_comment_in_its_place() {
         created("b", "p"),
         updated("a", "p", Status::Rejected),
     ]);
-    let shown: Vec<_> = view
-        .comments_of("p")
-        .iter()
-        .map(|shown| (shown.id.as_str(), shown.status))
-        .collect();
+    let shown: Vec<_> =
+        view.comments_of("p").iter().map(|shown| (shown.id.as_str(), shown.status)).collect();
     assert_eq!(shown, [("a", Status::Rejected), ("b", Status::Pending)]);
 }
 
@@ -71,20 +65,13 @@ fn comments_wait_for_a_post_that_comes_later() {
     assert_eq!(json(early.clone()), "{}");
     assert_eq!(view(early.clone()).comments_of("p").len(), 1);
     let late = json(early.into_iter().chain([post("p")]));
-    assert!(
-        late.contains("content of a") && late.contains("approved"),
-        "{late}"
-    );
+    assert!(late.contains("content of a") && late.contains("approved"), "{late}");
 }
 
 #[test]
 fn a_late_copy_of_the_creation_does_not_undo_the_verdict() {
-    let events = [
-        post("p"),
-        created("a", "p"),
-        updated("a", "p", Status::Approved),
-        created("a", "p"),
-    ];
+    let events =
+        [post("p"), created("a", "p"), updated("a", "p", Status::Approved), created("a", "p")];
     assert_eq!(view(events).comments_of("p")[0].status, Status::Approved);
 }
 
@@ -103,19 +90,12 @@ fn any_log() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(step, 0..60).prop_map(|steps| {
         let mut log = Vec::new();
         for (post_number, comment_number, approve) in steps {
-            let (post_id, id) = (
-                format!("p{}", comment_number % 6),
-                format!("c{comment_number}"),
-            );
+            let (post_id, id) = (format!("p{}", comment_number % 6), format!("c{comment_number}"));
             let written = log.contains(&created(&id, &post_id));
             let judged = log
                 .iter()
                 .any(|event| matches!(event, Event::CommentUpdated(known) if known.id == id));
-            let status = if approve {
-                Status::Approved
-            } else {
-                Status::Rejected
-            };
+            let status = if approve { Status::Approved } else { Status::Rejected };
             let event = match (written, judged) {
                 (false, _) => created(&id, &post_id),
                 (true, false) => updated(&id, &post_id, status),

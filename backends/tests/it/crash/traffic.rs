@@ -54,9 +54,7 @@ impl Traffic {
     }
 
     pub fn start(self: &Arc<Self>) -> Vec<JoinHandle<()>> {
-        (0..WORKERS)
-            .map(|worker| tokio::spawn(Arc::clone(self).work(worker)))
-            .collect()
+        (0..WORKERS).map(|worker| tokio::spawn(Arc::clone(self).work(worker))).collect()
     }
 
     /// Answers of success so far.
@@ -72,30 +70,17 @@ impl Traffic {
     async fn work(self: Arc<Self>, worker: usize) {
         for number in 0..POSTS_PER_WORKER {
             let title = format!("post {worker}-{number}");
-            let Some(post) = self
-                .send(&self.posts_url, &title, json!({"title": title}))
-                .await
+            let Some(post) = self.send(&self.posts_url, &title, json!({"title": title})).await
             else {
                 continue;
             };
             let post_id = post["id"].as_str().unwrap().to_owned();
             assert_eq!(post["title"], title.as_str());
-            self.record
-                .lock()
-                .unwrap()
-                .posts
-                .insert(title, post_id.clone());
+            self.record.lock().unwrap().posts.insert(title, post_id.clone());
             for comment in 0..COMMENTS_PER_POST {
-                let fruit = if (number + comment) % 3 == 0 {
-                    "orange"
-                } else {
-                    "apple"
-                };
-                self.comment(
-                    &post_id,
-                    format!("comment {worker}-{number}-{comment} {fruit}"),
-                )
-                .await;
+                let fruit = if (number + comment) % 3 == 0 { "orange" } else { "apple" };
+                self.comment(&post_id, format!("comment {worker}-{number}-{comment} {fruit}"))
+                    .await;
             }
         }
     }
@@ -109,11 +94,7 @@ impl Traffic {
         let listed: Vec<&Value> = list.as_array().unwrap().iter().filter(same).collect();
         assert_eq!(listed.len(), 1, "{content}: {list}");
         let id = listed[0]["id"].as_str().unwrap().to_owned();
-        self.record
-            .lock()
-            .unwrap()
-            .comments
-            .insert(content, (post_id.to_owned(), id));
+        self.record.lock().unwrap().comments.insert(content, (post_id.to_owned(), id));
     }
 
     /// The answer to an acknowledged request. Tries again only while nothing has been sent.
@@ -130,11 +111,7 @@ impl Traffic {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(Failure::Broken) => {
-                    self.record
-                        .lock()
-                        .unwrap()
-                        .unknown
-                        .insert(content.to_owned());
+                    self.record.lock().unwrap().unknown.insert(content.to_owned());
                     return None;
                 }
             }

@@ -23,10 +23,7 @@ struct Stored {
 pub async fn consistent(app: &App, traffic: &Traffic) {
     eventually("the services to agree", async || {
         let stored = read(app);
-        let judged = stored
-            .comments
-            .iter()
-            .all(|(_, _, _, status)| status != "pending");
+        let judged = stored.comments.iter().all(|(_, _, _, status)| status != "pending");
         let events = app.get("bus", "/events").await.as_array().unwrap().len();
         let complete = events >= stored.posts.len() + 3 * stored.comments.len();
         stored.waiting == 0
@@ -48,23 +45,14 @@ fn read(app: &App) -> Stored {
     };
     let (posts, comments) = (open("posts"), open("comments"));
     let waiting = |connection: &Connection| -> i64 {
-        connection
-            .query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))
-            .unwrap()
+        connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).unwrap()
     };
-    let mut select = posts
-        .prepare("SELECT id, title FROM posts ORDER BY seq")
-        .unwrap();
-    let post_rows = select
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .unwrap();
-    let mut select = comments
-        .prepare("SELECT id, post_id, content, status FROM comments ORDER BY seq")
-        .unwrap();
+    let mut select = posts.prepare("SELECT id, title FROM posts ORDER BY seq").unwrap();
+    let post_rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let mut select =
+        comments.prepare("SELECT id, post_id, content, status FROM comments ORDER BY seq").unwrap();
     let comment_rows = select
-        .query_map([], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .unwrap();
     Stored {
         posts: post_rows.map(Result::unwrap).collect(),
@@ -75,18 +63,12 @@ fn read(app: &App) -> Stored {
 
 fn expected_view(stored: &Stored) -> Value {
     let of_post = |post: &str| -> Vec<Value> {
-        let own = stored
-            .comments
-            .iter()
-            .filter(|(_, post_id, _, _)| post_id == post);
+        let own = stored.comments.iter().filter(|(_, post_id, _, _)| post_id == post);
         own.map(|(id, _, content, status)| json!({"id": id, "content": content, "status": status}))
             .collect()
     };
     let entry = |(id, title): &(String, String)| {
-        (
-            id.clone(),
-            json!({"id": id, "title": title, "comments": of_post(id)}),
-        )
+        (id.clone(), json!({"id": id, "title": title, "comments": of_post(id)}))
     };
     Value::Object(stored.posts.iter().map(entry).collect())
 }
@@ -105,32 +87,20 @@ fn acknowledged_is_stored_once(stored: &Stored, record: &Record) {
     }
     let mut comments = HashMap::new();
     for (id, post_id, content, _) in &stored.comments {
-        assert_eq!(
-            comments.insert(content, (post_id, id)),
-            None,
-            "{content} is stored twice"
-        );
+        assert_eq!(comments.insert(content, (post_id, id)), None, "{content} is stored twice");
         assert!(
             record.comments.contains_key(content) || record.unknown.contains(content),
             "nobody wrote {content}"
         );
     }
     for (content, (post_id, id)) in &record.comments {
-        assert_eq!(
-            comments.get(content),
-            Some(&(post_id, id)),
-            "{content} was acknowledged"
-        );
+        assert_eq!(comments.get(content), Some(&(post_id, id)), "{content} was acknowledged");
     }
 }
 
 fn verdicts_are_right(stored: &Stored) {
     for (_, _, content, status) in &stored.comments {
-        let expected = if content.contains("orange") {
-            "rejected"
-        } else {
-            "approved"
-        };
+        let expected = if content.contains("orange") { "rejected" } else { "approved" };
         assert_eq!(status, expected, "{content}");
     }
 }
@@ -140,9 +110,7 @@ fn log_tells_each_thing_once(stored: &Stored, log: &Value) {
     let mut last_offset = 0;
     for event in log.as_array().unwrap() {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        *told
-            .entry((text(&event["type"]), text(&event["data"]["id"])))
-            .or_default() += 1;
+        *told.entry((text(&event["type"]), text(&event["data"]["id"]))).or_default() += 1;
         let offset = event["offset"].as_i64().unwrap();
         assert!(offset > last_offset, "{event}");
         last_offset = offset;

@@ -26,15 +26,12 @@ type Outcome = Result<(u16, Value), Failure>;
 impl Http {
     pub fn new() -> Self {
         let mut builder = Client::builder(TokioExecutor::new());
-        builder
-            .pool_max_idle_per_host(0)
-            .retry_canceled_requests(false);
+        builder.pool_max_idle_per_host(0).retry_canceled_requests(false);
         Self(builder.build_http())
     }
 
     pub async fn get(&self, url: &str) -> Outcome {
-        self.send(Request::get(url).body(Full::default()).unwrap())
-            .await
+        self.send(Request::get(url).body(Full::default()).unwrap()).await
     }
 
     pub async fn post(&self, url: &str, body: &Value) -> Outcome {
@@ -43,8 +40,7 @@ impl Http {
 
     pub async fn post_text(&self, url: &str, body: &str) -> Outcome {
         let request = Request::post(url).header("content-type", "application/json");
-        self.send(request.body(Full::from(body.to_owned())).unwrap())
-            .await
+        self.send(request.body(Full::from(body.to_owned())).unwrap()).await
     }
 
     /// The answer's headers and its body as it is.
@@ -57,24 +53,12 @@ impl Http {
     /// Answers that are no JSON come as a string.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Outcome {
         let failure = |error: hyper_util::client::legacy::Error| {
-            if error.is_connect() {
-                Failure::Refused
-            } else {
-                Failure::Broken
-            }
+            if error.is_connect() { Failure::Refused } else { Failure::Broken }
         };
         let response = self.0.request(request).await.map_err(failure)?;
         let status = response.status().as_u16();
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(|_| Failure::Broken)?
-            .to_bytes();
+        let body = response.into_body().collect().await.map_err(|_| Failure::Broken)?.to_bytes();
         let text = String::from_utf8_lossy(&body).into_owned();
-        Ok((
-            status,
-            serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        ))
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 }
