@@ -6,6 +6,7 @@ const BACKGROUND_MS = 10_000; // a look now and then at what others write
 const EAGER_MS = 30_000; // how long to look closely for what was just written
 const FIRST_DELAY_MS = 150;
 const LONGEST_DELAY_MS = 2_000;
+const TIMEOUT_MS = 15_000;
 
 const WORDS = {
   pending: "This comment is awaiting moderation",
@@ -30,14 +31,15 @@ let refreshing = false;
 async function request(what, url, options) {
   let response;
   try {
-    response = await fetch(url, { headers: { accept: "application/json" }, ...options });
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    response = await fetch(url, { headers: { accept: "application/json" }, signal, ...options });
   } catch {
-    throw new Error(`${what}: the server cannot be reached.`);
+    throw new Error(`${what}: the server does not answer.`);
   }
   if (response.ok) return response.json();
   const answer = await response.json().catch(() => null);
   if (response.status < 500 && answer?.message) throw new Error(`${what}: ${answer.message}.`);
-  throw new Error(`${what}: the service is not available right now (${response.status}). Try again in a moment.`);
+  throw new Error(`${what}: the service is not available right now (${response.status}).`);
 }
 
 function send(what, url, body) {
@@ -129,7 +131,7 @@ async function refresh() {
     eager = render(await request("Posts cannot be loaded", "/posts")) && Date.now() < eagerUntil;
     warn("");
   } catch (error) {
-    warn(error.message);
+    warn(`${error.message} Trying again…`);
     if (shown.size === 0) empty.textContent = "The posts will appear here as soon as they can be loaded.";
     list.setAttribute("aria-busy", "false");
     eager = true;
