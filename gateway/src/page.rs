@@ -69,7 +69,6 @@ pub fn reason(status: StatusCode) -> Option<&'static str> {
         416 => "Requested Range Not Satisfiable",
         503 => "Service Temporarily Unavailable",
         504 => "Gateway Time-out",
-        505 => "HTTP Version Not Supported",
         _ => return None,
     })
 }

@@ -21,6 +21,7 @@ mod escape;
 mod format;
 mod number;
 mod record;
+mod user;
 mod variable;
 
 pub use escape::Escape;

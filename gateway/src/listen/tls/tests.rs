@@ -174,6 +174,7 @@ fn a_name_gets_its_own_certificate_then_the_wildcards_then_the_default() {
     for (name, expected) in [
         ("a.test", "own"),
         ("A.Test", "own"),
+        ("a.test.", "own"),
         ("x.a.test", "wild"),
         ("b.a.test", "default"),
         ("x.y.a.test", "default"),

@@ -39,9 +39,14 @@ impl Escape {
 fn runs(
     line: &mut Vec<u8>,
     mut value: &[u8],
-    is_plain: fn(u8) -> bool,
-    escape: fn(&mut Vec<u8>, u8),
+    is_plain: impl Fn(u8) -> bool,
+    escape: impl Fn(&mut Vec<u8>, u8),
 ) {
+    // Nearly every value is plain. Without an early exit the compiler makes this a few vector instructions, four
+    // times as fast for a user agent as looking for the first byte that is not.
+    if value.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
+        return line.extend_from_slice(value);
+    }
     while let Some(at) = value.iter().position(|byte| !is_plain(*byte)) {
         line.extend_from_slice(&value[..at]);
         escape(line, value[at]);
@@ -50,13 +55,15 @@ fn runs(
     line.extend_from_slice(value);
 }
 
+#[inline]
 fn is_plain(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'
+    matches!(byte, 0x20..=0x7e) & (byte != b'"') & (byte != b'\\')
 }
 
 /// Bytes above ASCII pass, as they do in the reference.
+#[inline]
 fn is_plain_json(byte: u8) -> bool {
-    byte >= 0x20 && byte != b'"' && byte != b'\\'
+    (byte >= 0x20) & (byte != b'"') & (byte != b'\\')
 }
 
 fn push_json(line: &mut Vec<u8>, byte: u8) {

@@ -19,8 +19,9 @@ pub struct AccessRecord<'a> {
     pub server_addr: &'a str,
     /// Port that the connection was accepted on.
     pub server_port: u16,
-    /// User name of basic authentication, whether or not it was checked.
-    pub remote_user: Option<&'a [u8]>,
+    /// Header `Authorization` of the request. The user name of basic authentication is shown, whether or not it was
+    /// checked; it is decoded only if the format shows it.
+    pub authorization: Option<&'a [u8]>,
     /// The request line, if the request was refused before it had been parsed. It takes the place of method, target
     /// and version.
     pub request_line: Option<&'a [u8]>,

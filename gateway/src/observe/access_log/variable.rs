@@ -7,6 +7,7 @@ use super::{
     attempts::Upstream,
     clock::Now,
     number::{push_number, push_padded, push_seconds},
+    user::basic_user,
 };
 
 /// A variable of a log format.
@@ -157,6 +158,12 @@ impl Variable {
             Self::Plain(plain) => return plain.write(line, record, now),
             Self::Upstream(upstream) => return upstream.write(line, record.attempts, escape),
             Self::Text(Text::Request) => return write_request(line, record, escape),
+            Self::Text(Text::RemoteUser) => {
+                return match record.authorization.and_then(basic_user) {
+                    Some(user) => escape.write(line, &user),
+                    None => escape.write_missing(line),
+                };
+            }
             Self::Text(text) => text.value(record),
             Self::Header(index) => header(*index),
             Self::Cookie(index, name) => header(*index).and_then(|cookies| cookie(cookies, name)),
@@ -204,21 +211,22 @@ impl Text {
         let flag = |set: bool, text: &'static str| if set { text } else { "" };
         let is_http2 = record.version == Version::HTTP_2;
         let text = match self {
-            Self::RemoteUser => return record.remote_user,
-            Self::Target => return Some(record.target),
-            Self::Path => return Some(record.path),
+            Self::Target => return present(record.target),
+            Self::Path => return present(record.path),
+            Self::Method => return present(record.method.as_bytes()),
             Self::Query => return query(record.target),
             Self::Host => return Some(record.host),
             Self::Referer => return record.referer,
             Self::UserAgent => return record.user_agent,
             Self::RequestId => return Some(record.request_id),
-            Self::Unset | Self::Request => return None,
+            Self::Unset | Self::Request | Self::RemoteUser => return None,
             Self::RemoteAddr => record.remote_addr,
             Self::PeerAddr => record.peer_addr.unwrap_or(record.remote_addr),
             Self::ServerAddr => record.server_addr,
-            Self::Method => record.method,
             Self::IsArgs => flag(query(record.target).is_some(), "?"),
-            Self::Protocol => protocol(record.version),
+            Self::Protocol => {
+                present(record.method.as_bytes()).map(|_| protocol(record.version))?
+            }
             Self::Scheme => record.scheme,
             Self::AccessScheme => record.access_scheme,
             Self::Https => flag(record.tls.is_some(), "on"),
@@ -279,15 +287,32 @@ fn query(target: &[u8]) -> Option<&[u8]> {
 
 /// The value of the first parameter of this name, without regard to case, as the reference compares them.
 fn argument<'a>(query: Option<&'a [u8]>, name: &[u8]) -> Option<&'a [u8]> {
-    query?.split(|byte| *byte == b'&').find_map(|pair| value_of(pair, name))
+    query?.split(|byte| *byte == b'&').find_map(|pair| {
+        let (own, value) = pair.split_at_checked(name.len())?;
+        value.strip_prefix(b"=").filter(|_| own.eq_ignore_ascii_case(name))
+    })
 }
 
-fn cookie<'a>(cookies: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let mut pairs = cookies.split(|byte| matches!(byte, b';' | b','));
-    pairs.find_map(|pair| value_of(pair.trim_ascii(), name))
+/// The value of the first cookie of this name, up to the next `;`. Names are compared without regard to case, and
+/// end at a comma, too, as in the reference.
+fn cookie<'a>(mut cookies: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    loop {
+        if let Some(value) = value_of(cookies, name) {
+            return value.split(|byte| *byte == b';').next();
+        }
+        let end = memchr::memchr2(b';', b',', cookies)?;
+        cookies = cookies[end + 1..].trim_ascii_start();
+    }
 }
 
+/// What follows `name`, blanks, `=` and blanks.
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (own, value) = pair.split_at_checked(name.len())?;
-    own.eq_ignore_ascii_case(name).then(|| value.strip_prefix(b"="))?
+    let value = value.trim_ascii_start().strip_prefix(b"=")?;
+    own.eq_ignore_ascii_case(name).then(|| value.trim_ascii_start())
+}
+
+/// Text that is missing where it is empty, because the request could not be parsed.
+fn present(text: &[u8]) -> Option<&[u8]> {
+    Some(text).filter(|text| !text.is_empty())
 }

@@ -71,6 +71,9 @@ pub(super) fn write(text: &mut Exposition, metrics: &Metrics) {
             text.sample(name, &[], value);
         }
     }
+    let in_flight = "promhttp_metric_handler_requests_in_flight";
+    text.family(in_flight, Kind::Gauge, "Current number of scrapes being served.");
+    text.sample(in_flight, &[], 1);
     let scrapes = "promhttp_metric_handler_requests_total";
     text.family(scrapes, Kind::Counter, "Total number of scrapes by HTTP status code.");
     text.sample(scrapes, &[("code", "200")], metrics.scrapes.load(Relaxed));

@@ -89,7 +89,7 @@ fn values_of_clients_cannot_break_the_line() {
     let record = AccessRecord {
         method: "GET",
         target: b"/\xff",
-        remote_user: Some(b"a\"b"),
+        authorization: Some(b"Basic YSJiOmM="),
         referer: Some(b"x\" 200 1 \"y\n"),
         ..AccessRecord::default()
     };
@@ -115,6 +115,24 @@ fn json_escaping_gives_valid_json_and_empty_missing_values() {
     assert_eq!(value["path"], "/a\"\n\u{1}");
     assert_eq!(value["status"], 404);
     assert_eq!(value["agent"], "h\u{e9}\\");
+}
+
+#[test]
+fn a_request_that_could_not_be_parsed_has_no_parts() {
+    let record = AccessRecord { request_line: Some(b""), ..AccessRecord::default() };
+    assert_eq!(
+        shown("$request|$request_method|$request_uri|$uri|$args|$server_protocol|$host", &record),
+        "|-|-|-|-|-|"
+    );
+}
+
+#[test]
+fn a_cookie_ends_at_a_semicolon_and_its_name_may_follow_a_comma() {
+    let format = LogFormat::compile("$cookie_b|$cookie_c|$cookie_d", Escape::Default).unwrap();
+    let cookies = HeaderValue::from_static("a=1,B = 5,b=6;c=;  d");
+    let captured = format.capture(&HeaderMap::from_iter([(header::COOKIE, cookies)]));
+    let record = AccessRecord { captured: &captured, ..AccessRecord::default() };
+    assert_eq!(line(&format, &record), "5,b=6||-");
 }
 
 #[test]
@@ -162,6 +180,7 @@ fn the_location_and_the_connection_are_known_by_their_variables() {
         port: "http".into(),
     };
     let record = AccessRecord {
+        method: "GET",
         version: Version::HTTP_2,
         origin: Some(&origin),
         tls: Some(TlsInfo {
