@@ -97,10 +97,7 @@ impl FromStr for NamespacedName {
             Some((namespace, name))
                 if !namespace.is_empty() && !name.is_empty() && !name.contains('/') =>
             {
-                Ok(Self {
-                    namespace: namespace.into(),
-                    name: name.into(),
-                })
+                Ok(Self { namespace: namespace.into(), name: name.into() })
             }
             _ => Err(format!("{text:?} is not of the form namespace/name")),
         }
@@ -131,18 +128,14 @@ impl LabelSelector {
     /// Whether an object with these labels is selected.
     pub fn matches(&self, labels: Option<&BTreeMap<String, String>>) -> bool {
         let value = |key: &String| labels.and_then(|labels| labels.get(key));
-        self.requirements
-            .iter()
-            .all(|requirement| match requirement {
-                Requirement::In(key, values) => {
-                    value(key).is_some_and(|value| values.contains(value))
-                }
-                Requirement::NotIn(key, values) => {
-                    value(key).is_none_or(|value| !values.contains(value))
-                }
-                Requirement::Exists(key) => value(key).is_some(),
-                Requirement::Absent(key) => value(key).is_none(),
-            })
+        self.requirements.iter().all(|requirement| match requirement {
+            Requirement::In(key, values) => value(key).is_some_and(|value| values.contains(value)),
+            Requirement::NotIn(key, values) => {
+                value(key).is_none_or(|value| !values.contains(value))
+            }
+            Requirement::Exists(key) => value(key).is_some(),
+            Requirement::Absent(key) => value(key).is_none(),
+        })
     }
 }
 
@@ -187,20 +180,14 @@ fn requirement(item: &str) -> Option<Requirement> {
         (!key.is_empty() && key.chars().all(fine)).then(|| key.to_owned())
     };
     if let Some((key, value)) = item.split_once("!=") {
-        return Some(Requirement::NotIn(
-            key_of(key)?,
-            vec![value.trim().to_owned()],
-        ));
+        return Some(Requirement::NotIn(key_of(key)?, vec![value.trim().to_owned()]));
     }
     if let Some((key, value)) = item.split_once('=') {
         let value = value.strip_prefix('=').unwrap_or(value);
         return Some(Requirement::In(key_of(key)?, vec![value.trim().to_owned()]));
     }
     if let Some((head, values)) = item.strip_suffix(')').and_then(|item| item.split_once('(')) {
-        let values = values
-            .split(',')
-            .map(|value| value.trim().to_owned())
-            .collect();
+        let values = values.split(',').map(|value| value.trim().to_owned()).collect();
         let (key, word) = head.trim().rsplit_once(char::is_whitespace)?;
         return match word {
             "in" => Some(Requirement::In(key_of(key)?, values)),
@@ -219,14 +206,8 @@ mod tests {
     use super::*;
 
     fn selects(selector: &str, labels: &[(&str, &str)]) -> bool {
-        let labels = labels
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
-        selector
-            .parse::<LabelSelector>()
-            .unwrap()
-            .matches(Some(&labels))
+        let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        selector.parse::<LabelSelector>().unwrap().matches(Some(&labels))
     }
 
     #[test]

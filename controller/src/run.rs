@@ -79,15 +79,14 @@ pub fn run_directory(
         published: None,
         publish,
     };
-    let thread = thread::Builder::new().name("controller".into()).spawn(move || runner.run(&reports, &received));
+    let thread = thread::Builder::new()
+        .name("controller".into())
+        .spawn(move || runner.run(&reports, &received));
     let thread = thread.map_err(|error| DirectoryError::Unreadable {
         path: PathBuf::new(),
         reason: error.to_string(),
     })?;
-    Ok(Controller {
-        signals,
-        thread: Some(thread),
-    })
+    Ok(Controller { signals, thread: Some(thread) })
 }
 
 struct Runner<P> {
@@ -104,7 +103,11 @@ impl<P: FnMut(Snapshot)> Runner<P> {
         self.directory.rescan(&mut self.objects);
         let read = started.elapsed();
         self.publish();
-        tracing::info!(read_ms = read.as_millis(), total_ms = started.elapsed().as_millis(), "manifests are read and published");
+        tracing::info!(
+            read_ms = read.as_millis(),
+            total_ms = started.elapsed().as_millis(),
+            "manifests are read and published"
+        );
         // Watching begins after the first reading, which it would report file by file. What changed in between, the
         // second look finds.
         let watch = self.watch(reports.clone());
@@ -127,7 +130,11 @@ impl<P: FnMut(Snapshot)> Runner<P> {
                     Signal::Stop => return,
                 }
             }
-            let folders: BTreeSet<_> = changes.iter().filter(|change| matches!(change, Change::Folder(_))).cloned().collect();
+            let folders: BTreeSet<_> = changes
+                .iter()
+                .filter(|change| matches!(change, Change::Folder(_)))
+                .cloned()
+                .collect();
             let now = Instant::now();
             if let Some((_, settled)) = settling.take_if(|(at, _)| *at <= now) {
                 changes.extend(settled);
@@ -149,7 +156,11 @@ impl<P: FnMut(Snapshot)> Runner<P> {
             let _ = reports.send(Signal::Changed(change));
         };
         let watch = Watch::start(self.directory.roots(), report);
-        watch.inspect_err(|error| tracing::error!(%error, "changes of manifests are looked for every second")).ok()
+        watch
+            .inspect_err(
+                |error| tracing::error!(%error, "changes of manifests are looked for every second"),
+            )
+            .ok()
     }
 
     fn follow(&mut self, changes: &BTreeSet<Change>) {
@@ -174,9 +185,13 @@ impl<P: FnMut(Snapshot)> Runner<P> {
 
 /// Logs the findings that were not there before. Both lists are sorted.
 fn log_new(before: &[Verdict], now: &[Verdict]) {
-    for Verdict { object, effect, reason, message } in now.iter().filter(|verdict| before.binary_search(verdict).is_err()) {
+    for Verdict { object, effect, reason, message } in
+        now.iter().filter(|verdict| before.binary_search(verdict).is_err())
+    {
         match effect {
-            Effect::Refused | Effect::Denied => tracing::error!(%object, ?effect, reason, "{message}"),
+            Effect::Refused | Effect::Denied => {
+                tracing::error!(%object, ?effect, reason, "{message}")
+            }
             Effect::Warning => tracing::warn!(%object, reason, "{message}"),
         }
     }

@@ -13,6 +13,7 @@ mod hosts;
 mod ingress;
 mod inspect;
 mod path;
+mod tls;
 mod upstream;
 mod upstreams;
 
@@ -28,6 +29,7 @@ use crate::{
 use admission::{Admission, Law};
 use config::Config;
 use hosts::HostTable;
+use tls::TlsState;
 use upstreams::UpstreamTable;
 
 /// Translates, and remembers what it has translated.
@@ -38,6 +40,7 @@ pub struct Translator {
     admission: Admission,
     hosts: HostTable,
     upstreams: UpstreamTable,
+    tls: TlsState,
     source_verdicts: Vec<Verdict>,
     verdicts_changed: bool,
     snapshot: Snapshot,
@@ -51,6 +54,7 @@ impl Translator {
             config: Config::default(),
             admission: Admission::default(),
             hosts: HostTable::default(),
+            tls: TlsState::default(),
             source_verdicts: Vec::new(),
             verdicts_changed: true,
             snapshot: Snapshot::default(),
@@ -73,12 +77,9 @@ impl Translator {
 
     /// What the objects mean now. `changes` must name every object that differs from the call before.
     pub fn translate(&mut self, objects: &Objects, changes: &Changes) -> Snapshot {
-        for key in self.ingresses_to_look_at(objects, changes) {
-            let law = Law {
-                options: &self.options,
-                defaults: &self.config.defaults,
-                objects,
-            };
+        let reread_annotations = self.read_config(objects, changes);
+        for key in self.ingresses_to_look_at(objects, changes, reread_annotations) {
+            let law = Law { options: &self.options, defaults: &self.config.defaults, objects };
             let change = self.admission.update(law, &key);
             self.verdicts_changed |= change.verdicts;
             if !change.is_none() {
@@ -86,7 +87,8 @@ impl Translator {
                 self.upstreams.replace(change.before.as_ref(), change.after.as_ref());
             }
         }
-        if !self.hosts.refresh(&self.options, &self.config.defaults).is_empty() {
+        let rebuilt = self.hosts.refresh(&self.options, &self.config.defaults);
+        if rebuilt.changed {
             self.snapshot.hosts = self.hosts.hosts().cloned().collect();
         }
         for service in &changes.services {
@@ -96,14 +98,48 @@ impl Translator {
             self.snapshot.upstreams.clone_from(self.upstreams.upstreams());
             self.verdicts_changed = true;
         }
+        if let Some(table) =
+            self.tls.refresh(&self.options, objects, &self.hosts, &rebuilt.names, &changes.secrets)
+        {
+            self.verdicts_changed = true;
+            if *self.snapshot.tls != table {
+                self.snapshot.tls = Arc::new(table);
+            }
+        }
         self.collect_verdicts();
         self.snapshot.clone()
     }
 
-    fn ingresses_to_look_at(&mut self, objects: &Objects, changes: &Changes) -> BTreeSet<Key> {
+    /// Reads the ConfigMap if it changed; says whether that changes what Ingresses mean.
+    fn read_config(&mut self, objects: &Objects, changes: &Changes) -> bool {
+        let key = self.options.configmap.as_ref().map(|name| Key::new(&name.namespace, &name.name));
+        let Some(key) = key.filter(|key| changes.config_maps.contains(key)) else {
+            return false;
+        };
+        let map = objects.config_map(&key);
+        let config = Config::read(map.map(|map| (&key, &**map)));
+        let before = std::mem::replace(&mut self.config, config);
+        self.verdicts_changed |= before.verdicts != self.config.verdicts;
+        if self.snapshot.settings != self.config.settings {
+            self.snapshot.settings = self.config.settings.clone();
+        }
+        let differs = before.defaults != self.config.defaults;
+        if differs {
+            self.hosts.distrust_all();
+        }
+        differs
+    }
+
+    fn ingresses_to_look_at(
+        &mut self,
+        objects: &Objects,
+        changes: &Changes,
+        all: bool,
+    ) -> BTreeSet<Key> {
         let classes = changes.ingress_classes && self.admission.classes(&self.options, objects);
-        let namespaces = changes.namespaces && matches!(self.options.namespaces, NamespaceScope::Labelled(_));
-        if classes || namespaces {
+        let namespaces =
+            changes.namespaces && matches!(self.options.namespaces, NamespaceScope::Labelled(_));
+        if all || classes || namespaces {
             return objects.ingresses().keys().chain(self.admission.keys()).cloned().collect();
         }
         changes.ingresses.clone()
@@ -113,7 +149,9 @@ impl Translator {
         if !std::mem::take(&mut self.verdicts_changed) {
             return;
         }
-        let known = self.admission.verdicts().chain(self.upstreams.verdicts()).chain(&self.config.verdicts).chain(&self.source_verdicts);
+        let own =
+            self.admission.verdicts().chain(self.upstreams.verdicts()).chain(self.tls.verdicts());
+        let known = own.chain(&self.config.verdicts).chain(&self.source_verdicts);
         let verdicts: BTreeSet<_> = known.collect();
         if !verdicts.iter().copied().eq(self.snapshot.verdicts.iter()) {
             self.snapshot.verdicts = Arc::new(verdicts.into_iter().cloned().collect());

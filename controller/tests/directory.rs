@@ -1,5 +1,7 @@
 //! The runner over real folders: what is published when files come, change and go.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail where it stands")]
+
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -33,18 +35,11 @@ struct Served {
 impl Served {
     fn start(folder: &Path) -> Self {
         let (send, snapshots) = channel();
-        let options = Options {
-            resolve_services_by_name: true,
-            ..Options::default()
-        };
+        let options = Options { resolve_services_by_name: true, ..Options::default() };
         let publish = move |snapshot| drop(send.send(snapshot));
         let controller = run_directory(options, vec![folder.to_owned()], publish).unwrap();
         let last = snapshots.recv_timeout(PATIENCE).unwrap();
-        Self {
-            _controller: controller,
-            snapshots,
-            last,
-        }
+        Self { _controller: controller, snapshots, last }
     }
 
     /// Waits for a snapshot that satisfies a condition.
@@ -52,7 +47,10 @@ impl Served {
         let deadline = Instant::now() + PATIENCE;
         while !condition(&self.last) {
             let left = deadline.saturating_duration_since(Instant::now());
-            self.last = self.snapshots.recv_timeout(left).unwrap_or_else(|_| panic!("not reached: {:#?}", self.last));
+            self.last = self
+                .snapshots
+                .recv_timeout(left)
+                .unwrap_or_else(|_| panic!("not reached: {:#?}", self.last));
         }
         &self.last
     }
@@ -92,7 +90,8 @@ fn everything_is_read_before_the_first_snapshot() {
     for i in 0..200 {
         let deep = folder.path().join(format!("d{}", i % 7));
         fs::create_dir_all(&deep).unwrap();
-        fs::write(deep.join(format!("{i}.yaml")), ingress(&format!("i{i}"), &format!("h{i}.test"))).unwrap();
+        fs::write(deep.join(format!("{i}.yaml")), ingress(&format!("i{i}"), &format!("h{i}.test")))
+            .unwrap();
     }
     let served = Served::start(folder.path());
     assert_eq!(names(&served.last).len(), 200);
@@ -155,7 +154,10 @@ fn of_two_files_with_one_object_the_first_has_it() {
     fs::write(&first, ingress("a", "one.test")).unwrap();
     let snapshot = served.until_hosts(&["one.test"]);
     let message = &snapshot.verdicts[0].message;
-    assert!(message.contains("2.yaml is not used") && message.contains("1.yaml has it"), "{message}");
+    assert!(
+        message.contains("2.yaml is not used") && message.contains("1.yaml has it"),
+        "{message}"
+    );
     replace(&second, &ingress("a", "new.test"));
     fs::remove_file(&first).unwrap();
     assert_eq!(*served.until_hosts(&["new.test"]).verdicts, []);
@@ -185,7 +187,8 @@ fn a_service_without_slices_is_reached_by_name() {
     let folder = folder();
     fs::write(folder.path().join("a.yaml"), ingress("a", "one.test")).unwrap();
     let served = Served::start(folder.path());
-    let endpoints: Vec<_> = served.last.upstreams.values().map(|upstream| upstream.endpoints.clone()).collect();
+    let endpoints: Vec<_> =
+        served.last.upstreams.values().map(|upstream| upstream.endpoints.clone()).collect();
     let name = "web".to_owned();
     assert_eq!(endpoints, [Endpoints::Name { name, port: 8080 }]);
 }

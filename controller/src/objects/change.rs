@@ -28,7 +28,12 @@ impl Changes {
             ingress_classes: true,
             namespaces: true,
             ingresses: objects.ingresses.keys().cloned().collect(),
-            services: objects.services.keys().chain(objects.slices_by_service.keys()).cloned().collect(),
+            services: objects
+                .services
+                .keys()
+                .chain(objects.slices_by_service.keys())
+                .cloned()
+                .collect(),
             secrets: objects.secrets.keys().cloned().collect(),
             config_maps: objects.config_maps.keys().cloned().collect(),
         }

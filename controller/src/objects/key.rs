@@ -19,6 +19,12 @@ impl Key {
         Self(text.into())
     }
 
+    /// The key that [`Display`](fmt::Display) has written.
+    pub fn parse(text: &str) -> Self {
+        let (namespace, name) = text.split_once('/').unwrap_or(("", text));
+        Self::new(namespace, name)
+    }
+
     /// The namespace; empty for kinds that have none.
     pub fn namespace(&self) -> &str {
         self.0.split_once('/').map_or("", |(namespace, _)| namespace)

@@ -69,7 +69,8 @@ impl From<Service> for Object {
 
 impl From<EndpointSlice> for Object {
     fn from(mut slice: EndpointSlice) -> Self {
-        let service = slice.metadata.labels.as_mut().and_then(|labels| labels.remove(SERVICE_LABEL));
+        let service =
+            slice.metadata.labels.as_mut().and_then(|labels| labels.remove(SERVICE_LABEL));
         slice.metadata = ObjectMeta {
             labels: service.map(|service| BTreeMap::from([(SERVICE_LABEL.to_owned(), service)])),
             ..named(slice.metadata)
@@ -85,16 +86,16 @@ impl From<EndpointSlice> for Object {
 /// One endpoint with the addresses of all that are ready: `ready` nil counts as ready, `serving` and `terminating` are
 /// not looked at (routing §11.4).
 fn ready(endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
-    let is_ready = |endpoint: &Endpoint| endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false);
-    let mut addresses: Vec<String> = endpoints.into_iter().filter(is_ready).flat_map(|endpoint| endpoint.addresses).collect();
+    let is_ready = |endpoint: &Endpoint| {
+        endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false)
+    };
+    let mut addresses: Vec<String> =
+        endpoints.into_iter().filter(is_ready).flat_map(|endpoint| endpoint.addresses).collect();
     if addresses.is_empty() {
         return Vec::new();
     }
     addresses.shrink_to_fit();
-    vec![Endpoint {
-        addresses,
-        ..Endpoint::default()
-    }]
+    vec![Endpoint { addresses, ..Endpoint::default() }]
 }
 
 impl From<Secret> for Object {
@@ -121,14 +122,11 @@ impl From<Namespace> for Object {
     fn from(namespace: Namespace) -> Self {
         let mut metadata = namespace.metadata;
         let labels = metadata.labels.take();
-        let metadata = ObjectMeta {
-            labels,
-            ..named(metadata)
-        };
-        Self::new(key_of(&metadata), Body::Namespace(Arc::new(Namespace {
-            metadata,
-            ..Namespace::default()
-        })))
+        let metadata = ObjectMeta { labels, ..named(metadata) };
+        Self::new(
+            key_of(&metadata),
+            Body::Namespace(Arc::new(Namespace { metadata, ..Namespace::default() })),
+        )
     }
 }
 
@@ -137,9 +135,5 @@ fn key_of(metadata: &ObjectMeta) -> Key {
 }
 
 fn named(metadata: ObjectMeta) -> ObjectMeta {
-    ObjectMeta {
-        name: metadata.name,
-        namespace: metadata.namespace,
-        ..ObjectMeta::default()
-    }
+    ObjectMeta { name: metadata.name, namespace: metadata.namespace, ..ObjectMeta::default() }
 }

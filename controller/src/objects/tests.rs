@@ -6,20 +6,13 @@ use k8s_openapi::{
 use super::*;
 
 fn metadata(name: &str) -> ObjectMeta {
-    ObjectMeta {
-        name: Some(name.into()),
-        namespace: Some("ns".into()),
-        ..ObjectMeta::default()
-    }
+    ObjectMeta { name: Some(name.into()), namespace: Some("ns".into()), ..ObjectMeta::default() }
 }
 
 fn slice(name: &str, service: &str, endpoints: &[(&str, Option<bool>)]) -> Object {
     let endpoint = |(address, ready): &(&str, Option<bool>)| Endpoint {
         addresses: vec![(*address).into()],
-        conditions: Some(EndpointConditions {
-            ready: *ready,
-            ..EndpointConditions::default()
-        }),
+        conditions: Some(EndpointConditions { ready: *ready, ..EndpointConditions::default() }),
         node_name: Some("node".into()),
         ..Endpoint::default()
     };
@@ -45,10 +38,7 @@ fn applying_the_same_again_changes_nothing() {
     let mut objects = Objects::default();
     let ingress = |status: bool| {
         Object::from(Ingress {
-            metadata: ObjectMeta {
-                resource_version: Some(status.to_string()),
-                ..metadata("a")
-            },
+            metadata: ObjectMeta { resource_version: Some(status.to_string()), ..metadata("a") },
             spec: None,
             status: status.then(Default::default),
         })
@@ -66,7 +56,11 @@ fn a_pod_that_is_not_ready_is_no_change() {
     let mut objects = Objects::default();
     assert!(objects.apply(&slice("s", "web", &[("10.0.0.1", None)])));
     objects.take_changes();
-    assert!(!objects.apply(&slice("s", "web", &[("10.0.0.1", Some(true)), ("10.0.0.2", Some(false))])));
+    assert!(!objects.apply(&slice(
+        "s",
+        "web",
+        &[("10.0.0.1", Some(true)), ("10.0.0.2", Some(false))]
+    )));
     assert!(objects.apply(&slice("s", "web", &[("10.0.0.1", None), ("10.0.0.2", None)])));
     assert_eq!(objects.take_changes().services, [Key::new("ns", "web")].into());
 }

@@ -90,12 +90,15 @@ impl Directory {
 
     /// Reads whatever differs from what was read before, on all cores.
     pub fn rescan(&mut self, objects: &mut Objects) {
-        let found: BTreeMap<PathBuf, Stamp> = self.roots.iter().flat_map(|root| scan::manifests(root)).collect();
+        let found: BTreeMap<PathBuf, Stamp> =
+            self.roots.iter().flat_map(|root| scan::manifests(root)).collect();
         let gone = self.files.keys().filter(|path| !found.contains_key(&***path));
         for path in gone.cloned().collect::<Vec<_>>() {
             self.forget(&path, objects);
         }
-        let outdated = |(path, stamp): &(PathBuf, Stamp)| self.files.get(&**path).is_none_or(|file| !file.is_current(stamp));
+        let outdated = |(path, stamp): &(PathBuf, Stamp)| {
+            self.files.get(&**path).is_none_or(|file| !file.is_current(stamp))
+        };
         let outdated: Vec<_> = found.into_iter().filter(outdated).collect();
         for (path, read) in read_all(outdated) {
             self.replace(path, read, objects);
@@ -139,7 +142,9 @@ impl Directory {
     fn rescan_folder(&mut self, folder: &Path, objects: &mut Objects) {
         let found: BTreeMap<_, _> = scan::manifests(folder).collect();
         let known = self.files.range(Arc::from(folder)..).map(|(path, _)| path);
-        let known = known.take_while(|path| path.starts_with(folder)).filter(|path| !found.contains_key(&***path));
+        let known = known
+            .take_while(|path| path.starts_with(folder))
+            .filter(|path| !found.contains_key(&***path));
         for path in known.cloned().collect::<Vec<_>>() {
             self.forget(&path, objects);
         }
@@ -164,7 +169,10 @@ impl Directory {
         for object in read.objects() {
             self.claim(&path, object, objects);
         }
-        let dropped = old.iter().flat_map(|old| old.objects()).filter(|old| read.object(old.kind(), old.key()).is_none());
+        let dropped = old
+            .iter()
+            .flat_map(|old| old.objects())
+            .filter(|old| read.object(old.kind(), old.key()).is_none());
         let dropped: Vec<_> = dropped.cloned().collect();
         if read.faults.is_empty() {
             self.faulty.remove(&path);
@@ -207,7 +215,10 @@ impl Directory {
         let identity = (kind, key.clone());
         let holders = self.holders.entry(identity.clone()).or_default();
         holders.retain(|holder| **holder != *path);
-        let next = holders.first().and_then(|next| self.files.get(next)).and_then(|file| file.object(kind, key));
+        let next = holders
+            .first()
+            .and_then(|next| self.files.get(next))
+            .and_then(|file| file.object(kind, key));
         match next {
             Some(object) => drop(objects.apply(object)),
             None => drop(objects.remove(kind, key)),
@@ -227,14 +238,18 @@ fn duplicate((kind, key): &(Kind, Key), first: &Path, other: &Path) -> Verdict {
         object: kind.reference(key),
         effect: Effect::Warning,
         reason: "Duplicate".into(),
-        message: format!("{other} is not used for it, because {first} has it, too; delete one of them"),
+        message: format!(
+            "{other} is not used for it, because {first} has it, too; delete one of them"
+        ),
     }
 }
 
 /// Reads files on all cores; in the order of their paths.
 fn read_all(files: Vec<(PathBuf, Stamp)>) -> Vec<(PathBuf, File)> {
     const WORTH_A_THREAD: usize = 32;
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(files.len() / WORTH_A_THREAD + 1);
+    let threads = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(files.len() / WORTH_A_THREAD + 1);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
@@ -259,11 +274,7 @@ fn read_all(files: Vec<(PathBuf, Stamp)>) -> Vec<(PathBuf, File)> {
 
 /// How verdicts name a file.
 fn file_reference(path: &Path) -> ObjectRef {
-    ObjectRef {
-        kind: "File".into(),
-        namespace: String::new(),
-        name: path.display().to_string(),
-    }
+    ObjectRef { kind: "File".into(), namespace: String::new(), name: path.display().to_string() }
 }
 
 #[cfg(test)]

@@ -68,10 +68,9 @@ impl Manifest {
             return Ok(());
         };
         let object = Parse::Text(document).typed(kind);
-        self.objects.push(object.map_err(|problem| Problem {
-            object: identity(document, kind),
-            ..problem
-        })?);
+        self.objects.push(
+            object.map_err(|problem| Problem { object: identity(document, kind), ..problem })?,
+        );
         Ok(())
     }
 
@@ -83,10 +82,11 @@ impl Manifest {
         }
         let kind_of_items = header.kind.trim_end_matches("List");
         for item in from_text::<List>(document)?.items {
-            let text = |name: &str, default: &str| match item.get(name).and_then(|value| value.as_str()) {
-                Some(text) => text.to_owned(),
-                None => default.to_owned(),
-            };
+            let text =
+                |name: &str, default: &str| match item.get(name).and_then(|value| value.as_str()) {
+                    Some(text) => text.to_owned(),
+                    None => default.to_owned(),
+                };
             let header = Header {
                 api_version: text("apiVersion", &header.api_version),
                 kind: text("kind", kind_of_items),
@@ -109,10 +109,7 @@ struct Problem {
 
 impl Problem {
     fn new(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            ..Self::default()
-        }
+        Self { reason: reason.into(), ..Self::default() }
     }
 }
 
@@ -138,19 +135,19 @@ impl Header {
                 return None;
             }
         }
-        Some(Self {
-            api_version: api_version?.to_owned(),
-            kind: kind?.to_owned(),
-        })
+        Some(Self { api_version: api_version?.to_owned(), kind: kind?.to_owned() })
     }
 
     /// The kind, `None` if it is nothing to us; a problem if it is an Ingress of a version that is not read.
     fn known(&self) -> Result<Option<Kind>, Problem> {
         let kind = Kind::of(&self.api_version, &self.kind);
-        let old = matches!(self.api_version.as_str(), "extensions/v1beta1" | "networking.k8s.io/v1beta1");
+        let old =
+            matches!(self.api_version.as_str(), "extensions/v1beta1" | "networking.k8s.io/v1beta1");
         if kind.is_none() && old && matches!(self.kind.as_str(), "Ingress" | "IngressClass") {
             let (version, kind) = (&self.api_version, &self.kind);
-            return Err(Problem::new(format!("{kind} of apiVersion {version} is not read; write it as networking.k8s.io/v1")));
+            return Err(Problem::new(format!(
+                "{kind} of apiVersion {version} is not read; write it as networking.k8s.io/v1"
+            )));
         }
         Ok(kind)
     }
@@ -190,7 +187,9 @@ impl Parse<'_> {
     fn read<T: DeserializeOwned + Metadata>(self) -> Result<T, Problem> {
         let mut object: T = match self {
             Self::Text(document) => from_text(document)?,
-            Self::Value(value) => T::deserialize(value).map_err(|error| Problem::new(error.to_string()))?,
+            Self::Value(value) => {
+                T::deserialize(value).map_err(|error| Problem::new(error.to_string()))?
+            }
         };
         let metadata = object.metadata_mut();
         if metadata.name.as_deref().unwrap_or("").is_empty() {
@@ -236,7 +235,8 @@ fn identity(document: &str, kind: Kind) -> Option<ObjectRef> {
         namespace: Option<String>,
     }
     let Name { name, namespace } = from_text::<Named>(document).ok()?.metadata;
-    let namespace = if kind.is_namespaced() { namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE) } else { "" };
+    let namespace =
+        if kind.is_namespaced() { namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE) } else { "" };
     Some(kind.reference(&Key::new(namespace, &name)))
 }
 
@@ -264,7 +264,8 @@ fn from_text<T: DeserializeOwned>(document: &str) -> Result<T, Problem> {
 
 /// The library's message less its position, which counts from the document's first line.
 fn without_position(mut message: String) -> String {
-    if let Some((at, rest)) = message.rsplit_once(" at line ").map(|(head, rest)| (head.len(), rest))
+    if let Some((at, rest)) =
+        message.rsplit_once(" at line ").map(|(head, rest)| (head.len(), rest))
         && rest.bytes().all(|byte| byte.is_ascii_digit() || b", column".contains(&byte))
     {
         message.truncate(at);
@@ -278,7 +279,10 @@ fn documents(text: &str) -> Vec<(u64, &str)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (mut found, mut start, mut start_line, mut at) = (Vec::new(), 0, 1, 0);
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
-        let is_mark = |mark| line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        let is_mark = |mark| {
+            line.strip_prefix(mark)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+        };
         if is_mark("---") || is_mark("...") {
             found.push((start_line, &text[start..at]));
             (start, start_line) = (at, number);

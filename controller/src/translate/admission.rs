@@ -100,7 +100,12 @@ impl Admission {
     /// Looks at an Ingress again.
     pub fn update(&mut self, law: Law<'_>, key: &Key) -> Change {
         let before = self.entries.remove(key).unwrap_or_default();
-        let now = law.objects.ingresses().get(key).map(|ingress| self.entry(law, key, ingress, &before)).unwrap_or_default();
+        let now = law
+            .objects
+            .ingresses()
+            .get(key)
+            .map(|ingress| self.entry(law, key, ingress, &before))
+            .unwrap_or_default();
         let change = Change {
             before: before.accepted,
             after: now.accepted.clone(),
@@ -116,7 +121,11 @@ impl Admission {
         match self.judge(law, key, ingress) {
             Judgement::NotOurs(verdicts) => Entry { accepted: None, verdicts },
             Judgement::Refused(finding) => {
-                let stays = if before.accepted.is_some() { "; the version before it stays in service" } else { "" };
+                let stays = if before.accepted.is_some() {
+                    "; the version before it stays in service"
+                } else {
+                    ""
+                };
                 Entry {
                     accepted: before.accepted.clone(),
                     verdicts: vec![Verdict {
@@ -137,32 +146,38 @@ impl Admission {
 
     fn judge(&self, law: Law<'_>, key: &Key, ingress: &Arc<Ingress>) -> Judgement {
         let Law { options, defaults, objects } = law;
-        if !class::is_in_scope(options, objects, key) || !class::is_own(options, &self.own_classes, ingress) {
+        if !class::is_in_scope(options, objects, key)
+            || !class::is_own(options, &self.own_classes, ingress)
+        {
             return Judgement::NotOurs(Vec::new());
         }
-        let refused = |reason, message| Finding {
-            effect: Effect::Refused,
-            reason,
-            message,
-        };
-        if options.disable_catch_all && ingress.spec.as_ref().is_some_and(|spec| spec.default_backend.is_some()) {
-            let finding = refused("CatchAllDisabled", "spec.defaultBackend is switched off by --disable-catch-all; remove it".into());
+        let refused = |reason, message| Finding { effect: Effect::Refused, reason, message };
+        if options.disable_catch_all
+            && ingress.spec.as_ref().is_some_and(|spec| spec.default_backend.is_some())
+        {
+            let finding = refused(
+                "CatchAllDisabled",
+                "spec.defaultBackend is switched off by --disable-catch-all; remove it".into(),
+            );
             return Judgement::NotOurs(vec![finding.about(Kind::Ingress.reference(key))]);
         }
-        if options.deep_inspect && let Some((field, text)) = inspect::suspicious(ingress) {
-            let message = format!("{field} {text:?} looks like injected configuration, see --deep-inspect");
+        if options.deep_inspect
+            && let Some((field, text)) = inspect::suspicious(ingress)
+        {
+            let message =
+                format!("{field} {text:?} looks like injected configuration, see --deep-inspect");
             return Judgement::Refused(refused("DeepInspection", message));
         }
         match annotations::read(options, defaults, ingress.metadata.annotations.as_ref()) {
             Err(finding) => Judgement::Refused(finding),
             Ok((annotations, findings)) => {
-                let accepted = Accepted {
-                    age: Age::of(key, ingress),
-                    ingress: ingress.clone(),
-                    annotations,
-                };
+                let accepted =
+                    Accepted { age: Age::of(key, ingress), ingress: ingress.clone(), annotations };
                 let object = accepted.reference();
-                Judgement::Accepted(accepted, findings.into_iter().map(|finding| finding.about(object.clone())).collect())
+                Judgement::Accepted(
+                    accepted,
+                    findings.into_iter().map(|finding| finding.about(object.clone())).collect(),
+                )
             }
         }
     }

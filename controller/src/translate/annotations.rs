@@ -1,11 +1,87 @@
 //! What the annotations of one Ingress mean.
+//!
+//! Each family of annotations is one file below with the same two items: `ANNOTATIONS`, which names them with their
+//! check and risk, and `read`, which turns checked values into fields of [`Annotations`]. A new family is a new file
+//! and a line in [`FAMILIES`].
 
-use std::{collections::BTreeMap, sync::Arc};
+pub mod check;
+pub mod definition;
+pub mod values;
+
+mod access_log;
+mod alias;
+mod canary;
+mod default_backend;
+mod ignored;
+mod planned;
+mod protection;
+pub mod proxy;
+mod redirect;
+mod rewrite;
+mod service_upstream;
+mod snippet;
+mod upstream_host;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, LazyLock},
+};
 
 use headgate_config::{Effect, ObjectRef, ProxySettings, Redirect, Verdict};
 
 use super::config::Defaults;
 use crate::options::Options;
+use definition::Definition;
+use values::Values;
+
+/// Annotations that belong together.
+struct Family {
+    /// Name of the group in messages, as the reference has it.
+    group: &'static str,
+    annotations: &'static [Definition],
+    read: fn(&mut Values<'_>, &mut Annotations),
+}
+
+/// All families. The order has no meaning.
+static FAMILIES: &[Family] = &[
+    Family { group: "Alias", annotations: alias::ANNOTATIONS, read: alias::read },
+    Family { group: "Canary", annotations: canary::ANNOTATIONS, read: canary::read },
+    Family {
+        group: "DefaultBackend",
+        annotations: default_backend::ANNOTATIONS,
+        read: default_backend::read,
+    },
+    Family { group: "Ignored", annotations: ignored::ANNOTATIONS, read: ignored::read },
+    Family { group: "Logs", annotations: access_log::ANNOTATIONS, read: access_log::read },
+    Family { group: "Planned", annotations: planned::ANNOTATIONS, read: planned::read },
+    Family { group: "Protection", annotations: protection::ANNOTATIONS, read: protection::read },
+    Family { group: "Proxy", annotations: proxy::ANNOTATIONS, read: proxy::read },
+    Family { group: "Redirect", annotations: redirect::ANNOTATIONS, read: redirect::read },
+    Family { group: "Rewrite", annotations: rewrite::ANNOTATIONS, read: rewrite::read },
+    Family {
+        group: "ServiceUpstream",
+        annotations: service_upstream::ANNOTATIONS,
+        read: service_upstream::read,
+    },
+    Family { group: "Snippet", annotations: snippet::ANNOTATIONS, read: snippet::read },
+    Family {
+        group: "UpstreamVhost",
+        annotations: upstream_host::ANNOTATIONS,
+        read: upstream_host::read,
+    },
+];
+
+/// Every annotation by its name and by its older name, with its group.
+static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, &'static Definition)>> =
+    LazyLock::new(|| {
+        let all = FAMILIES.iter().flat_map(|family| {
+            family.annotations.iter().map(|definition| (family.group, definition))
+        });
+        all.flat_map(|(group, definition)| {
+            definition.names().map(move |name| (name, (group, definition)))
+        })
+        .collect()
+    });
 
 /// The annotations of one Ingress, with the defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +120,30 @@ pub struct Annotations {
     pub access_log: bool,
 }
 
+impl Default for Annotations {
+    /// What the reference does without annotations and without a ConfigMap (annotations §1.14).
+    fn default() -> Self {
+        Self {
+            denied: None,
+            canary: false,
+            use_regex: false,
+            rewrite_target: None,
+            forwarded_prefix: None,
+            app_root: None,
+            aliases: Vec::new(),
+            upstream_host: None,
+            default_backend: None,
+            ssl_redirect: true,
+            force_ssl_redirect: false,
+            redirect: Redirect::default(),
+            body_limit: Some(proxy::BODY_LIMIT),
+            proxy: Arc::default(),
+            service_upstream: false,
+            access_log: true,
+        }
+    }
+}
+
 impl Annotations {
     /// What of them holds for the `/` of the default host: everything but redirects and rewriting (routing §2.3).
     pub fn for_catch_all(&self) -> Self {
@@ -54,10 +154,7 @@ impl Annotations {
             app_root: None,
             ssl_redirect: false,
             force_ssl_redirect: false,
-            redirect: Redirect {
-                with_port: self.redirect.with_port,
-                ..Redirect::default()
-            },
+            redirect: Redirect { with_port: self.redirect.with_port, ..Redirect::default() },
             ..self.clone()
         }
     }
@@ -90,12 +187,39 @@ impl Finding {
 ///
 /// # Errors
 ///
-/// If the Ingress must not be served in this version.
-pub fn read(options: &Options, defaults: &Defaults, annotations: Option<&BTreeMap<String, String>>) -> Result<(Arc<Annotations>, Vec<Finding>), Finding> {
-    let get = |name: &str| annotations.and_then(|a| a.get(&format!("{}/{name}", options.annotations_prefix)));
-    let plain = &defaults.plain;
-    let mut a = (**plain).clone();
-    a.use_regex = get("use-regex").is_some_and(|v| v == "true");
-    a.rewrite_target = get("rewrite-target").cloned();
-    Ok((Arc::new(a), Vec::new()))
+/// If the Ingress must not be served in this version (annotations §1.4, outcome R; §1.5; §1.7).
+pub fn read(
+    options: &Options,
+    defaults: &Defaults,
+    annotations: Option<&BTreeMap<String, String>>,
+) -> Result<(Arc<Annotations>, Vec<Finding>), Finding> {
+    let own: Vec<(&str, &str)> = annotations
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| {
+            Some((
+                key.strip_prefix(&options.annotations_prefix)?.strip_prefix('/')?,
+                value.as_str(),
+            ))
+        })
+        .collect();
+    if own.is_empty() {
+        return Ok((defaults.plain.clone(), Vec::new()));
+    }
+    let mut read = (*defaults.plain).clone();
+    let mut values = Values::check(options, defaults, &own)?;
+    for family in FAMILIES {
+        (family.read)(&mut values, &mut read);
+    }
+    if let Some(reason) = read.denied.as_ref().filter(|_| defaults.plain.denied.is_none()) {
+        values.findings.push(Finding {
+            effect: Effect::Denied,
+            reason: "AnnotationParsingFailed",
+            message: reason.clone(),
+        });
+    }
+    Ok((Arc::new(read), values.findings))
 }
+
+#[cfg(test)]
+mod tests;

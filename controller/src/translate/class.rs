@@ -15,7 +15,8 @@ const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 /// Names of the IngressClasses that are ours.
 pub fn own_classes(options: &Options, objects: &Objects) -> BTreeSet<String> {
     let is_own = |name: &str, controller: Option<&str>| {
-        controller == Some(&options.controller_class) || options.ingress_class_by_name && name == options.ingress_class
+        controller == Some(&options.controller_class)
+            || options.ingress_class_by_name && name == options.ingress_class
     };
     let classes = objects.ingress_classes().iter();
     let own = classes.filter(|(key, class)| {
@@ -50,7 +51,9 @@ pub fn is_in_scope(options: &Options, objects: &Objects, key: &Key) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::{api::networking::v1::IngressSpec, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+    use k8s_openapi::{
+        api::networking::v1::IngressSpec, apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    };
 
     use super::*;
 
@@ -68,13 +71,12 @@ mod tests {
             (None, None, false, false),
             (None, None, true, true),
         ] {
-            let options = Options {
-                watch_ingress_without_class: without_class,
-                ..Options::default()
-            };
+            let options =
+                Options { watch_ingress_without_class: without_class, ..Options::default() };
             let ingress = Ingress {
                 metadata: ObjectMeta {
-                    annotations: annotation.map(|class| [(CLASS_ANNOTATION.to_owned(), class.to_owned())].into()),
+                    annotations: annotation
+                        .map(|class| [(CLASS_ANNOTATION.to_owned(), class.to_owned())].into()),
                     ..ObjectMeta::default()
                 },
                 spec: Some(IngressSpec {

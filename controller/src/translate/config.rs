@@ -1,10 +1,19 @@
-//! The main ConfigMap: settings of the gateway and defaults of the annotations.
+//! The main ConfigMap: settings of the gateway, defaults of the annotations, restrictions of the Ingresses.
+//!
+//! A value that makes no sense leaves its key at the default (configmap-and-flags §1); a missing ConfigMap leaves all.
+//! Which keys there are is in [`keys`]; which of them have no effect here in [`silent`].
+
+mod keys;
+mod silent;
+mod value;
 
 use std::sync::Arc;
 
-use headgate_config::{ProxySettings, Redirect, Settings, Verdict};
+use headgate_config::{Effect, ObjectRef, Settings, Verdict};
+use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::annotations::Annotations;
+use super::annotations::{Annotations, definition::Risk};
+use crate::objects::{Key, Kind};
 
 /// What the main ConfigMap means.
 #[derive(Debug)]
@@ -18,48 +27,150 @@ pub struct Config {
 }
 
 /// What applies to Ingresses unless they say otherwise.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Defaults {
     /// Annotations of an Ingress that has none.
     pub plain: Arc<Annotations>,
     /// Annotations of the default host's own `/`.
     pub default_host: Arc<Annotations>,
+    /// Retry methods that are not idempotent, whatever the annotation says (`retry-non-idempotent`).
+    pub retry_non_idempotent: bool,
     /// Location paths that begin with one of these are never redirected to HTTPS (`no-tls-redirect-locations`).
     pub no_tls_redirect: Vec<String>,
+    /// What Ingresses may not have.
+    pub restrictions: Restrictions,
+}
+
+/// What Ingresses may not have.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Restrictions {
+    /// The highest risk of an annotation that is accepted (`annotations-risk-level`).
+    pub max_risk: Risk,
+    /// Whether snippets are wanted (`allow-snippet-annotations`).
+    pub allow_snippets: bool,
+    /// Words that no annotation value may contain (`annotation-value-word-blocklist`).
+    pub blocked_words: Vec<String>,
+}
+
+impl Restrictions {
+    /// The first blocked word in a value.
+    pub fn blocked_word(&self, value: &str) -> Option<&str> {
+        self.blocked_words.iter().map(String::as_str).find(|word| value.contains(word))
+    }
+}
+
+/// The ConfigMap while it is read, one key after the other.
+#[derive(Debug)]
+struct Draft {
+    settings: Settings,
+    plain: Annotations,
+    retry_non_idempotent: bool,
+    no_tls_redirect: Vec<String>,
+    log_default_backend: bool,
+    restrictions: Restrictions,
+    /// Keys that protect, have a value, and are not available yet.
+    unprotected: Vec<&'static str>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        let plain = Annotations {
-            denied: None,
-            canary: false,
-            use_regex: false,
-            rewrite_target: None,
-            forwarded_prefix: None,
-            app_root: None,
-            aliases: Vec::new(),
-            upstream_host: None,
-            default_backend: None,
-            ssl_redirect: true,
-            force_ssl_redirect: false,
-            redirect: Redirect::default(),
-            body_limit: Some(1024 * 1024),
-            proxy: Arc::new(ProxySettings::default()),
-            service_upstream: false,
-            access_log: true,
+        Self::read(None)
+    }
+}
+
+impl Config {
+    /// Reads the ConfigMap, if there is one.
+    pub fn read(map: Option<(&Key, &ConfigMap)>) -> Self {
+        let mut draft = Draft {
+            settings: Settings::default(),
+            plain: Annotations::default(),
+            retry_non_idempotent: false,
+            no_tls_redirect: vec!["/.well-known/acme-challenge".into()],
+            log_default_backend: false,
+            restrictions: Restrictions {
+                max_risk: Risk::High,
+                allow_snippets: false,
+                blocked_words: Vec::new(),
+            },
+            unprotected: Vec::new(),
         };
-        let default_host = Annotations {
-            access_log: false,
-            ..plain.for_catch_all()
+        let Some((key, map)) = map else {
+            return draft.finish(Vec::new());
         };
-        Self {
-            settings: Arc::default(),
+        let mut report = Report { object: Kind::ConfigMap.reference(key), verdicts: Vec::new() };
+        let (mut planned, mut unknown) = (Vec::new(), Vec::new());
+        for (name, text) in map.data.iter().flatten() {
+            match keys::find(name) {
+                Some((name, apply)) => {
+                    if let Err(expected) = apply(&mut draft, text) {
+                        let message =
+                            format!("{name}: {text:?} is not {expected}; the default stays");
+                        report.add(Effect::Warning, "InvalidValue", message);
+                    }
+                }
+                None if silent::has_no_effect(name) => {}
+                None if silent::is_planned(name) => planned.push(name.as_str()),
+                None => unknown.push(name.as_str()),
+            }
+        }
+        report.list("NotSupported", &planned, "are not supported yet and have no effect");
+        report.list("UnknownKey", &unknown, "are unknown and have no effect");
+        if !draft.unprotected.is_empty() {
+            let names = draft.unprotected.join(", ");
+            draft.plain.denied = Some(format!(
+                "{names} of the ConfigMap {key} is not available yet: the locations answer 503 rather than stand open"
+            ));
+            report.add(
+                Effect::Denied,
+                "NotSupported",
+                format!(
+                    "{names} is not available yet: all locations answer 503 rather than stand open"
+                ),
+            );
+        }
+        draft.finish(report.verdicts)
+    }
+}
+
+impl Draft {
+    fn finish(self, verdicts: Vec<Verdict>) -> Config {
+        let default_host =
+            Annotations { access_log: self.log_default_backend, ..self.plain.for_catch_all() };
+        Config {
+            settings: Arc::new(self.settings),
             defaults: Arc::new(Defaults {
-                plain: Arc::new(plain),
+                plain: Arc::new(self.plain),
                 default_host: Arc::new(default_host),
-                no_tls_redirect: vec!["/.well-known/acme-challenge".into()],
+                retry_non_idempotent: self.retry_non_idempotent,
+                no_tls_redirect: self.no_tls_redirect,
+                restrictions: self.restrictions,
             }),
-            verdicts: Vec::new(),
+            verdicts,
         }
     }
 }
+
+struct Report {
+    object: ObjectRef,
+    verdicts: Vec<Verdict>,
+}
+
+impl Report {
+    fn add(&mut self, effect: Effect, reason: &str, message: String) {
+        self.verdicts.push(Verdict {
+            object: self.object.clone(),
+            effect,
+            reason: reason.into(),
+            message,
+        });
+    }
+
+    fn list(&mut self, reason: &str, names: &[&str], what: &str) {
+        if !names.is_empty() {
+            self.add(Effect::Warning, reason, format!("keys {} {what}", names.join(", ")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use headgate_config::{
-    Action, Forward, Host, HostPattern, HttpsRedirect, Location, ObjectRef, Origin, PathMatch, PathMode, Rewrite, UpstreamId,
-    WhenEmpty,
+    Action, Forward, Host, HostPattern, HttpsRedirect, Location, ObjectRef, Origin, PathMatch,
+    PathMode, Rewrite, UpstreamId, WhenEmpty,
 };
 
 use super::{
@@ -69,7 +69,8 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
     let (mode, places) = paths.finish();
     let app_root = places.iter().find_map(|place| place.annotations.app_root.clone());
     let maker = Maker { options, defaults, mode };
-    let mut locations: Vec<_> = places.into_iter().map(|place| Arc::new(maker.location(place))).collect();
+    let mut locations: Vec<_> =
+        places.into_iter().map(|place| Arc::new(maker.location(place))).collect();
     if members.name == DEFAULT_HOST && mode == PathMode::Literal {
         locations.push(Arc::new(maker.health()));
     }
@@ -104,7 +105,8 @@ fn root(defaults: &Defaults, members: &Members<'_>) -> Paths<Backend> {
     };
     if members.name != DEFAULT_HOST {
         let creator = members.ingresses.first();
-        let annotations = creator.map_or_else(|| defaults.plain.clone(), |ingress| ingress.annotations.clone());
+        let annotations =
+            creator.map_or_else(|| defaults.plain.clone(), |ingress| ingress.annotations.clone());
         return Paths::new(annotations, backend(creator));
     }
     match members.catch_all {
@@ -145,7 +147,9 @@ impl Maker<'_> {
             None => self.action(annotations, &place.what),
         };
         Location {
-            slash_redirect: place.slash_redirect && self.mode == PathMode::Literal && action != Action::Deny,
+            slash_redirect: place.slash_redirect
+                && self.mode == PathMode::Literal
+                && action != Action::Deny,
             origin: place.what.origin.clone(),
             action,
             body_limit: annotations.body_limit,

@@ -33,6 +33,15 @@ struct State {
     host: Option<Arc<Host>>,
 }
 
+/// What a refresh did.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// Hosts that were looked at, those that are gone included.
+    pub names: BTreeSet<String>,
+    /// Whether any of them is other than before.
+    pub changed: bool,
+}
+
 impl Default for HostTable {
     fn default() -> Self {
         let name = DEFAULT_HOST.to_owned();
@@ -50,7 +59,9 @@ impl HostTable {
     pub fn replace(&mut self, before: Option<&Arc<Accepted>>, after: Option<&Arc<Accepted>>) {
         if let Some(ingress) = before.filter(|ingress| !ingress.annotations.canary) {
             self.catch_alls.retain(|other| !Arc::ptr_eq(other, ingress));
-            self.touch(ingress, |state| state.ingresses.retain(|other| !Arc::ptr_eq(other, ingress)));
+            self.touch(ingress, |state| {
+                state.ingresses.retain(|other| !Arc::ptr_eq(other, ingress))
+            });
         }
         if let Some(ingress) = after.filter(|ingress| !ingress.annotations.canary) {
             if ingress.is_catch_all() {
@@ -77,16 +88,16 @@ impl HostTable {
         self.dirty.extend(self.hosts.keys().cloned());
     }
 
-    /// Builds what has to be; returns the names of the hosts that are new, other than before, or gone.
-    pub fn refresh(&mut self, options: &Options, defaults: &Defaults) -> Vec<String> {
+    /// Builds what has to be.
+    pub fn refresh(&mut self, options: &Options, defaults: &Defaults) -> Rebuilt {
         let dirty = std::mem::take(&mut self.dirty);
-        let mut changed = Vec::new();
+        let mut changed = false;
         for name in &dirty {
             let state = self.hosts.entry(name.clone()).or_default();
             if state.ingresses.is_empty() && name != DEFAULT_HOST {
                 self.hosts.remove(name);
                 self.aliased.remove(name);
-                changed.push(name.clone());
+                changed = true;
             } else if wanted_aliases(&state.ingresses).is_empty() {
                 self.aliased.remove(name);
             } else {
@@ -103,22 +114,21 @@ impl HostTable {
             };
             let mut host = host::build(options, defaults, &members);
             host.aliases = aliases.remove(name.as_str()).unwrap_or_default();
-            changed.extend(state.adopt(host).then(|| name.clone()));
+            changed |= state.adopt(host);
         }
+        let mut names = dirty;
         // A new host takes its name away from aliases of hosts that did not change themselves.
         for (name, aliases) in aliases {
             if let Some(state) = self.hosts.get_mut(&name)
                 && let Some(host) = state.host.clone()
                 && host.aliases != aliases
             {
-                state.host = Some(Arc::new(Host {
-                    aliases,
-                    ..(*host).clone()
-                }));
-                changed.push(name);
+                state.host = Some(Arc::new(Host { aliases, ..(*host).clone() }));
+                names.insert(name);
+                changed = true;
             }
         }
-        changed
+        Rebuilt { names, changed }
     }
 
     /// The hosts in the order of their names.
@@ -140,7 +150,10 @@ impl HostTable {
         for name in &self.aliased {
             let Some(state) = self.hosts.get(name) else { continue };
             let wanted = wanted_aliases(&state.ingresses).iter();
-            let free = wanted.filter(|alias| !self.hosts.contains_key(&alias.to_ascii_lowercase()) && taken.insert(alias.as_str()));
+            let free = wanted.filter(|alias| {
+                !self.hosts.contains_key(&alias.to_ascii_lowercase())
+                    && taken.insert(alias.as_str())
+            });
             shared.insert(name.clone(), free.filter_map(|alias| alias_pattern(alias)).collect());
         }
         shared
@@ -157,9 +170,12 @@ impl State {
         if **before == host {
             return false;
         }
-        let kept: HashMap<&PathMatch, &Arc<Location>> = before.locations.iter().map(|location| (&location.matcher, location)).collect();
+        let kept: HashMap<&PathMatch, &Arc<Location>> =
+            before.locations.iter().map(|location| (&location.matcher, location)).collect();
         for location in &mut host.locations {
-            if let Some(before) = kept.get(&location.matcher).filter(|before| ***before == *location) {
+            if let Some(before) =
+                kept.get(&location.matcher).filter(|before| ***before == *location)
+            {
                 *location = Arc::clone(before);
             }
         }
@@ -190,7 +206,10 @@ pub fn alias_pattern(alias: &str) -> Option<HostPattern> {
         HostPattern::Exact(name)
     };
     let text = match &pattern {
-        HostPattern::AnyDepth(text) | HostPattern::SelfAndBelow(text) | HostPattern::Trailing(text) | HostPattern::Exact(text) => text,
+        HostPattern::AnyDepth(text)
+        | HostPattern::SelfAndBelow(text)
+        | HostPattern::Trailing(text)
+        | HostPattern::Exact(text) => text,
         HostPattern::OneLabel(_) | HostPattern::Regex(_) | HostPattern::Default => return None,
     };
     (!text.is_empty() && !text.contains('*')).then_some(pattern)

@@ -3,7 +3,9 @@
 use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
 use headgate_config::{ObjectRef, UpstreamId};
-use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressTLS};
+use k8s_openapi::api::networking::v1::{
+    HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressTLS,
+};
 
 use super::annotations::Annotations;
 use crate::objects::{Key, Kind};
@@ -23,10 +25,7 @@ impl Age {
     /// The age of an Ingress.
     pub fn of(key: &Key, ingress: &Ingress) -> Self {
         let created = ingress.metadata.creation_timestamp.as_ref();
-        Self {
-            seconds: created.map_or(0, |time| time.0.as_second()),
-            key: key.clone(),
-        }
+        Self { seconds: created.map_or(0, |time| time.0.as_second()), key: key.clone() }
     }
 }
 
@@ -116,7 +115,9 @@ impl Accepted {
 pub fn host_of(rule: &IngressRule) -> Cow<'_, str> {
     match rule.host.as_deref() {
         None | Some("") => Cow::Borrowed(DEFAULT_HOST),
-        Some(host) if host.bytes().any(|byte| byte.is_ascii_uppercase()) => Cow::Owned(host.to_ascii_lowercase()),
+        Some(host) if host.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            Cow::Owned(host.to_ascii_lowercase())
+        }
         Some(host) => Cow::Borrowed(host),
     }
 }

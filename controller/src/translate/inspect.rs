@@ -12,7 +12,12 @@ pub fn suspicious(ingress: &Ingress) -> Option<(&'static str, &str)> {
     let spec = ingress.spec.as_ref()?;
     for rule in spec.rules.iter().flatten() {
         let paths = paths_of(rule).iter().filter_map(|path| path.path.as_deref());
-        let texts = rule.host.as_deref().map(|host| ("host", host)).into_iter().chain(paths.map(|path| ("path", path)));
+        let texts = rule
+            .host
+            .as_deref()
+            .map(|host| ("host", host))
+            .into_iter()
+            .chain(paths.map(|path| ("path", path)));
         if let Some(found) = texts.into_iter().find(|(_, text)| is_suspicious(text)) {
             return Some(found);
         }
@@ -55,7 +60,8 @@ mod tests {
         ] {
             assert!(is_suspicious(text), "{text}");
         }
-        for text in ["/alias", "/root/", "root", "/etc/hosts", "/ALIAS;", ";alias", "a.example.com"] {
+        for text in ["/alias", "/root/", "root", "/etc/hosts", "/ALIAS;", ";alias", "a.example.com"]
+        {
             assert!(!is_suspicious(text), "{text}");
         }
     }

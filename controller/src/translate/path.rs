@@ -37,27 +37,15 @@ pub struct Paths<T> {
 impl<T> Paths<T> {
     /// A host begins with the implicit `/`, which a declared one may replace (routing §2.2).
     pub fn new(annotations: Arc<Annotations>, what: T) -> Self {
-        let mut paths = Self {
-            entries: Vec::new(),
-            index: HashMap::new(),
-            implicit: false,
-        };
-        paths.add(Entry {
-            path: "/".into(),
-            exact: false,
-            annotations,
-            what,
-        });
+        let mut paths = Self { entries: Vec::new(), index: HashMap::new(), implicit: false };
+        paths.add(Entry { path: "/".into(), exact: false, annotations, what });
         paths.implicit = true;
         paths
     }
 
     /// A host whose `/` cannot be replaced, because a catch-all Ingress has it (routing §2.3).
     pub fn with_root(annotations: Arc<Annotations>, what: T) -> Self {
-        Self {
-            implicit: false,
-            ..Self::new(annotations, what)
-        }
+        Self { implicit: false, ..Self::new(annotations, what) }
     }
 
     /// Adds the next younger path: the first of equal path and type keeps its place (routing §4.2).
@@ -81,15 +69,24 @@ impl<T> Paths<T> {
     where
         T: Clone,
     {
-        let exact: HashSet<String> = self.entries.iter().filter(|entry| entry.exact).map(|entry| entry.path.clone()).collect();
+        let exact: HashSet<String> = self
+            .entries
+            .iter()
+            .filter(|entry| entry.exact)
+            .map(|entry| entry.path.clone())
+            .collect();
         let mut entries: Vec<_> = self.entries.into_iter().enumerate().collect();
         // Longest text first, in bytes; equal lengths in reverse order; equal texts stay as they were collected.
-        entries.sort_by(|(_, a), (_, b)| (Reverse(a.path.len()), Reverse(&a.path)).cmp(&(Reverse(b.path.len()), Reverse(&b.path))));
+        entries.sort_by(|(_, a), (_, b)| {
+            (Reverse(a.path.len()), Reverse(&a.path))
+                .cmp(&(Reverse(b.path.len()), Reverse(&b.path)))
+        });
         let mut places = Vec::with_capacity(entries.len() * 2);
         for (rank, entry) in entries {
             expand(rank, entry, &exact, &mut places);
         }
-        let is_pattern = |place: &Place<T>| place.annotations.use_regex || place.rewrites().is_some();
+        let is_pattern =
+            |place: &Place<T>| place.annotations.use_regex || place.rewrites().is_some();
         if places.iter().any(is_pattern) {
             (PathMode::Pattern, patterns(places))
         } else {
@@ -129,7 +126,12 @@ impl<T> Place<T> {
 
 /// Prefix `/foo` becomes the subtree `/foo/` and the exact `/foo`, unless it will be a regular expression anyway
 /// (routing §4.3).
-fn expand<T: Clone>(rank: usize, entry: Entry<T>, exact: &HashSet<String>, places: &mut Vec<Place<T>>) {
+fn expand<T: Clone>(
+    rank: usize,
+    entry: Entry<T>,
+    exact: &HashSet<String>,
+    places: &mut Vec<Place<T>>,
+) {
     let Entry { path, annotations, what, .. } = entry;
     let place = |matcher| Place {
         matcher,

@@ -31,7 +31,12 @@ pub struct Resolved {
 
 /// Looks up the endpoints of an upstream. An empty port is the Service's first. `by_cluster_ip` sends everything to
 /// the Service's own address (`service-upstream`).
-pub fn resolve(options: &Options, objects: &Objects, id: &UpstreamId, by_cluster_ip: bool) -> Resolved {
+pub fn resolve(
+    options: &Options,
+    objects: &Objects,
+    id: &UpstreamId,
+    by_cluster_ip: bool,
+) -> Resolved {
     let key = Key::new(&id.namespace, &id.service);
     let lookup = Lookup { options, objects, id, key: &key };
     let (endpoints, problem) = match lookup.endpoints(by_cluster_ip) {
@@ -46,15 +51,8 @@ pub fn resolve(options: &Options, objects: &Objects, id: &UpstreamId, by_cluster
             message,
         })
     });
-    let upstream = Upstream {
-        id: id.clone(),
-        endpoints,
-        balance: Balance::RoundRobin,
-    };
-    Resolved {
-        upstream: Arc::new(upstream),
-        verdict,
-    }
+    let upstream = Upstream { id: id.clone(), endpoints, balance: Balance::RoundRobin };
+    Resolved { upstream: Arc::new(upstream), verdict }
 }
 
 struct Problem {
@@ -74,7 +72,10 @@ impl Lookup<'_> {
         let Some(service) = self.objects.service(self.key) else {
             return Err(Problem {
                 reason: "ServiceNotFound",
-                message: format!("an Ingress names the Service {}, which does not exist; its paths answer 503", self.key),
+                message: format!(
+                    "an Ingress names the Service {}, which does not exist; its paths answer 503",
+                    self.key
+                ),
             });
         };
         let nothing = ServiceSpec::default();
@@ -104,10 +105,17 @@ impl Lookup<'_> {
     /// The port that the backend means: by number or name, then by target port. Where several match, one for TCP goes
     /// first. (The reference takes whichever comes first; routing §11.2.)
     fn port<'s>(&self, service: &'s Service) -> Result<&'s ServicePort, Problem> {
-        let ports: Vec<_> = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten()).filter(|port| is_tcp(port.protocol.as_deref())).collect();
+        let ports: Vec<_> = service
+            .spec
+            .iter()
+            .flat_map(|spec| spec.ports.iter().flatten())
+            .filter(|port| is_tcp(port.protocol.as_deref()))
+            .collect();
         let wanted = self.id.port.as_str();
         let number: Option<i32> = wanted.parse().ok();
-        let by_port = |port: &&&ServicePort| wanted.is_empty() || Some(port.port) == number || port.name.as_deref() == Some(wanted);
+        let by_port = |port: &&&ServicePort| {
+            wanted.is_empty() || Some(port.port) == number || port.name.as_deref() == Some(wanted)
+        };
         let by_target = |port: &&&ServicePort| match &port.target_port {
             Some(IntOrString::Int(target)) => Some(*target) == number,
             Some(IntOrString::String(name)) => name == wanted,
@@ -124,18 +132,19 @@ impl Lookup<'_> {
         let ip: IpAddr = spec.cluster_ip.as_deref()?.parse().ok()?;
         let wanted = self.id.port.as_str();
         let named = spec.ports.iter().flatten().find(|port| port.name.as_deref() == Some(wanted));
-        let port = wanted.parse().ok().or_else(|| named.and_then(|port| port.port.try_into().ok()))?;
+        let port =
+            wanted.parse().ok().or_else(|| named.and_then(|port| port.port.try_into().ok()))?;
         Some(SocketAddr::new(ip, port))
     }
 
     /// Routing §11.6.
     fn external(&self, spec: &ServiceSpec) -> Result<Endpoints, Problem> {
-        let refused = |message: String| Problem {
-            reason: "ExternalNameRefused",
-            message,
-        };
+        let refused = |message: String| Problem { reason: "ExternalNameRefused", message };
         if self.options.disable_svc_external_name {
-            return Err(refused(format!("the Service {} is of type ExternalName, which is switched off", self.key)));
+            return Err(refused(format!(
+                "the Service {} is of type ExternalName, which is switched off",
+                self.key
+            )));
         }
         let name = spec.external_name.as_deref().unwrap_or("").to_ascii_lowercase();
         if !is_external_host(&name) {
@@ -147,7 +156,9 @@ impl Lookup<'_> {
         let ports: Vec<_> = spec.ports.iter().flatten().collect();
         let wanted = self.id.port.as_str();
         let number: Option<i32> = wanted.parse().ok();
-        let found = ports.iter().find(|port| wanted.is_empty() || Some(port.port) == number || port.name.as_deref() == Some(wanted));
+        let found = ports.iter().find(|port| {
+            wanted.is_empty() || Some(port.port) == number || port.name.as_deref() == Some(wanted)
+        });
         let port = match found {
             Some(port) => Some(target_number(port).unwrap_or(port.port)),
             None if ports.is_empty() => number,
@@ -157,7 +168,10 @@ impl Lookup<'_> {
             Some(port) => Ok(Endpoints::Name { name, port }),
             None => Err(Problem {
                 reason: "ServicePortNotFound",
-                message: format!("the Service {} has no port {wanted:?}, which an Ingress names; its paths answer 503", self.key),
+                message: format!(
+                    "the Service {} has no port {wanted:?}, which an Ingress names; its paths answer 503",
+                    self.key
+                ),
             }),
         }
     }
@@ -177,7 +191,12 @@ fn is_tcp(protocol: Option<&str>) -> bool {
 
 /// Adds the addresses of one slice, without repeats. The slice's port is found by name, because a named target port may
 /// have another number in each slice (routing §11.2).
-fn add_addresses(slice: &EndpointSlice, port: &ServicePort, seen: &mut HashSet<SocketAddr>, addresses: &mut Vec<SocketAddr>) {
+fn add_addresses(
+    slice: &EndpointSlice,
+    port: &ServicePort,
+    seen: &mut HashSet<SocketAddr>,
+    addresses: &mut Vec<SocketAddr>,
+) {
     let slice_ports: Vec<_> = slice.ports.iter().flatten().collect();
     let numeric = match &port.target_port {
         None => Some(port.port),
@@ -187,7 +206,8 @@ fn add_addresses(slice: &EndpointSlice, port: &ServicePort, seen: &mut HashSet<S
     let tcp = slice_ports.iter().filter(|port| is_tcp(port.protocol.as_deref()));
     let named = tcp.filter(|port| name.is_empty() || port.name.as_deref().unwrap_or("") == name);
     let mut numbers: Vec<_> = named.filter_map(|port| port.port).collect();
-    let has_tcp = slice_ports.is_empty() || slice_ports.iter().any(|port| is_tcp(port.protocol.as_deref()));
+    let has_tcp =
+        slice_ports.is_empty() || slice_ports.iter().any(|port| is_tcp(port.protocol.as_deref()));
     if numbers.is_empty() && has_tcp {
         numbers.extend(numeric);
     }
@@ -196,7 +216,9 @@ fn add_addresses(slice: &EndpointSlice, port: &ServicePort, seen: &mut HashSet<S
         for address in slice.endpoints.iter().flat_map(|endpoint| &endpoint.addresses) {
             // Anything but an address (addressType FQDN) is not resolved.
             if let Ok(ip) = address.parse::<IpAddr>() {
-                addresses.extend(Some(SocketAddr::new(ip, number)).filter(|address| seen.insert(*address)));
+                addresses.extend(
+                    Some(SocketAddr::new(ip, number)).filter(|address| seen.insert(*address)),
+                );
             }
         }
     }
@@ -208,8 +230,14 @@ fn is_external_host(name: &str) -> bool {
     let is_label = |label: &str| {
         let bytes = label.as_bytes();
         let fine = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        label.len() <= 63 && bytes.first().is_some_and(fine) && bytes.last().is_some_and(fine) && bytes.iter().all(|byte| fine(byte) || *byte == b'-')
+        label.len() <= 63
+            && bytes.first().is_some_and(fine)
+            && bytes.last().is_some_and(fine)
+            && bytes.iter().all(|byte| fine(byte) || *byte == b'-')
     };
     let is_local = name == "localhost" || name.ends_with(".localhost");
-    name.len() <= 253 && name.split('.').all(is_label) && !is_local && name.parse::<IpAddr>().is_err()
+    name.len() <= 253
+        && name.split('.').all(is_label)
+        && !is_local
+        && name.parse::<IpAddr>().is_err()
 }

@@ -44,7 +44,12 @@ impl UpstreamTable {
     /// A table for these options.
     pub fn new(options: &Options) -> Self {
         Self {
-            dirty: options.default_backend_service.as_ref().map(first_port_of).into_iter().collect(),
+            dirty: options
+                .default_backend_service
+                .as_ref()
+                .map(first_port_of)
+                .into_iter()
+                .collect(),
             ..Self::default()
         }
     }
@@ -63,10 +68,7 @@ impl UpstreamTable {
             for (id, as_default) in mentions(ingress) {
                 let mentions = &mut self.states.entry(id.clone()).or_default().mentions;
                 let at = mentions.partition_point(|mention| mention.ingress.age <= ingress.age);
-                mentions.insert(at, Mention {
-                    ingress: ingress.clone(),
-                    as_default,
-                });
+                mentions.insert(at, Mention { ingress: ingress.clone(), as_default });
                 self.dirty.insert(id);
             }
         }
@@ -79,8 +81,10 @@ impl UpstreamTable {
             service: service.name().into(),
             port: String::new(),
         };
-        let of_service = |id: &&UpstreamId| id.namespace == first.namespace && id.service == first.service;
-        let ids: Vec<_> = self.states.range(&first..).map(|(id, _)| id).take_while(of_service).cloned().collect();
+        let of_service =
+            |id: &&UpstreamId| id.namespace == first.namespace && id.service == first.service;
+        let ids: Vec<_> =
+            self.states.range(&first..).map(|(id, _)| id).take_while(of_service).cloned().collect();
         self.dirty.extend(ids);
     }
 
@@ -98,7 +102,8 @@ impl UpstreamTable {
                 }
                 continue;
             }
-            let Resolved { upstream, verdict } = upstream::resolve(options, objects, &id, state.by_cluster_ip(&id));
+            let Resolved { upstream, verdict } =
+                upstream::resolve(options, objects, &id, state.by_cluster_ip(&id));
             if state.verdict != verdict {
                 state.verdict = verdict;
                 changed = true;
@@ -129,7 +134,8 @@ impl State {
         let anew = self.mentions.iter().rfind(|mention| mention.as_default);
         let decides = anew.or(self.mentions.first());
         // The Service of the annotation `default-backend` is always reached by its endpoints.
-        !id.port.is_empty() && decides.is_some_and(|mention| mention.ingress.annotations.service_upstream)
+        !id.port.is_empty()
+            && decides.is_some_and(|mention| mention.ingress.annotations.service_upstream)
     }
 }
 

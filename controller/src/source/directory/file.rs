@@ -31,7 +31,8 @@ pub struct Stamp {
 
 impl From<&fs::Metadata> for Stamp {
     fn from(metadata: &fs::Metadata) -> Self {
-        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified =
+            metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -61,19 +62,17 @@ impl File {
             return None;
         }
         let stamp = Stamp::from(&metadata);
-        let age = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().checked_sub(stamp.modified);
+        let age = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .checked_sub(stamp.modified);
         let stamp = age.is_some_and(|age| age > TOO_FRESH).then_some(stamp);
         let (hash, manifest) = match fs::read(path) {
             Ok(bytes) => (hash(&bytes), parse(&bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             Err(error) => (0, fault(error.to_string())),
         };
-        Some(Self {
-            stamp,
-            hash,
-            objects: by_identity(manifest.objects),
-            faults: manifest.faults,
-        })
+        Some(Self { stamp, hash, objects: by_identity(manifest.objects), faults: manifest.faults })
     }
 
     /// Whether this is certainly the version of the file that bears this stamp.
@@ -93,7 +92,10 @@ impl File {
 
     /// Takes over the objects of an earlier version that are missing here: they may be in what does not parse.
     pub fn keep_missing(&mut self, earlier: &Self) {
-        let missing = earlier.objects.iter().filter(|object| self.object(object.kind(), object.key()).is_none());
+        let missing = earlier
+            .objects
+            .iter()
+            .filter(|object| self.object(object.kind(), object.key()).is_none());
         let objects = missing.cloned().chain(self.objects.iter().cloned());
         self.objects = by_identity(objects.collect());
     }
@@ -115,7 +117,12 @@ impl File {
             object: fault.object.clone().unwrap_or_else(|| file_reference(path)),
             effect: Effect::Refused,
             reason: "Unreadable".into(),
-            message: format!("{}:{}: {}; what the file held before stays", path.display(), fault.line, fault.reason),
+            message: format!(
+                "{}:{}: {}; what the file held before stays",
+                path.display(),
+                fault.line,
+                fault.reason
+            ),
         })
     }
 }
@@ -140,14 +147,7 @@ fn parse(bytes: &[u8]) -> Manifest {
 }
 
 fn fault(reason: String) -> Manifest {
-    Manifest {
-        objects: Vec::new(),
-        faults: vec![Fault {
-            line: 1,
-            object: None,
-            reason,
-        }],
-    }
+    Manifest { objects: Vec::new(), faults: vec![Fault { line: 1, object: None, reason }] }
 }
 
 fn hash(bytes: &[u8]) -> u64 {

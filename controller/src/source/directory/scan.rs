@@ -27,7 +27,9 @@ pub fn manifests(folder: &Path) -> impl Iterator<Item = (PathBuf, Stamp)> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         // A link may lead back up.
-        if !fs::metadata(&folder).is_ok_and(|metadata| seen.insert((metadata.dev(), metadata.ino()))) {
+        if !fs::metadata(&folder)
+            .is_ok_and(|metadata| seen.insert((metadata.dev(), metadata.ino())))
+        {
             continue;
         }
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
@@ -37,7 +39,9 @@ pub fn manifests(folder: &Path) -> impl Iterator<Item = (PathBuf, Stamp)> {
             }
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => folders.push(path),
-                Ok(metadata) if metadata.is_file() && is_manifest(&path) => found.push((path, Stamp::from(&metadata))),
+                Ok(metadata) if metadata.is_file() && is_manifest(&path) => {
+                    found.push((path, Stamp::from(&metadata)))
+                }
                 _ => {}
             }
         }

@@ -35,7 +35,10 @@ impl Watch {
     /// # Errors
     ///
     /// If the system refuses to watch one of them.
-    pub fn start(roots: &[PathBuf], report: impl Fn(Change) + Send + 'static) -> Result<Self, DirectoryError> {
+    pub fn start(
+        roots: &[PathBuf],
+        report: impl Fn(Change) + Send + 'static,
+    ) -> Result<Self, DirectoryError> {
         let unwatchable = |path: &Path, error: &notify::Error| DirectoryError::Unwatchable {
             path: path.to_owned(),
             reason: error.to_string(),
@@ -45,9 +48,13 @@ impl Watch {
             Err(_) => report(Change::Anything),
         };
         let watcher = notify::recommended_watcher(handle);
-        let mut watcher = watcher.map_err(|error| unwatchable(roots.first().map_or(Path::new(""), |root| root), &error))?;
+        let mut watcher = watcher.map_err(|error| {
+            unwatchable(roots.first().map_or(Path::new(""), |root| root), &error)
+        })?;
         for root in roots {
-            watcher.watch(root, RecursiveMode::Recursive).map_err(|error| unwatchable(root, &error))?;
+            watcher
+                .watch(root, RecursiveMode::Recursive)
+                .map_err(|error| unwatchable(root, &error))?;
         }
         Ok(Self { _watcher: watcher })
     }
@@ -62,7 +69,11 @@ fn changes(event: &Event) -> BTreeSet<Change> {
         EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
         EventKind::Modify(ModifyKind::Data(_)) => cfg!(not(target_os = "linux")),
         EventKind::Modify(ModifyKind::Metadata(_)) => false,
-        EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other => true,
+        EventKind::Any
+        | EventKind::Create(_)
+        | EventKind::Modify(_)
+        | EventKind::Remove(_)
+        | EventKind::Other => true,
     };
     if !matters {
         return BTreeSet::new();
@@ -75,7 +86,9 @@ fn change(path: &Path, was_folder: bool) -> Option<Change> {
     let name = path.file_name().map(|name| name.as_encoded_bytes()).unwrap_or_default();
     if name.starts_with(b"..") {
         // A mounted ConfigMap changes by a swap of its `..data` link; the files are links through it.
-        return Some(path.parent().map_or(Change::Anything, |folder| Change::Folder(folder.to_owned())));
+        return Some(
+            path.parent().map_or(Change::Anything, |folder| Change::Folder(folder.to_owned())),
+        );
     }
     if scan::is_hidden(path) {
         return None;

@@ -13,13 +13,19 @@ fn fault(text: &str) -> Fault {
     manifest.faults[0].clone()
 }
 
-const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n";
+const SERVICE: &str =
+    "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n";
 
 #[test]
 fn documents_of_other_kinds_are_ignored() {
-    let text = format!("# a comment\n---\n{SERVICE}---\napiVersion: apps/v1\nkind: Deployment\nspec: [not, looked, at\n---\n");
+    let text = format!(
+        "# a comment\n---\n{SERVICE}---\napiVersion: apps/v1\nkind: Deployment\nspec: [not, looked, at\n---\n"
+    );
     assert_eq!(names(&text), ["Service default/web"]);
-    assert_eq!(names("apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: web}\n"), [""; 0]);
+    assert_eq!(
+        names("apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: web}\n"),
+        [""; 0]
+    );
     assert_eq!(names(""), [""; 0]);
     assert_eq!(names("a: b\n"), [""; 0]);
 }
@@ -34,11 +40,21 @@ fn namespaces_and_classes_have_no_namespace() {
 
 #[test]
 fn json_and_flow_style() {
-    let json = r#"{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "web", "namespace": "x"}}"#;
+    let json =
+        r#"{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "web", "namespace": "x"}}"#;
     assert_eq!(names(json), ["Service x/web"]);
-    assert_eq!(names("{apiVersion: v1, kind: Service, metadata: {name: web}}"), ["Service default/web"]);
-    assert_eq!(names("--- {apiVersion: v1, kind: Service, metadata: {name: web}}"), ["Service default/web"]);
-    assert_eq!(names("\"apiVersion\": v1\n\"kind\": Service\nmetadata: {name: web}\n"), ["Service default/web"]);
+    assert_eq!(
+        names("{apiVersion: v1, kind: Service, metadata: {name: web}}"),
+        ["Service default/web"]
+    );
+    assert_eq!(
+        names("--- {apiVersion: v1, kind: Service, metadata: {name: web}}"),
+        ["Service default/web"]
+    );
+    assert_eq!(
+        names("\"apiVersion\": v1\n\"kind\": Service\nmetadata: {name: web}\n"),
+        ["Service default/web"]
+    );
 }
 
 #[test]
@@ -46,7 +62,8 @@ fn lists_hold_objects() {
     let text = "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Service\n  metadata: {name: a}\n\
                 - apiVersion: apps/v1\n  kind: Deployment\n  metadata: {name: b}\nkind: List\n";
     assert_eq!(names(text), ["Service default/a"]);
-    let text = "apiVersion: v1\nkind: ServiceList\nitems:\n- metadata: {name: a}\n- metadata: {name: b}\n";
+    let text =
+        "apiVersion: v1\nkind: ServiceList\nitems:\n- metadata: {name: a}\n- metadata: {name: b}\n";
     assert_eq!(names(text), ["Service default/a", "Service default/b"]);
 }
 
@@ -58,7 +75,10 @@ fn the_kind_may_come_last() {
 
 #[test]
 fn a_document_that_is_no_yaml_hides_no_other() {
-    let text = format!("{SERVICE}---\napiVersion: v1\nkind: Service\nmetadata: [\n---\n{}", SERVICE.replace("web", "two"));
+    let text = format!(
+        "{SERVICE}---\napiVersion: v1\nkind: Service\nmetadata: [\n---\n{}",
+        SERVICE.replace("web", "two")
+    );
     let manifest = Manifest::parse(&text);
     assert_eq!(manifest.objects.len(), 2);
     assert_eq!(manifest.faults.len(), 1);
@@ -67,15 +87,23 @@ fn a_document_that_is_no_yaml_hides_no_other() {
 
 #[test]
 fn a_fault_names_line_and_object() {
-    let fault = fault("# first\n---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports:\n  - port: many\n");
+    let fault = fault(
+        "# first\n---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports:\n  - port: many\n",
+    );
     assert_eq!(fault.line, 8, "{fault:?}");
-    assert_eq!(fault.object.as_ref().map(ToString::to_string).as_deref(), Some("Service default/web"));
+    assert_eq!(
+        fault.object.as_ref().map(ToString::to_string).as_deref(),
+        Some("Service default/web")
+    );
     assert_eq!(fault.reason, "invalid i32");
 }
 
 #[test]
 fn an_object_needs_a_name() {
-    assert_eq!(fault("apiVersion: v1\nkind: Service\nmetadata: {}\n").reason, "metadata.name is missing");
+    assert_eq!(
+        fault("apiVersion: v1\nkind: Service\nmetadata: {}\n").reason,
+        "metadata.name is missing"
+    );
 }
 
 #[test]
@@ -94,5 +122,8 @@ fn marks_inside_of_text_are_text() {
 
 #[test]
 fn windows_line_ends() {
-    assert_eq!(names(&format!("\u{feff}{}---\r\n", SERVICE.replace('\n', "\r\n"))), ["Service default/web"]);
+    assert_eq!(
+        names(&format!("\u{feff}{}---\r\n", SERVICE.replace('\n', "\r\n"))),
+        ["Service default/web"]
+    );
 }

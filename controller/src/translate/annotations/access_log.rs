@@ -1,0 +1,14 @@
+//! `enable-access-log` (annotations §3.21).
+
+use super::{
+    Annotations,
+    check::BOOL,
+    definition::{Bad::Fallback, Definition, Risk::Low},
+    values::Values,
+};
+
+pub const ANNOTATIONS: &[Definition] = &[Definition::new("enable-access-log", BOOL, Fallback, Low)];
+
+pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
+    annotations.access_log = values.bool("enable-access-log").unwrap_or(true);
+}

@@ -1,0 +1,98 @@
+//! Annotations that protect and are not available yet: their locations answer 503 rather than stand open.
+//!
+//! Each family leaves this file for one of its own when it is there. Names that mean nothing without another are
+//! checked only beside it, as in the reference.
+
+use super::{
+    Annotations,
+    check::{ANY, BASIC, BASIC_SPACES, BOOL, CIDRS, Check, INT, URL_VARIABLES},
+    definition::{
+        Bad::{self, Deny, Fallback, Refuse},
+        Definition,
+        Needs::Present,
+        Risk::{self, High, Low, Medium},
+    },
+    values::Values,
+};
+
+const AUTH_TYPE: Check =
+    Check::new(|value| value.contains("basic") || value.contains("digest"), "basic or digest");
+const AUTH_SECRET_TYPE: Check = Check::new(
+    |value| value.contains("auth-file") || value.contains("auth-map"),
+    "auth-file or auth-map",
+);
+const MATCH_CN: Check =
+    Check::new(|value| value.starts_with("CN="), "CN= and a regular expression");
+
+/// Present, these always protect.
+const ALWAYS: [&str; 6] = [
+    "allowlist-source-range",
+    "auth-tls-secret",
+    "auth-type",
+    "auth-url",
+    "denylist-source-range",
+    "satisfy",
+];
+/// These protect if they are above 0.
+const ABOVE_ZERO: [&str; 4] = ["limit-connections", "limit-rate", "limit-rpm", "limit-rps"];
+
+pub const ANNOTATIONS: &[Definition] = &[
+    Definition::new("allowlist-source-range", CIDRS, Deny, Medium).alias("whitelist-source-range"),
+    url("auth-always-set-cookie", ANY, Fallback, Low),
+    url("auth-cache-duration", ANY, Fallback, Medium),
+    url("auth-cache-key", ANY, Fallback, Medium),
+    url("auth-method", ANY, Deny, Low),
+    url("auth-proxy-set-headers", ANY, Fallback, Medium),
+    basic("auth-realm", BASIC_SPACES, Refuse, Medium),
+    url("auth-request-redirect", ANY, Fallback, Medium),
+    url("auth-response-headers", ANY, Deny, Medium),
+    basic("auth-secret", BASIC, Deny, Medium),
+    basic("auth-secret-type", AUTH_SECRET_TYPE, Refuse, Low),
+    url("auth-signin", ANY, Fallback, High),
+    url("auth-signin-redirect-param", ANY, Fallback, Medium),
+    tls("auth-tls-error-page", ANY, Refuse, High),
+    tls("auth-tls-match-cn", MATCH_CN, Refuse, High),
+    tls("auth-tls-pass-certificate-to-upstream", BOOL, Refuse, Low),
+    Definition::new("auth-tls-secret", BASIC, Refuse, Medium),
+    tls("auth-tls-verify-client", ANY, Fallback, Medium),
+    tls("auth-tls-verify-depth", ANY, Fallback, Low),
+    Definition::new("auth-type", AUTH_TYPE, Refuse, Low),
+    Definition::new("auth-url", URL_VARIABLES, Refuse, High),
+    Definition::new("denylist-source-range", CIDRS, Deny, Medium),
+    Definition::new("enable-global-auth", ANY, Fallback, Low),
+    Definition::new("limit-allowlist", CIDRS, Refuse, Low).alias("limit-whitelist"),
+    Definition::new("limit-burst-multiplier", ANY, Fallback, Low),
+    Definition::new("limit-connections", INT, Refuse, Low),
+    Definition::new("limit-rate", INT, Fallback, Low),
+    Definition::new("limit-rate-after", ANY, Fallback, Low),
+    Definition::new("limit-rpm", INT, Refuse, Low),
+    Definition::new("limit-rps", INT, Refuse, Low),
+    Definition::new("satisfy", ANY, Fallback, Low),
+];
+
+const fn basic(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
+    Definition::new(name, check, bad, risk).needs(Present("auth-type"))
+}
+
+const fn url(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
+    Definition::new(name, check, bad, risk).needs(Present("auth-url"))
+}
+
+const fn tls(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
+    Definition::new(name, check, bad, risk).needs(Present("auth-tls-secret"))
+}
+
+pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
+    let always = ALWAYS.into_iter().filter(|name| values.is_present(name));
+    let limits =
+        ABOVE_ZERO.into_iter().filter(|name| values.int(name).is_some_and(|number| number > 0));
+    let active: Vec<_> = always.chain(limits).collect();
+    if let Some(reason) = values.denied.take() {
+        annotations.denied = Some(reason);
+    } else if !active.is_empty() {
+        let names = active.join(", ");
+        annotations.denied.get_or_insert_with(|| {
+            format!("{names} is not available yet: the locations answer 503 rather than stand open")
+        });
+    }
+}

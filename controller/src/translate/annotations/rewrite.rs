@@ -1,0 +1,32 @@
+//! `rewrite-target`, `use-regex`, `app-root`, `x-forwarded-prefix` (annotations §3.1, §3.2).
+
+use super::{
+    Annotations,
+    check::{BOOL, CAPTURE, CAPTURE_SPACES},
+    definition::{
+        Bad::{Fallback, Refuse},
+        Definition,
+        Risk::{Low, Medium},
+    },
+    values::Values,
+};
+
+pub const ANNOTATIONS: &[Definition] = &[
+    Definition::new("app-root", CAPTURE, Fallback, Medium),
+    Definition::new("rewrite-target", CAPTURE, Fallback, Medium),
+    Definition::new("use-regex", BOOL, Fallback, Low),
+    Definition::new("x-forwarded-prefix", CAPTURE_SPACES, Refuse, Medium),
+];
+
+pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
+    annotations.use_regex = values.bool("use-regex").unwrap_or(false);
+    annotations.rewrite_target = values.text("rewrite-target");
+    annotations.forwarded_prefix = values.text("x-forwarded-prefix");
+    annotations.app_root = values.text("app-root");
+    if let Some(path) = annotations.app_root.take_if(|path| !path.starts_with('/')) {
+        values.warn(
+            "InvalidAnnotation",
+            format!("app-root {path:?} is no absolute path; it has no effect"),
+        );
+    }
+}

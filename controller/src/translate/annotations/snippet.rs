@@ -1,0 +1,42 @@
+//! Snippets: raw configuration of another program, which is not executed here (annotations §1.6, §3.23).
+//!
+//! By default their risk level alone refuses the Ingress. Where it is raised but snippets are not allowed, the reference
+//! drops them and serves the rest; where both switches are on it would execute them, and as this program cannot, the
+//! Ingress's locations are denied rather than served without what may protect them.
+
+use super::{
+    Annotations,
+    check::ANY,
+    definition::{Bad::Fallback, Definition, Risk::Critical},
+    values::Values,
+};
+
+pub const ANNOTATIONS: &[Definition] = &[
+    Definition::new("auth-snippet", ANY, Fallback, Critical),
+    Definition::new("configuration-snippet", ANY, Fallback, Critical),
+    Definition::new("modsecurity-snippet", ANY, Fallback, Critical),
+    Definition::new("server-snippet", ANY, Fallback, Critical),
+    Definition::new("stream-snippet", ANY, Fallback, Critical),
+];
+
+pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
+    let names: Vec<_> = ANNOTATIONS
+        .iter()
+        .map(|definition| definition.name)
+        .filter(|name| values.raw(name).is_some())
+        .collect();
+    if names.is_empty() {
+        return;
+    }
+    let names = names.join(", ");
+    if values.defaults.restrictions.allow_snippets {
+        annotations
+            .denied
+            .get_or_insert_with(|| format!("{names} cannot be executed; use annotations instead"));
+    } else {
+        values.warn(
+            "SnippetDropped",
+            format!("{names} has no effect, because allow-snippet-annotations is off"),
+        );
+    }
+}

@@ -1,0 +1,226 @@
+use super::*;
+use crate::translate::config::Config;
+
+type Read = Result<(Arc<Annotations>, Vec<Finding>), Finding>;
+
+fn try_read(annotations: &[(&str, &str)]) -> Read {
+    read_with(&Config::default().defaults, annotations)
+}
+
+fn read_with(defaults: &Defaults, annotations: &[(&str, &str)]) -> Read {
+    let named = annotations
+        .iter()
+        .map(|(name, value)| (format!("nginx.ingress.kubernetes.io/{name}"), (*value).to_owned()));
+    read(&Options::default(), defaults, Some(&named.collect()))
+}
+
+/// What annotations mean that nothing is said against.
+fn means(annotations: &[(&str, &str)]) -> Annotations {
+    let (read, findings) = try_read(annotations).unwrap();
+    assert_eq!(findings, [], "{annotations:?}");
+    (*read).clone()
+}
+
+/// The only finding about annotations that are served.
+fn finding(annotations: &[(&str, &str)]) -> (Annotations, Finding) {
+    let (read, mut findings) = try_read(annotations).unwrap();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    ((*read).clone(), findings.remove(0))
+}
+
+fn refusal(annotations: &[(&str, &str)]) -> String {
+    let finding = try_read(annotations).expect_err("refused");
+    assert_eq!(finding.effect, Effect::Refused);
+    finding.message
+}
+
+#[test]
+fn each_name_is_declared_once_and_all_are() {
+    let names: Vec<_> =
+        FAMILIES.iter().flat_map(|family| family.annotations).flat_map(Definition::names).collect();
+    assert_eq!(names.len(), 138);
+    assert_eq!(BY_NAME.len(), names.len());
+}
+
+#[test]
+fn none_are_the_defaults() {
+    assert_eq!(means(&[]), Annotations::default());
+    let other = [("example.com/use-regex".to_owned(), "true".to_owned())].into();
+    let (read, findings) =
+        read(&Options::default(), &Config::default().defaults, Some(&other)).unwrap();
+    assert_eq!((&*read, findings), (&Annotations::default(), vec![]));
+}
+
+#[test]
+fn rewriting() {
+    let read = means(&[
+        ("use-regex", "1"),
+        ("rewrite-target", "/$2"),
+        ("x-forwarded-prefix", " /api "),
+        ("app-root", "/app"),
+    ]);
+    assert!(read.use_regex);
+    assert_eq!(read.rewrite_target.as_deref(), Some("/$2"));
+    assert_eq!(read.forwarded_prefix.as_deref(), Some("/api"), "trimmed");
+    assert_eq!(read.app_root.as_deref(), Some("/app"));
+}
+
+#[test]
+fn a_bad_rewrite_target_is_none() {
+    let (read, finding) = finding(&[("rewrite-target", "/a?b=$1")]);
+    assert_eq!(read.rewrite_target, None);
+    assert_eq!(finding.effect, Effect::Warning);
+    assert!(finding.message.contains("\"/a?b=$1\""), "{finding:?}");
+    assert_eq!(finding_of_app_root("app"), None);
+    assert_eq!(finding_of_app_root("/a b"), None);
+}
+
+fn finding_of_app_root(value: &str) -> Option<String> {
+    finding(&[("app-root", value)]).0.app_root
+}
+
+#[test]
+fn aliases_are_a_sorted_set() {
+    assert_eq!(means(&[("server-alias", "b.test, a.test,b.test,")]).aliases, ["a.test", "b.test"]);
+    assert_eq!(finding(&[("server-alias", "a.*.test,x.test")]).0.aliases, ["x.test"]);
+    assert!(refusal(&[("server-alias", "a b")]).contains("server-alias"));
+}
+
+#[test]
+fn redirects() {
+    let read = means(&[
+        ("ssl-redirect", "false"),
+        ("force-ssl-redirect", "t"),
+        ("relative-redirects", "true"),
+        ("use-port-in-redirects", "true"),
+    ]);
+    assert!(
+        !read.ssl_redirect
+            && read.force_ssl_redirect
+            && read.redirect.relative
+            && read.redirect.with_port
+    );
+    assert!(finding(&[("ssl-redirect", "off")]).0.ssl_redirect);
+    assert!(refusal(&[("relative-redirects", "on")]).contains("\"on\""));
+}
+
+#[test]
+fn proxying() {
+    let read = means(&[
+        ("proxy-body-size", "0"),
+        ("proxy-connect-timeout", "1"),
+        ("proxy-next-upstream", "http_503 error non_idempotent"),
+        ("proxy-next-upstream-tries", "0"),
+        ("proxy-request-buffering", "off"),
+    ]);
+    assert_eq!(read.body_limit, None);
+    assert_eq!(read.proxy.connect_timeout.as_secs(), 1);
+    let on = &read.proxy.retry.on;
+    assert!(on.error && !on.timeout && on.non_idempotent);
+    assert_eq!(on.statuses, [503]);
+    assert_eq!(read.proxy.retry.tries, 0);
+    assert!(!read.proxy.request_buffering);
+    assert!(!means(&[("proxy-next-upstream", "off")]).proxy.retry.on.error);
+    assert_eq!(means(&[("proxy-body-size", "1b")]).body_limit, Some(1 << 20));
+}
+
+#[test]
+fn bad_numbers_are_as_unset() {
+    for (name, value) in [
+        ("proxy-read-timeout", "60s"),
+        ("proxy-read-timeout", "-1"),
+        ("proxy-body-size", "8mb"),
+        ("proxy-next-upstream", "http_418"),
+    ] {
+        assert_eq!(finding(&[(name, value)]).0, Annotations::default(), "{name}: {value}");
+    }
+}
+
+#[test]
+fn an_unreadable_service_upstream_is_false() {
+    let mut defaults = (*Config::default().defaults).clone();
+    Arc::make_mut(&mut defaults.plain).service_upstream = true;
+    assert!(read_with(&defaults, &[("use-regex", "true")]).unwrap().0.service_upstream);
+    assert!(!read_with(&defaults, &[("service-upstream", "yes")]).unwrap().0.service_upstream);
+}
+
+#[test]
+fn a_snippet_refuses_the_ingress() {
+    assert!(
+        refusal(&[("configuration-snippet", "return 418;")])
+            .contains("annotation group Snippet contains risky annotation")
+    );
+}
+
+#[test]
+fn snippets_where_their_risk_is_accepted() {
+    let mut defaults = (*Config::default().defaults).clone();
+    defaults.restrictions.max_risk = definition::Risk::Critical;
+    let (read, findings) = read_with(&defaults, &[("server-snippet", "return 418;")]).unwrap();
+    assert_eq!((read.denied.as_ref(), findings[0].effect), (None, Effect::Warning));
+    defaults.restrictions.allow_snippets = true;
+    let (read, findings) = read_with(&defaults, &[("server-snippet", "return 418;")]).unwrap();
+    assert!(read.denied.is_some());
+    assert_eq!(findings[0].effect, Effect::Denied);
+}
+
+#[test]
+fn a_blocked_word_refuses_the_ingress() {
+    let mut defaults = (*Config::default().defaults).clone();
+    defaults.restrictions.blocked_words = vec!["evil".into()];
+    assert!(read_with(&defaults, &[("upstream-vhost", "evil.test")]).is_err());
+    assert!(read_with(&defaults, &[("upstream-vhost", "good.test")]).is_ok());
+}
+
+#[test]
+fn protection_that_is_not_available_denies() {
+    for (name, value) in [
+        ("auth-url", "https://auth.test/"),
+        ("auth-type", ""),
+        ("whitelist-source-range", "10.0.0.0/8"),
+        ("denylist-source-range", ""),
+        ("limit-rps", "5"),
+        ("satisfy", "any"),
+        ("auth-tls-secret", "ns/ca"),
+    ] {
+        let (read, finding) = finding(&[(name, value)]);
+        assert!(read.denied.is_some(), "{name}");
+        assert_eq!((finding.effect, finding.reason), (Effect::Denied, "AnnotationParsingFailed"));
+    }
+    assert_eq!(means(&[("limit-rps", "0")]).denied, None);
+    assert_eq!(means(&[("auth-realm", "no auth-type: means nothing")]).denied, None);
+}
+
+#[test]
+fn refused_values_of_what_is_not_supported() {
+    for (name, value) in [
+        ("limit-rps", "10r/s"),
+        ("permanent-redirect", "https://x$request_uri"),
+        ("ssl-passthrough", "yes"),
+        ("custom-http-errors", "200"),
+        ("upstream-hash-by", "$a;b"),
+        ("load-balance", "random"),
+    ] {
+        assert!(refusal(&[(name, value)]).contains(name), "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_supported_is_named_once() {
+    let (_, found) =
+        finding(&[("enable-cors", "true"), ("affinity", "cookie"), ("proxy-buffering", "off")]);
+    assert_eq!(
+        found.message,
+        "annotations affinity, enable-cors are not supported yet and have no effect"
+    );
+    assert_eq!(finding(&[("tpyo", "x")]).1.reason, "UnknownAnnotation");
+}
+
+#[test]
+fn without_validation_odd_texts_pass_and_odd_numbers_are_as_unset() {
+    let options = Options { enable_annotation_validation: false, ..Options::default() };
+    let annotations = [("upstream-vhost", "a;b"), ("use-regex", "yes")]
+        .map(|(name, value)| (format!("nginx.ingress.kubernetes.io/{name}"), value.to_owned()));
+    let (read, _) = read(&options, &Config::default().defaults, Some(&annotations.into())).unwrap();
+    assert_eq!((read.upstream_host.as_deref(), read.use_regex), (Some("a;b"), false));
+}

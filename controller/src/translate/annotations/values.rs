@@ -1,0 +1,148 @@
+//! The checked values of one Ingress, for the families to read.
+
+use std::collections::BTreeMap;
+
+use headgate_config::Effect;
+
+use super::{
+    BY_NAME, Finding,
+    check::{self, parse_bool, parse_int},
+    definition::{Bad, Definition, Needs},
+};
+use crate::{options::Options, translate::config::Defaults};
+
+/// Values that passed their check, and what was found out about the others.
+#[derive(Debug)]
+pub struct Values<'a> {
+    values: BTreeMap<&'static str, &'a str>,
+    /// Names that are present, with whatever value.
+    present: Vec<&'static str>,
+    /// Findings that do not keep the Ingress from being served.
+    pub findings: Vec<Finding>,
+    /// Why the locations must not forward, found by a check.
+    pub denied: Option<String>,
+    /// What applies where nothing is said.
+    pub defaults: &'a Defaults,
+}
+
+impl<'a> Values<'a> {
+    /// Checks names and values (without their prefix), in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// If the Ingress must not be served.
+    pub fn check(
+        options: &Options,
+        defaults: &'a Defaults,
+        own: &[(&str, &'a str)],
+    ) -> Result<Self, Finding> {
+        let restrictions = &defaults.restrictions;
+        if let Some((name, word)) =
+            own.iter().find_map(|(name, value)| Some((name, restrictions.blocked_word(value)?)))
+        {
+            return Err(refused(format!(
+                "annotation {name} contains {word:?}, a word of annotation-value-word-blocklist"
+            )));
+        }
+        let mut values = Self {
+            values: BTreeMap::new(),
+            present: own.iter().filter_map(|(name, _)| Some(BY_NAME.get(name)?.1.name)).collect(),
+            findings: Vec::new(),
+            denied: None,
+            defaults,
+        };
+        let mut unknown = Vec::new();
+        for (name, value) in own {
+            let Some((group, definition)) = BY_NAME.get(name) else {
+                unknown.push(*name);
+                continue;
+            };
+            if definition.risk > restrictions.max_risk {
+                return Err(refused(format!(
+                    "annotation group {group} contains risky annotation based on ingress configuration: {name} is above annotations-risk-level"
+                )));
+            }
+            values.admit(definition, name, value, options.enable_annotation_validation)?;
+        }
+        if !unknown.is_empty() {
+            values.warn(
+                "UnknownAnnotation",
+                format!("annotations {} are unknown and have no effect", unknown.join(", ")),
+            );
+        }
+        Ok(values)
+    }
+
+    fn admit(
+        &mut self,
+        definition: &'static Definition,
+        name: &str,
+        value: &'a str,
+        validate: bool,
+    ) -> Result<(), Finding> {
+        let counts = match definition.needs {
+            Needs::Nothing => true,
+            Needs::Present(other) => self.is_present(other),
+            Needs::Absent(other) => !self.is_present(other),
+        };
+        // An older name counts only where the name itself says nothing.
+        let is_shadowed = name != definition.name && self.values.contains_key(definition.name);
+        if value.is_empty() || !counts || is_shadowed {
+            return Ok(());
+        }
+        if (definition.check.accepts)(value) || !validate && definition.bad != Bad::Deny {
+            self.values.insert(definition.name, value);
+            return Ok(());
+        }
+        let problem = format!(
+            "annotation {name} contains invalid value {value:?}; give {}",
+            definition.check.expects
+        );
+        match definition.bad {
+            Bad::Refuse => return Err(refused(problem)),
+            Bad::Deny => self.denied = self.denied.take().or(Some(problem)),
+            Bad::Fallback => self.warn("InvalidAnnotation", format!("{problem}; it has no effect")),
+        }
+        Ok(())
+    }
+
+    /// Whether an annotation is there, with whatever value.
+    pub fn is_present(&self, name: &str) -> bool {
+        self.present.contains(&name)
+    }
+
+    /// A value as it is written.
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
+        self.values.get(name).copied()
+    }
+
+    /// A value of type string: every line trimmed (annotations §1.2).
+    pub fn text(&self, name: &str) -> Option<String> {
+        let text = self.raw(name)?.split('\n').map(str::trim).collect::<Vec<_>>().join("\n");
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// A boolean.
+    pub fn bool(&self, name: &str) -> Option<bool> {
+        self.raw(name).and_then(parse_bool)
+    }
+
+    /// A whole number.
+    pub fn int(&self, name: &str) -> Option<i64> {
+        self.raw(name).and_then(parse_int)
+    }
+
+    /// A size in bytes; the inner `None` is a size that passes the check and counts for nothing.
+    pub fn size(&self, name: &str) -> Option<Option<u64>> {
+        self.raw(name).map(check::parse_size)
+    }
+
+    /// Notes that something has no effect.
+    pub fn warn(&mut self, reason: &'static str, message: String) {
+        self.findings.push(Finding { effect: Effect::Warning, reason, message });
+    }
+}
+
+fn refused(message: String) -> Finding {
+    Finding { effect: Effect::Refused, reason: "InvalidAnnotation", message }
+}

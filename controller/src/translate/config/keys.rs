@@ -1,0 +1,209 @@
+//! The ConfigMap keys that have an effect: one line each.
+
+use std::sync::Arc;
+
+use headgate_config::{Hsts, ProxySettings};
+
+use super::{Draft, value};
+use crate::translate::annotations::{definition::Risk, proxy};
+
+/// Applies the value of one key; an error says what was expected.
+pub type Apply = fn(&mut Draft, &str) -> Result<(), &'static str>;
+
+/// The key of this name, exactly or but for case.
+pub fn find(name: &str) -> Option<(&'static str, Apply)> {
+    let exact = KEYS.iter().find(|(key, _)| *key == name);
+    exact.or_else(|| KEYS.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))).copied()
+}
+
+const KEYS: &[(&str, Apply)] = &[
+    // Restrictions of Ingresses.
+    ("allow-snippet-annotations", |draft, text| {
+        set(&mut draft.restrictions.allow_snippets, value::bool(text))
+    }),
+    ("annotation-value-word-blocklist", |draft, text| {
+        set(&mut draft.restrictions.blocked_words, Ok(value::list(text)))
+    }),
+    ("annotations-risk-level", |draft, text| {
+        set(&mut draft.restrictions.max_risk, Ok(Risk::of(text)))
+    }),
+    // Protection of all locations, not available yet.
+    ("block-cidrs", |draft, text| protect(draft, "block-cidrs", text)),
+    ("block-referers", |draft, text| protect(draft, "block-referers", text)),
+    ("block-user-agents", |draft, text| protect(draft, "block-user-agents", text)),
+    ("denylist-source-range", |draft, text| protect(draft, "denylist-source-range", text)),
+    ("global-auth-url", |draft, text| protect(draft, "global-auth-url", text)),
+    ("whitelist-source-range", |draft, text| protect(draft, "whitelist-source-range", text)),
+    // Forwarding headers.
+    ("compute-full-forwarded-for", |draft, text| {
+        set(&mut draft.settings.forwarded.append_for, value::bool(text))
+    }),
+    ("generate-request-id", |draft, text| {
+        set(&mut draft.settings.generate_request_id, value::bool(text))
+    }),
+    ("proxy-add-original-uri-header", |draft, text| {
+        set(&mut draft.settings.original_uri_header, value::bool(text))
+    }),
+    ("use-forwarded-headers", |draft, text| {
+        set(&mut draft.settings.forwarded.trusted, value::bool(text))
+    }),
+    // Clients.
+    ("client-body-timeout", |draft, text| {
+        set(&mut draft.settings.client_body_timeout, value::seconds(text))
+    }),
+    ("client-header-timeout", |draft, text| {
+        set(&mut draft.settings.client_header_timeout, value::seconds(text))
+    }),
+    ("enable-underscores-in-headers", |draft, text| {
+        set(&mut draft.settings.underscores_in_headers, value::bool(text))
+    }),
+    ("keep-alive", |draft, text| set(&mut draft.settings.keep_alive, value::seconds(text))),
+    ("keep-alive-requests", |draft, text| {
+        set(&mut draft.settings.keep_alive_requests, value::count(text))
+    }),
+    ("use-http2", |draft, text| set(&mut draft.settings.http2, value::bool(text))),
+    // Redirects and HSTS.
+    ("force-ssl-redirect", |draft, text| {
+        set(&mut draft.plain.force_ssl_redirect, value::bool(text))
+    }),
+    ("hsts", |draft, text| {
+        let on = value::bool(text)?;
+        draft.settings.hsts = on.then(|| draft.settings.hsts.clone().unwrap_or_default());
+        Ok(())
+    }),
+    ("hsts-include-subdomains", |draft, text| {
+        hsts(draft, text, |hsts, on| hsts.include_subdomains = on)
+    }),
+    ("hsts-max-age", |draft, text| {
+        if let Some(hsts) = &mut draft.settings.hsts {
+            hsts.max_age = max_age(text)?;
+        }
+        Ok(())
+    }),
+    ("hsts-preload", |draft, text| hsts(draft, text, |hsts, on| hsts.preload = on)),
+    ("http-redirect-code", |draft, text| {
+        set(&mut draft.settings.redirect_status, redirect_status(text))
+    }),
+    ("no-tls-redirect-locations", |draft, text| {
+        set(&mut draft.no_tls_redirect, Ok(value::list(text)))
+    }),
+    ("preserve-trailing-slash", |draft, text| {
+        set(&mut draft.plain.redirect.keep_trailing_slash, value::bool(text))
+    }),
+    ("relative-redirects", |draft, text| {
+        set(&mut draft.plain.redirect.relative, value::bool(text))
+    }),
+    ("ssl-redirect", |draft, text| set(&mut draft.plain.ssl_redirect, value::bool(text))),
+    ("use-port-in-redirects", |draft, text| {
+        set(&mut draft.plain.redirect.with_port, value::bool(text))
+    }),
+    // Proxying.
+    ("proxy-body-size", |draft, text| {
+        draft.plain.body_limit = proxy::body_limit(Some(value::size(text)?));
+        Ok(())
+    }),
+    ("proxy-connect-timeout", |draft, text| {
+        set(&mut upstream(draft).connect_timeout, value::seconds(text))
+    }),
+    ("proxy-next-upstream", |draft, text| {
+        let on = proxy::retry_on(text).ok_or("a list of conditions such as error timeout")?;
+        let non_idempotent = draft.retry_non_idempotent;
+        upstream(draft).retry.on = on;
+        upstream(draft).retry.on.non_idempotent |= non_idempotent;
+        Ok(())
+    }),
+    ("proxy-next-upstream-timeout", |draft, text| {
+        set(&mut upstream(draft).retry.budget, value::seconds(text))
+    }),
+    ("proxy-next-upstream-tries", |draft, text| {
+        upstream(draft).retry.tries = u32::try_from(value::count(text)?).unwrap_or(u32::MAX);
+        Ok(())
+    }),
+    ("proxy-read-timeout", |draft, text| {
+        set(&mut upstream(draft).read_timeout, value::seconds(text))
+    }),
+    ("proxy-request-buffering", |draft, text| {
+        set(&mut upstream(draft).request_buffering, value::on_off(text))
+    }),
+    ("proxy-send-timeout", |draft, text| {
+        set(&mut upstream(draft).send_timeout, value::seconds(text))
+    }),
+    // Keys are read in the order of their names, so that this one comes after proxy-next-upstream.
+    ("retry-non-idempotent", |draft, text| {
+        draft.retry_non_idempotent = value::bool(text)?;
+        upstream(draft).retry.on.non_idempotent |= draft.retry_non_idempotent;
+        Ok(())
+    }),
+    ("service-upstream", |draft, text| set(&mut draft.plain.service_upstream, value::bool(text))),
+    ("upstream-keepalive-connections", |draft, text| {
+        draft.settings.upstream_keepalive =
+            usize::try_from(value::count(text)?).unwrap_or(usize::MAX);
+        Ok(())
+    }),
+    ("upstream-keepalive-requests", |draft, text| {
+        set(&mut draft.settings.upstream_keepalive_requests, value::count(text))
+    }),
+    ("upstream-keepalive-time", |draft, text| {
+        set(&mut draft.settings.upstream_keepalive_time, value::time(text))
+    }),
+    ("upstream-keepalive-timeout", |draft, text| {
+        set(&mut draft.settings.upstream_keepalive_timeout, value::seconds(text))
+    }),
+    // Access log.
+    ("disable-access-log", |draft, text| disable_log(draft, text)),
+    ("disable-http-access-log", |draft, text| disable_log(draft, text)),
+    ("enable-access-log-for-default-backend", |draft, text| {
+        set(&mut draft.log_default_backend, value::bool(text))
+    }),
+    ("log-format-upstream", |draft, text| {
+        set(
+            &mut draft.settings.log_format,
+            Ok(Some(text.to_owned()).filter(|text| !text.is_empty())),
+        )
+    }),
+];
+
+fn set<T>(field: &mut T, value: Result<T, &'static str>) -> Result<(), &'static str> {
+    *field = value?;
+    Ok(())
+}
+
+fn upstream(draft: &mut Draft) -> &mut ProxySettings {
+    Arc::make_mut(&mut draft.plain.proxy)
+}
+
+fn hsts(draft: &mut Draft, text: &str, apply: fn(&mut Hsts, bool)) -> Result<(), &'static str> {
+    let on = value::bool(text)?;
+    if let Some(hsts) = &mut draft.settings.hsts {
+        apply(hsts, on);
+    }
+    Ok(())
+}
+
+/// The text goes into a header as it is.
+fn max_age(text: &str) -> Result<String, &'static str> {
+    let fine = !text.is_empty() && text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    fine.then(|| text.to_owned()).ok_or("a number of seconds")
+}
+
+fn redirect_status(text: &str) -> Result<u16, &'static str> {
+    match value::int(text)? {
+        301 => Ok(301),
+        302 => Ok(302),
+        307 => Ok(307),
+        308 => Ok(308),
+        _ => Err("301, 302, 307 or 308"),
+    }
+}
+
+fn disable_log(draft: &mut Draft, text: &str) -> Result<(), &'static str> {
+    draft.settings.access_log &= !value::bool(text)?;
+    Ok(())
+}
+
+fn protect(draft: &mut Draft, name: &'static str, text: &str) -> Result<(), &'static str> {
+    if !text.trim().is_empty() {
+        draft.unprotected.push(name);
+    }
+    Ok(())
+}

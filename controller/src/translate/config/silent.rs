@@ -1,0 +1,60 @@
+//! ConfigMap keys that have no effect: known ones that are still to come, and those that never will have one.
+
+/// Whether a key only tunes the reference's own workings, or has no effect there either.
+pub fn has_no_effect(name: &str) -> bool {
+    NO_EFFECT.contains(&name)
+}
+
+/// Whether a key has an effect in the reference and none here yet.
+pub fn is_planned(name: &str) -> bool {
+    PLANNED.contains(&name)
+}
+
+#[rustfmt::skip]
+const NO_EFFECT: &[&str] = &[
+    "Resolver", "app-root", "client-body-buffer-size", "client-header-buffer-size", "debug-connections",
+    "enable-aio-write", "enable-multi-accept", "enable-serial-reloads", "forwarded-for-proxy-protocol-header",
+    "global-external-auth", "grpc-buffer-size-kb", "http2-max-field-size", "http2-max-header-size",
+    "http2-max-requests", "jaeger-baggage-header", "jaeger-collector-host", "jaeger-collector-port",
+    "jaeger-debug-header", "jaeger-endpoint", "jaeger-propagation-format", "jaeger-sampler-host",
+    "jaeger-sampler-param", "jaeger-sampler-port", "jaeger-sampler-type", "jaeger-service-name",
+    "jaeger-trace-baggage-header-prefix", "jaeger-trace-context-header-name", "lua-shared-dicts",
+    "map-hash-bucket-size", "max-worker-connections", "max-worker-open-files", "opentelemetry-config",
+    "proxy-buffers-number", "proxy-busy-buffers-size", "proxy-headers-hash-bucket-size",
+    "proxy-headers-hash-max-size", "proxy-max-temp-file-size", "reuse-port", "server-name-hash-bucket-size",
+    "server-name-hash-max-size", "ssl-buffer-size", "ssl-session-cache-size", "strict-validate-path-type",
+    "upstream-hash-by", "upstream-hash-by-subset", "upstream-hash-by-subset-size", "use-geoip",
+    "variables-hash-bucket-size", "variables-hash-max-size", "worker-cpu-affinity",
+];
+
+#[rustfmt::skip]
+const PLANNED: &[&str] = &[
+    "access-log-params", "access-log-path", "add-headers", "allow-backend-server-header",
+    "allow-cross-namespace-resources", "bind-address", "bind-address-ipv4", "bind-address-ipv6", "brotli-level",
+    "brotli-min-length", "brotli-types", "custom-http-errors", "default-type", "disable-ipv6",
+    "disable-ipv6-dns", "disable-proxy-intercept-errors", "disable-stream-access-log", "enable-auth-access-log",
+    "enable-brotli", "enable-modsecurity", "enable-ocsp", "enable-opentelemetry",
+    "enable-owasp-modsecurity-crs", "enable-real-ip", "enable-syslog", "error-log-level", "error-log-path",
+    "forwarded-for-header", "forwarded-host-header", "geoip2-autoreload-in-minutes",
+    "global-allowed-response-headers", "global-auth-always-set-cookie", "global-auth-cache-duration",
+    "global-auth-cache-key", "global-auth-method", "global-auth-request-redirect",
+    "global-auth-response-headers", "global-auth-signin", "global-auth-signin-redirect-param",
+    "global-auth-snippet", "gzip-disable", "gzip-level", "gzip-min-length", "gzip-types", "hide-headers",
+    "http-access-log-path", "http-snippet", "http2-max-concurrent-streams", "ignore-invalid-headers",
+    "large-client-header-buffers", "limit-conn-status-code", "limit-conn-zone-variable", "limit-rate",
+    "limit-rate-after", "limit-req-status-code", "load-balance", "location-snippet", "log-format-escape-json",
+    "log-format-escape-none", "log-format-stream", "main-snippet", "modsecurity-snippet",
+    "nginx-status-ipv4-whitelist", "nginx-status-ipv6-whitelist", "no-auth-locations",
+    "opentelemetry-operation-name", "opentelemetry-trust-incoming-span", "otel-max-export-batch-size",
+    "otel-max-queuesize", "otel-sampler", "otel-sampler-parent-based", "otel-sampler-ratio",
+    "otel-schedule-delay-millis", "otel-service-name", "otlp-collector-host", "otlp-collector-port",
+    "proxy-buffer-size", "proxy-buffering", "proxy-cookie-domain", "proxy-cookie-path", "proxy-http-version",
+    "proxy-protocol-header-timeout", "proxy-real-ip-cidr", "proxy-redirect-from", "proxy-redirect-to",
+    "proxy-set-headers", "proxy-ssl-location-only", "proxy-stream-next-upstream",
+    "proxy-stream-next-upstream-timeout", "proxy-stream-next-upstream-tries", "proxy-stream-responses",
+    "proxy-stream-timeout", "server-snippet", "server-tokens", "skip-access-log-urls", "ssl-ciphers",
+    "ssl-dh-param", "ssl-early-data", "ssl-ecdh-curve", "ssl-protocols", "ssl-reject-handshake",
+    "ssl-session-cache", "ssl-session-ticket-key", "ssl-session-tickets", "ssl-session-timeout",
+    "stream-access-log-path", "stream-snippet", "syslog-host", "syslog-port", "use-geoip2", "use-gzip",
+    "use-proxy-protocol", "worker-processes", "worker-shutdown-timeout",
+];
