@@ -1,9 +1,27 @@
 //! Finds the location of a path on one host (routing §5).
+//!
+//! Exact and prefix locations are found by hash, at a cost that grows with the path's length and not with their
+//! number. Regular expressions are grouped by the literal text they begin with, so that only those few are run whose
+//! text the path has; many with one text in common run as one automaton.
 
-use headgate_config::Host;
+mod literal;
+mod patterns;
+mod radix;
+mod set;
+mod tail;
+
+#[cfg(test)]
+mod tests;
+
+use headgate_config::{Host, PathMatch, PathMode};
+
+use self::{literal::LiteralTable, patterns::PatternTable};
 
 /// The compiled path table of one host.
 pub struct PathTable {
+    literal: LiteralTable,
+    /// Only on hosts whose paths are regular expressions.
+    patterns: Option<PatternTable>,
     errors: Vec<PatternError>,
 }
 
@@ -32,15 +50,40 @@ pub struct PatternError {
 
 impl PathTable {
     /// Compiles the locations of a host. Never fails as a whole: see [`PathTable::errors`].
+    ///
+    /// Locations that are no patterns keep their meaning beside patterns, as in the reference: an exact one comes
+    /// before all patterns, a prefix after them.
     pub fn compile(host: &Host) -> Self {
-        let _ = host;
-        loop {}
+        let mut errors = Vec::new();
+        let patterns = (host.mode == PathMode::Pattern).then(|| {
+            let texts = host.locations.iter().enumerate().filter_map(|(index, location)| {
+                let PathMatch::Pattern(text) = &location.matcher else {
+                    return None;
+                };
+                Some((index, text.as_str()))
+            });
+            PatternTable::compile(texts, &mut errors)
+        });
+        Self {
+            literal: LiteralTable::compile(&host.locations),
+            patterns,
+            errors,
+        }
     }
 
     /// Finds the location of a normalised path ([`Target::path`](super::target::Target::path)).
     pub fn find(&self, path: &[u8]) -> Found {
-        let _ = path;
-        Found::Nothing
+        let Some(patterns) = &self.patterns else {
+            return self.literal.find(path);
+        };
+        match self.literal.find_exact(path) {
+            Found::Nothing => {}
+            found => return found,
+        }
+        match patterns.find(path) {
+            Found::Nothing => self.literal.find(path),
+            found => found,
+        }
     }
 
     /// The locations that are left out, and why.

@@ -1,0 +1,354 @@
+//! The parser: alternatives, items, quantifiers. Groups, escapes and classes have files of their own.
+
+mod class;
+mod escape;
+mod group;
+
+use super::{
+    Error, Pattern,
+    bytes::ByteSet,
+    tree::{Group, Kind, LARGEST, Look, Node, Repeat},
+};
+
+/// Groups may be nested this deep, as in PCRE2.
+const DEEPEST: u32 = 250;
+/// Highest number in a `{n,m}`.
+const HIGHEST_COUNT: u32 = 65_535;
+
+pub(super) fn parse(text: &[u8]) -> Result<Pattern, Error> {
+    let mut parser = Parser {
+        text,
+        at: 0,
+        quoted: false,
+        flags: Flags {
+            fold: true,
+            ..Flags::default()
+        },
+        depth: 0,
+        arounds: 0,
+        groups: 0,
+        names: Vec::new(),
+    };
+    let branches = parser.branches()?;
+    if parser.at < text.len() {
+        return Err(parser.error("unmatched closing parenthesis"));
+    }
+    let pattern = Pattern {
+        node: Node::alternate(branches),
+        groups: parser.groups,
+        names: parser.names,
+    };
+    let mut dangling = false;
+    pattern.node.references(&mut |group| {
+        dangling |= match group {
+            Group::Number(number) => *number > pattern.groups,
+            Group::Name(name) => pattern.group(name).is_none(),
+        };
+    });
+    let inside_itself = refers_to_itself(&pattern, &pattern.node, &mut Vec::new());
+    let whole = |reason| Err(Error { at: text.len(), reason });
+    if dangling {
+        return whole("reference to a group that does not exist");
+    }
+    if inside_itself {
+        return whole("reference to a group inside that group is not supported");
+    }
+    if pattern.node.size() > LARGEST {
+        return whole("pattern is too large");
+    }
+    Ok(pattern)
+}
+
+/// Whether a group refers to itself, `open` being the groups around the node.
+fn refers_to_itself(pattern: &Pattern, node: &Node, open: &mut Vec<u32>) -> bool {
+    let number = match node {
+        Node::Reference { group, .. } | Node::Conditional { group, .. } => match group {
+            Group::Number(number) => Some(*number),
+            Group::Name(name) => pattern.group(name),
+        },
+        _ => None,
+    };
+    if let Node::Capture(number, _) = node {
+        open.push(*number);
+    }
+    let found = number.is_some_and(|number| open.contains(&number))
+        || node.children().iter().any(|child| refers_to_itself(pattern, child, open));
+    if let Node::Capture(..) = node {
+        open.pop();
+    }
+    found
+}
+
+struct Parser<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// Between `\Q` and `\E`.
+    quoted: bool,
+    flags: Flags,
+    depth: u32,
+    /// Lookarounds around the cursor.
+    arounds: u32,
+    groups: u32,
+    names: Vec<(String, u32)>,
+}
+
+/// The options that a pattern can change within itself.
+#[derive(Clone, Copy, Default)]
+struct Flags {
+    /// `i`
+    fold: bool,
+    /// `m`
+    lines: bool,
+    /// `s`
+    dot_newline: bool,
+    /// `x`
+    extended: bool,
+    /// `xx`
+    extended_more: bool,
+    /// `U`
+    lazy: bool,
+    /// `n`
+    no_captures: bool,
+}
+
+/// An item and whether a quantifier may follow it.
+type Item = (Node, bool);
+
+impl Parser<'_> {
+    fn error(&self, reason: &'static str) -> Error {
+        Error { at: self.at, reason }
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.text[self.at..]
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn take(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn skip(&mut self, text: &[u8]) -> bool {
+        let found = self.rest().starts_with(text);
+        if found {
+            self.at += text.len();
+        }
+        found
+    }
+
+    /// Alternatives up to a closing parenthesis or the end.
+    fn branches(&mut self) -> Result<Vec<Node>, Error> {
+        let mut branches = vec![self.branch()?];
+        while !self.quoted && self.skip(b"|") {
+            branches.push(self.branch()?);
+        }
+        Ok(branches)
+    }
+
+    fn branch(&mut self) -> Result<Node, Error> {
+        let mut nodes = Vec::new();
+        loop {
+            self.skip_nothings()?;
+            let Some(byte) = self.peek() else { break };
+            if !self.quoted && matches!(byte, b'|' | b')') {
+                break;
+            }
+            let (node, quantifiable) = self.item(byte)?;
+            let node = self.quantified(node, quantifiable)?;
+            if node != Node::Empty {
+                nodes.push(node);
+            }
+        }
+        Ok(Node::concat(nodes))
+    }
+
+    /// Skips what stands for nothing: comments, ends of quotations, white space in extended mode.
+    fn skip_nothings(&mut self) -> Result<(), Error> {
+        loop {
+            if self.skip(b"\\E") {
+                self.quoted = false;
+            } else if self.quoted {
+                return Ok(());
+            } else if self.skip(b"\\Q") {
+                self.quoted = true;
+            } else if self.rest().starts_with(b"(?#") {
+                let end = memchr::memchr(b')', self.rest());
+                self.at += end.ok_or_else(|| self.error("comment without an end"))? + 1;
+            } else if self.flags.extended && self.peek().is_some_and(is_space) {
+                self.at += 1;
+            } else if self.flags.extended && self.skip(b"#") {
+                let end = memchr::memchr(b'\n', self.rest());
+                self.at += end.map_or(self.rest().len(), |end| end + 1);
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    fn item(&mut self, byte: u8) -> Result<Item, Error> {
+        if self.quoted {
+            self.at += 1;
+            return Ok((self.literal(byte), true));
+        }
+        match byte {
+            b'\\' => self.escape(),
+            b'(' => self.group(),
+            b'[' => Ok((Node::Set(self.class()?), true)),
+            b'*' | b'+' | b'?' => Err(self.error("quantifier without anything to repeat")),
+            b'{' if self.counts()?.is_some() => Err(self.error("quantifier without anything to repeat")),
+            b'^' | b'$' => {
+                self.at += 1;
+                let look = match (byte, self.flags.lines) {
+                    (b'^', false) => Look::Start,
+                    (b'^', true) => Look::StartOfLine,
+                    (_, false) => Look::EndOrLastNewline,
+                    (_, true) => Look::EndOfLine,
+                };
+                Ok((Node::Look(look), false))
+            }
+            b'.' => {
+                self.at += 1;
+                let newline = ByteSet::of(if self.flags.dot_newline { b"" } else { b"\n" });
+                Ok((Node::Set(newline.negated()), true))
+            }
+            _ => {
+                self.at += 1;
+                Ok((self.literal(byte), true))
+            }
+        }
+    }
+
+    fn literal(&self, byte: u8) -> Node {
+        Node::Set(self.fold(ByteSet::of(&[byte])))
+    }
+
+    fn fold(&self, set: ByteSet) -> ByteSet {
+        if self.flags.fold { set.folded() } else { set }
+    }
+
+    /// Wraps a node in the quantifier that follows it, if any.
+    fn quantified(&mut self, node: Node, quantifiable: bool) -> Result<Node, Error> {
+        self.skip_nothings()?;
+        if self.quoted {
+            return Ok(node);
+        }
+        let start = self.at;
+        let (min, max) = match self.peek() {
+            Some(b'*') => (0, None),
+            Some(b'+') => (1, None),
+            Some(b'?') => (0, Some(1)),
+            Some(b'{') => match self.counts()? {
+                Some((min, max, end)) => {
+                    self.at = end - 1;
+                    (min, max)
+                }
+                None => return Ok(node),
+            },
+            _ => return Ok(node),
+        };
+        if !quantifiable {
+            self.at = start;
+            return Err(self.error("quantifier without anything to repeat"));
+        }
+        self.at += 1;
+        self.skip_nothings()?;
+        let kind = match self.peek().filter(|_| !self.quoted) {
+            Some(b'+') => Kind::Possessive,
+            Some(b'?') if self.flags.lazy => Kind::Greedy,
+            Some(b'?') => Kind::Lazy,
+            _ if self.flags.lazy => Kind::Lazy,
+            _ => Kind::Greedy,
+        };
+        if !self.quoted && matches!(self.peek(), Some(b'+' | b'?')) {
+            self.at += 1;
+        }
+        self.no_second_quantifier()?;
+        Ok(match (node, min, max) {
+            (node, 1, Some(1)) if kind != Kind::Possessive => node,
+            (Node::Around(around), _, _) => Node::Repeat(Repeat {
+                // repeating an assertion changes nothing
+                min: min.min(1),
+                max: Some(1),
+                kind,
+                node: Box::new(Node::Around(around)),
+            }),
+            (node, min, max) => Node::Repeat(Repeat {
+                min,
+                max,
+                kind,
+                node: Box::new(node),
+            }),
+        })
+    }
+
+    fn no_second_quantifier(&mut self) -> Result<(), Error> {
+        self.skip_nothings()?;
+        let another = match self.peek().filter(|_| !self.quoted) {
+            Some(b'*' | b'+' | b'?') => true,
+            Some(b'{') => self.counts()?.is_some(),
+            _ => false,
+        };
+        if another {
+            return Err(self.error("quantifier without anything to repeat"));
+        }
+        Ok(())
+    }
+
+    /// Reads `{n}`, `{n,}`, `{n,m}` or `{,m}` without going past it: the counts and where it ends. Spaces are
+    /// allowed around the numbers. Anything else that begins with a brace is literal text.
+    fn counts(&self) -> Result<Option<(u32, Option<u32>, usize)>, Error> {
+        let body = &self.rest()[1..];
+        let Some(end) = memchr::memchr(b'}', body) else {
+            return Ok(None);
+        };
+        let mut parts = body[..end].splitn(2, |&b| b == b',').map(trim_blanks);
+        let (first, second) = (parts.next().unwrap_or_default(), parts.next());
+        let digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
+        let numbers = match second {
+            None => !first.is_empty() && digits(first),
+            Some(second) => digits(first) && digits(second) && !(first.is_empty() && second.is_empty()),
+        };
+        if !numbers {
+            return Ok(None);
+        }
+        let min = self.count(first)?.unwrap_or(0);
+        let max = match second {
+            None => Some(min),
+            Some(second) => self.count(second)?,
+        };
+        if max.is_some_and(|max| max < min) {
+            return Err(self.error("numbers out of order in a quantifier"));
+        }
+        Ok(Some((min, max, self.at + 1 + end + 1)))
+    }
+
+    fn count(&self, digits: &[u8]) -> Result<Option<u32>, Error> {
+        if digits.is_empty() {
+            return Ok(None);
+        }
+        let value = digits.iter().try_fold(0_u32, |value, digit| {
+            let value = value * 10 + u32::from(digit - b'0');
+            (value <= HIGHEST_COUNT).then_some(value)
+        });
+        match value {
+            Some(value) => Ok(Some(value)),
+            None => Err(self.error("number too big in a quantifier")),
+        }
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b'\t'..=b'\r' | b' ' | 0x85)
+}
+
+fn trim_blanks(text: &[u8]) -> &[u8] {
+    let blank = |b: &u8| matches!(b, b' ' | b'\t');
+    let start = text.iter().position(|b| !blank(b)).unwrap_or(text.len());
+    let end = text.iter().rposition(|b| !blank(b)).map_or(start, |at| at + 1);
+    &text[start..end]
+}
