@@ -8,6 +8,7 @@
 
 pub mod admin;
 pub mod clock;
+pub mod deadline;
 pub mod error;
 pub mod filter;
 pub mod listen;

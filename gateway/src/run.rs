@@ -165,6 +165,7 @@ async fn housekeeping(worker: &Worker, connections: &Connections, stop: &Cancell
             _ = ticks.tick() => {}
         }
         clock::advance();
+        worker.deadlines.wake_expired();
         if round.is_multiple_of(HOUSEKEEPING_TICKS) {
             connections.sweep(worker);
             worker.tick();
@@ -178,6 +179,7 @@ async fn drain(worker: &Worker, connections: &Connections, grace: Duration) {
     worker.tunnels.close();
     while !(connections.is_empty() && worker.tunnels.is_empty()) && Instant::now() < deadline {
         clock::advance();
+        worker.deadlines.wake_expired();
         connections.sweep(worker);
         time::sleep(clock::TICK / 4).await;
     }

@@ -11,6 +11,7 @@ use http::HeaderValue;
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    deadline::Deadlines,
     live::{Live, LiveConfig},
     observe::{access_log::WorkerLog, metrics::WorkerMetrics, request_id::RequestIds},
     upstream::WorkerUpstreams,
@@ -31,6 +32,8 @@ pub struct Worker {
     pub metrics: Rc<WorkerMetrics>,
     /// The access log's buffer.
     pub log: WorkerLog,
+    /// Time limits of requests.
+    pub deadlines: Rc<Deadlines>,
     /// Upgraded connections that are open.
     pub tunnels: TaskTracker,
 }
@@ -56,6 +59,7 @@ impl Worker {
             upstreams: WorkerUpstreams::default(),
             metrics: Rc::new(metrics),
             log,
+            deadlines: Rc::default(),
             tunnels: TaskTracker::new(),
         }
     }

@@ -4,37 +4,37 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{self, HeaderName},
 };
+use smallvec::SmallVec;
 
-/// Headers that belong to the upstream's connection, or that the reference keeps to itself. Framing headers are never
-/// copied: the library writes new ones.
-const DROPPED: [HeaderName; 7] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::SERVER,
-    HeaderName::from_static("x-pad"),
-];
-
-/// Cleans the head of an upstream's answer. `upgraded` answers keep what makes them one.
+/// Cleans the head of an upstream's answer of what belongs to the upstream's connection, or what the reference keeps
+/// to itself. Framing headers are never copied: the library writes new ones. `upgraded` answers keep what makes them
+/// one.
 pub fn clean(headers: &mut HeaderMap, upgraded: bool) {
-    if let Some(nominated) = headers.get(header::CONNECTION) {
+    if let Some(nominated) = headers.get(header::CONNECTION)
+        && !is_plain(nominated)
+    {
         drop_nominated(&nominated.clone(), headers, upgraded);
     }
-    for name in &DROPPED {
-        if upgraded && (name == header::UPGRADE || name == header::CONNECTION) {
-            continue;
-        }
+    // Usually one or two: look once, then remove by name.
+    let dropped: SmallVec<[HeaderName; 4]> =
+        headers.keys().filter(|name| is_dropped(name, upgraded)).cloned().collect();
+    for name in dropped {
         headers.remove(name);
     }
-    if headers.keys().any(|name| name.as_str().starts_with("x-accel-")) {
-        let names: Vec<_> =
-            headers.keys().filter(|name| name.as_str().starts_with("x-accel-")).cloned().collect();
-        for name in names {
-            headers.remove(name);
-        }
+}
+
+fn is_dropped(name: &HeaderName, upgraded: bool) -> bool {
+    match name.as_str() {
+        "connection" | "upgrade" => !upgraded,
+        "keep-alive" | "proxy-connection" | "transfer-encoding" | "server" | "x-pad" => true,
+        text => text.starts_with("x-accel-"),
     }
+}
+
+/// `Connection` with nothing to nominate.
+fn is_plain(value: &HeaderValue) -> bool {
+    value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
+        || value.as_bytes().eq_ignore_ascii_case(b"close")
 }
 
 /// Removes headers that `Connection` nominates (RFC 9110 §7.6.1), but never one that frames or describes the answer.

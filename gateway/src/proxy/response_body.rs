@@ -2,7 +2,6 @@
 //! its pool, and the exchange is recorded.
 
 use std::{
-    future::Future,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -12,10 +11,10 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep};
 
 use super::exchange::Exchange;
 use crate::{
+    deadline::Deadline,
     error::ProxyError,
     upstream::{
         body::Progress,
@@ -45,7 +44,8 @@ pub struct UpstreamBody {
     lease: Option<Lease>,
     /// Largest gap between two reads.
     gap: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
+    deadline: Deadline,
+    failure: Option<ProxyError>,
     /// The request's body, if it may still be on its way.
     upload: Option<Rc<Progress>>,
 }
@@ -73,9 +73,10 @@ impl UpstreamBody {
         incoming: Incoming,
         lease: Lease,
         gap: Duration,
+        deadline: Deadline,
         upload: Option<Rc<Progress>>,
     ) -> Self {
-        Self { incoming, lease: Some(lease), gap, timer: None, upload }
+        Self { incoming, lease: Some(lease), gap, deadline, failure: None, upload }
     }
 
     fn release(&mut self) {
@@ -90,33 +91,42 @@ impl UpstreamBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ProxyError>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                if let Some(timer) = &mut self.timer {
-                    timer.as_mut().reset(Instant::now() + self.gap);
-                }
-                match frame {
-                    Some(Ok(frame)) => {
-                        if self.incoming.is_end_stream() {
-                            self.release();
-                        }
-                        Poll::Ready(Some(Ok(frame)))
-                    }
-                    Some(Err(_)) => Poll::Ready(Some(Err(ProxyError::UpstreamClosed))),
-                    None => {
-                        self.release();
-                        Poll::Ready(None)
-                    }
-                }
-            }
-            Poll::Pending => {
-                let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.gap)));
-                match timer.as_mut().poll(cx) {
-                    Poll::Ready(()) => Poll::Ready(Some(Err(ProxyError::UpstreamTimeout))),
-                    Poll::Pending => Poll::Pending,
-                }
-            }
+        if let Some(failure) = self.failure {
+            return Poll::Ready(Some(Err(failure)));
         }
+        if let Some(lease) = &mut self.lease {
+            lease.connection.drive(cx);
+        }
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.deadline.reset(self.gap);
+                if self.incoming.is_end_stream() {
+                    self.release();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(_))) => self.fail(ProxyError::UpstreamClosed, cx),
+            Poll::Ready(None) => {
+                self.release();
+                Poll::Ready(None)
+            }
+            Poll::Pending => match self.deadline.poll_expired(cx) {
+                Poll::Ready(()) => self.fail(ProxyError::UpstreamTimeout, cx),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    /// Ends the body with an error, but first lets what is already there reach the client: the HTTP library drops
+    /// what it has not written when a body fails.
+    fn fail(
+        &mut self,
+        error: ProxyError,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ProxyError>>> {
+        self.failure = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -2,8 +2,10 @@
 //! §3.16).
 
 use std::{
+    future::{Future, poll_fn},
     pin::pin,
     rc::Rc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -12,7 +14,6 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
 };
 use hyper::{body::Incoming, client::conn::TrySendError};
-use tokio::time::{sleep_until, timeout};
 
 use super::{
     answer::Answer,
@@ -22,6 +23,7 @@ use super::{
     tunnel,
 };
 use crate::{
+    deadline::Deadline,
     error::ProxyError,
     filter::{
         body::{self, Prepared},
@@ -130,35 +132,40 @@ pub async fn forward(
         body::prepare(&outbound.inbound.parts.headers, body, limit, settings.request_buffering)
             .await?;
     exchange.body_received = body.read_length();
+    let deadline = exchange.worker.deadlines.set(settings.read_timeout);
     let started = Instant::now();
     let mut tries = Tries { left: settings.retry.tries.checked_sub(1), started, settings };
     loop {
         let endpoint = upstream.pick().ok_or(ProxyError::NoEndpoint)?;
         exchange.attempts.push(Attempt::new(&endpoint));
         let headers = outbound.headers(exchange, live, body.length);
-        let failure = match attempt(exchange, settings, &endpoint, &outbound, headers, &mut body)
-            .await
-        {
-            Ok((response, connection)) => {
-                let status = response.status();
-                if !(settings.retry.on.statuses.contains(&status.as_u16())
-                    && tries.again(Failure::Status, outbound.method(), &mut body))
-                {
-                    let lease = Lease { connection, endpoint, limits: live.settings.keep_alive };
-                    let progress = body.progress().cloned();
-                    return accept(
-                        exchange,
-                        settings,
-                        response,
-                        lease,
-                        outbound.inbound.take_upgrade(),
-                        progress,
-                    );
+        let failure =
+            match attempt(exchange, settings, &endpoint, &outbound, headers, &mut body, &deadline)
+                .await
+            {
+                Ok((response, connection)) => {
+                    let status = response.status();
+                    if !(settings.retry.on.statuses.contains(&status.as_u16())
+                        && tries.again(Failure::Status, outbound.method(), &mut body))
+                    {
+                        deadline.reset(settings.read_timeout);
+                        let lease =
+                            Lease { connection, endpoint, limits: live.settings.keep_alive };
+                        let progress = body.progress().cloned();
+                        return accept(
+                            exchange,
+                            settings,
+                            response,
+                            lease,
+                            deadline,
+                            outbound.inbound.take_upgrade(),
+                            progress,
+                        );
+                    }
+                    continue;
                 }
-                continue;
-            }
-            Err(failure) => failure,
-        };
+                Err(failure) => failure,
+            };
         if let Some(attempt) = exchange.attempts.last_mut() {
             attempt.fail(failure.error);
         }
@@ -240,6 +247,7 @@ async fn attempt(
     outbound: &Outbound<'_>,
     headers: HeaderMap,
     body: &mut Prepared,
+    deadline: &Deadline,
 ) -> Result<(Response<Incoming>, Connection), Failed> {
     let (mut connection, reused) = match endpoint.take_idle() {
         Some(connection) => (connection, true),
@@ -251,6 +259,7 @@ async fn attempt(
     if let Some(attempt) = exchange.attempts.last_mut() {
         attempt.connect = Some(if reused { Duration::ZERO } else { attempt.started.elapsed() });
     }
+    deadline.reset(settings.read_timeout);
     let Some(sent_body) = body.take() else {
         return Err(Failed { error: ProxyError::UpstreamClosed, unsent: false, stale: false });
     };
@@ -258,8 +267,12 @@ async fn attempt(
     *request.method_mut() = outbound.method().clone();
     *request.uri_mut() = outbound.uri.clone();
     *request.headers_mut() = headers;
-    let outcome =
-        wait(connection.sender.try_send_request(request), settings, body.progress()).await;
+    if body.progress().is_some() {
+        // The upload must go on even while the client does not ask for the answer.
+        connection.detach();
+    }
+    let answer = connection.sender.try_send_request(request);
+    let outcome = wait(answer, &mut connection, deadline, settings, body.progress()).await;
     match outcome {
         Ok(Ok(response)) => {
             if let Some(attempt) = exchange.attempts.last_mut() {
@@ -286,29 +299,25 @@ async fn attempt(
 /// Waits for the head of an answer. While a body is on its way its progress counts, not the time.
 async fn wait<F: Future>(
     answer: F,
+    driver: &mut Connection,
+    deadline: &Deadline,
     settings: &ProxySettings,
     progress: Option<&Rc<Progress>>,
 ) -> Result<F::Output, ProxyError> {
-    let Some(progress) = progress else {
-        return timeout(settings.read_timeout, answer)
-            .await
-            .map_err(|_| ProxyError::UpstreamTimeout);
-    };
     let mut answer = pin!(answer);
-    loop {
-        let limit =
-            if progress.finished.get() { settings.read_timeout } else { settings.send_timeout };
-        let deadline = progress.last.get() + limit;
-        tokio::select! {
-            biased;
-            outcome = &mut answer => return Ok(outcome),
-            () = sleep_until(deadline.into()) => {
-                if progress.last.get() + limit <= Instant::now() {
-                    return Err(ProxyError::UpstreamTimeout);
-                }
-            }
+    poll_fn(|cx| {
+        driver.drive(cx);
+        if let Poll::Ready(outcome) = answer.as_mut().poll(cx) {
+            return Poll::Ready(Ok(outcome));
         }
-    }
+        if let Some(progress) = progress {
+            let limit =
+                if progress.finished.get() { settings.read_timeout } else { settings.send_timeout };
+            deadline.reset(limit.saturating_sub(progress.last.get().elapsed()));
+        }
+        deadline.poll_expired(cx).map(|()| Err(ProxyError::UpstreamTimeout))
+    })
+    .await
 }
 
 fn classify(error: &TrySendError<Request<RequestBody>>) -> ProxyError {
@@ -325,21 +334,28 @@ fn accept(
     exchange: &mut Box<Exchange>,
     settings: &ProxySettings,
     response: Response<Incoming>,
-    lease: Lease,
+    mut lease: Lease,
+    deadline: Deadline,
     upgrade: Option<tunnel::ClientUpgrade>,
     progress: Option<Rc<Progress>>,
 ) -> Result<Answer, ProxyError> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         // Nobody asked for it: what follows could not be told apart from answers (RFC 9110 §7.8).
         let Some(upgrade) = upgrade else { return Err(ProxyError::InvalidAnswer) };
+        lease.connection.detach();
         return tunnel::open(exchange, upgrade, response, settings.read_timeout);
     }
     let (parts, body) = response.into_parts();
     if !parts.status.is_informational() && parts.status.as_u16() >= 200 {
         let mut headers = parts.headers;
         response_headers::clean(&mut headers, false);
-        let source =
-            Source::Upstream(UpstreamBody::new(body, lease, settings.read_timeout, progress));
+        let source = Source::Upstream(UpstreamBody::new(
+            body,
+            lease,
+            settings.read_timeout,
+            deadline,
+            progress,
+        ));
         return Ok(Answer::upstream(parts.status, headers, source));
     }
     Err(ProxyError::InvalidAnswer)

@@ -1,10 +1,17 @@
 //! Connections to one endpoint: made on demand, kept while idle, handed out last in, first out.
+//!
+//! A connection is driven by whoever uses it: the request polls it for its answer, the answer's body for its bytes.
+//! That saves a task, two channels' wake-ups and their allocations per request. While idle nobody polls it; a
+//! connection that its peer has closed is noticed when it is taken out, or by the sweep.
 
 use std::{
     cell::{Cell, RefCell},
+    future::Future,
     io,
     net::SocketAddr,
+    pin::Pin,
     rc::Rc,
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -17,6 +24,9 @@ use crate::{clock, error::ProxyError};
 
 /// Largest head of an answer, and size of a connection's buffers. Small, so that a slow reader costs little.
 const BUFFER: usize = 64 * 1024;
+
+/// The part of a connection that moves its bytes.
+type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>>>>;
 
 /// One endpoint of an upstream, as one worker knows it.
 pub struct Endpoint {
@@ -37,6 +47,8 @@ struct Idle {
 pub struct Connection {
     /// Sends requests over it.
     pub sender: SendRequest<RequestBody>,
+    /// `None` when a task of its own drives it.
+    driver: Option<Driver>,
     born: u32,
     used: u64,
 }
@@ -52,6 +64,33 @@ pub struct KeepAlive {
     pub age: Duration,
 }
 
+impl Connection {
+    /// Moves its bytes as far as they go. To be called before its answer or body is polled.
+    pub fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Some(driver) = &mut self.driver
+            && driver.as_mut().poll(cx).is_ready()
+        {
+            // Its end, and its errors, reach the request through the answer or the body.
+            self.driver = None;
+        }
+    }
+
+    /// Lets a task of its own drive it: for bodies that must move while nobody asks for the answer, and for upgrades.
+    pub fn detach(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            spawn_local(async move {
+                let _ = driver.await;
+            });
+        }
+    }
+
+    /// Whether it can take a request now.
+    fn is_ready(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.sender.is_ready()
+    }
+}
+
 impl Endpoint {
     /// An endpoint without connections.
     pub fn new(address: SocketAddr) -> Self {
@@ -65,10 +104,9 @@ impl Endpoint {
 
     /// An idle connection that seems to be alive.
     pub fn take_idle(&self) -> Option<Connection> {
-        let mut idle = self.idle.borrow_mut();
         loop {
-            let mut connection = idle.pop()?.connection;
-            if connection.sender.is_ready() {
+            let mut connection = self.idle.borrow_mut().pop()?.connection;
+            if connection.is_ready() {
                 connection.used += 1;
                 return Some(connection);
             }
@@ -89,14 +127,12 @@ impl Endpoint {
         let _ = stream.set_nodelay(true);
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(BUFFER)
+            .writev(false)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|_| ProxyError::Connect)?;
-        spawn_local(async move {
-            // Its errors reach the request that they concern.
-            let _ = driver.with_upgrades().await;
-        });
-        Ok(Connection { sender, born: clock::tick(), used: 1 })
+        let driver: Driver = Box::pin(driver.with_upgrades());
+        Ok(Connection { sender, driver: Some(driver), born: clock::tick(), used: 1 })
     }
 
     /// Keeps a connection for the next request, if it may be kept.
@@ -122,8 +158,8 @@ impl Endpoint {
     /// Closes connections that were idle for longer than `limit` or whose peer has left.
     pub fn sweep(&self, limit: Duration) {
         let now = clock::tick();
-        self.idle.borrow_mut().retain(|idle| {
-            !idle.connection.sender.is_closed() && clock::elapsed(idle.since, now) < limit
+        self.idle.borrow_mut().retain_mut(|idle| {
+            clock::elapsed(idle.since, now) < limit && idle.connection.is_ready()
         });
     }
 }
