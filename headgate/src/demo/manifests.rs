@@ -10,7 +10,16 @@ use std::{
 use anyhow::Context;
 
 /// The manifests of the application, as they are in the repository.
-const BUNDLED: &[(&str, &str)] = &[];
+const BUNDLED: &[(&str, &str)] = &[
+    ("ingress-class.yaml", include_str!("../../../manifests/app/ingress-class.yaml")),
+    ("ingress.yaml", include_str!("../../../manifests/app/ingress.yaml")),
+    ("posts.yaml", include_str!("../../../manifests/app/posts.yaml")),
+    ("comments.yaml", include_str!("../../../manifests/app/comments.yaml")),
+    ("query.yaml", include_str!("../../../manifests/app/query.yaml")),
+    ("moderation.yaml", include_str!("../../../manifests/app/moderation.yaml")),
+    ("event-bus.yaml", include_str!("../../../manifests/app/event-bus.yaml")),
+    ("client.yaml", include_str!("../../../manifests/app/client.yaml")),
+];
 
 /// Writes the manifests below `data`; returns the folders to serve.
 pub fn prepare(
