@@ -96,11 +96,7 @@ fn scan(raw: &[u8]) -> Result<Scan, HostError> {
         Literal,
         Rest,
     }
-    let mut found = Scan {
-        end: raw.len(),
-        last_dot: None,
-        upper: false,
-    };
+    let mut found = Scan { end: raw.len(), last_dot: None, upper: false };
     let mut state = State::Name;
     for (at, &byte) in raw.iter().enumerate() {
         match byte {

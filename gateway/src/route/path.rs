@@ -64,11 +64,7 @@ impl PathTable {
             });
             PatternTable::compile(texts, &mut errors)
         });
-        Self {
-            literal: LiteralTable::compile(&host.locations),
-            patterns,
-            errors,
-        }
+        Self { literal: LiteralTable::compile(&host.locations), patterns, errors }
     }
 
     /// Finds the location of a normalised path ([`Target::path`](super::target::Target::path)).

@@ -69,9 +69,8 @@ pub struct Absolute<'a> {
 /// [`TargetError::BadAuthority`] if what follows `://` is no host name, IPv4 address or bracketed literal with an
 /// optional port.
 pub fn split_absolute(target: &[u8]) -> Result<Option<Absolute<'_>>, TargetError> {
-    let scheme_end = target
-        .iter()
-        .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')));
+    let scheme_end =
+        target.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')));
     let Some(scheme_end) = scheme_end else {
         return Ok(None);
     };
@@ -82,10 +81,7 @@ pub fn split_absolute(target: &[u8]) -> Result<Option<Absolute<'_>>, TargetError
     if !scheme.first().is_some_and(u8::is_ascii_alphabetic) {
         return Ok(None);
     }
-    let end = after
-        .iter()
-        .position(|b| matches!(b, b'/' | b'?' | b'#'))
-        .unwrap_or(after.len());
+    let end = after.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(after.len());
     let (authority, rest) = after.split_at(end);
     if !is_authority(authority) {
         return Err(TargetError::BadAuthority);
@@ -112,12 +108,10 @@ fn is_authority(text: &[u8]) -> bool {
     let (name, port) = text.split_at(name_end);
     let name_ok = match name {
         [] => false,
-        [b'[', inner @ .., b']'] => inner.iter().all(|&b| {
-            b.is_ascii_alphanumeric() || b":._-~!$&'()*+,;=".contains(&b)
-        }),
-        _ => name
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')),
+        [b'[', inner @ .., b']'] => {
+            inner.iter().all(|&b| b.is_ascii_alphanumeric() || b":._-~!$&'()*+,;=".contains(&b))
+        }
+        _ => name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')),
     };
     let port_ok = match port {
         [] => true,
@@ -157,11 +151,7 @@ pub fn normalise(target: &[u8]) -> Result<Target<'_>, TargetError> {
             Kind::Bad => return Err(TargetError::BadByte),
         }
     }
-    Ok(Target {
-        path: Cow::Borrowed(target),
-        query: None,
-        quoted: plus,
-    })
+    Ok(Target { path: Cow::Borrowed(target), query: None, quoted: plus })
 }
 
 /// Whether the segment at the start of `rest`, which follows a slash, is empty or made of dots and not the last
@@ -212,11 +202,7 @@ fn rebuild(target: &[u8], clean: usize, plus: bool) -> Result<Target<'_>, Target
     }
     out.end_segment(true)?;
     let query = query_start.map(|start| query(&target[start..])).transpose()?;
-    Ok(Target {
-        path: Cow::Owned(out.bytes),
-        query,
-        quoted,
-    })
+    Ok(Target { path: Cow::Owned(out.bytes), query, quoted })
 }
 
 /// The normalised path while it is written.

@@ -15,7 +15,8 @@ fn error(raw: &str) -> HostError {
 
 #[test]
 fn case_port_and_one_trailing_dot_do_not_matter() {
-    for raw in ["a.test", "A.TEST", "a.test:80", "a.test:", "a.test.", "a.test.:8080", "a.test:abc"] {
+    for raw in ["a.test", "A.TEST", "a.test:80", "a.test:", "a.test.", "a.test.:8080", "a.test:abc"]
+    {
         assert_eq!(host(raw), "a.test", "{raw}");
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{hash::BuildHasher, sync::Arc};
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use headgate_config::{Location, PathMatch};
 use smallvec::SmallVec;
@@ -115,17 +115,14 @@ impl LiteralTable {
 
     fn slot(&self, key: &[u8], hash: u64) -> Option<&Slot> {
         self.slots.find(hash, |slot| {
-            slot.hash == hash && *key == self.keys[slot.key_start as usize..][..slot.key_length as usize]
+            slot.hash == hash
+                && *key == self.keys[slot.key_start as usize..][..slot.key_length as usize]
         })
     }
 }
 
 fn location(index: u32) -> Found {
-    if index == NONE {
-        Found::Nothing
-    } else {
-        Found::Location(index as usize)
-    }
+    if index == NONE { Found::Nothing } else { Found::Location(index as usize) }
 }
 
 /// The hashes of the beginnings of a path that end before a slash or with the path: those that may be in the table.
@@ -149,7 +146,7 @@ impl Parts {
 
 /// Hashes a path segment by segment, so that all its parts cost one pass.
 #[derive(Default)]
-struct Hash(FixedState);
+struct Hash(RandomState);
 
 impl Hash {
     fn parts(&self, path: &[u8], lengths: &Lengths) -> Parts {
@@ -248,7 +245,8 @@ impl Builder {
     fn slot(&mut self, key: &[u8]) -> &mut Slot {
         let hash = self.table.hash.whole(key);
         let keys = &mut self.keys;
-        let same = |slot: &Slot| *key == keys[slot.key_start as usize..][..slot.key_length as usize];
+        let same =
+            |slot: &Slot| *key == keys[slot.key_start as usize..][..slot.key_length as usize];
         let entry = self.table.slots.entry(hash, same, |slot| slot.hash);
         self.table.lengths.insert(key.len());
         let new = || {

@@ -53,7 +53,10 @@ impl Entry {
 }
 
 impl PatternTable {
-    pub fn compile<'a>(texts: impl Iterator<Item = (usize, &'a str)>, errors: &mut Vec<PatternError>) -> Self {
+    pub fn compile<'a>(
+        texts: impl Iterator<Item = (usize, &'a str)>,
+        errors: &mut Vec<PatternError>,
+    ) -> Self {
         let mut builder = Builder::default();
         for (location, text) in texts {
             if let Err(error) = builder.add(location as u32, text) {
@@ -64,10 +67,7 @@ impl PatternTable {
     }
 
     pub fn find(&self, path: &[u8]) -> Found {
-        let mut best = Best {
-            location: NONE,
-            exhausted: false,
-        };
+        let mut best = Best { location: NONE, exhausted: false };
         let mut met: SmallVec<[(u32, usize); 12]> = SmallVec::new();
         self.texts.walk(path, |entry, at| {
             let Entry { always, .. } = self.entries[entry as usize];
@@ -133,10 +133,7 @@ impl Best {
 
     fn take(&mut self, location: u32, outcome: Result<bool, Exhausted>) {
         if outcome != Ok(false) && location < self.location {
-            *self = Self {
-                location,
-                exhausted: outcome.is_err(),
-            };
+            *self = Self { location, exhausted: outcome.is_err() };
         }
     }
 }
@@ -147,9 +144,12 @@ struct Builder {
     texts: HashMap<Vec<u8>, Draft, FixedState>,
     /// Equal rests are one.
     tails: HashMap<Node, u32, FixedState>,
-    fancy_tails: HashMap<(Node, Vec<(String, u32)>), u32, FixedState>,
+    fancy_tails: HashMap<FancyKey, u32, FixedState>,
     fancies: Vec<Fancy>,
 }
+
+/// A rest that is not regular, and the names of its groups.
+type FancyKey = (Node, Vec<(String, u32)>);
 
 /// An entry while it grows. A rest that was met before cannot be reached again behind the same text.
 struct Draft {
@@ -160,11 +160,7 @@ struct Draft {
 
 impl Default for Draft {
     fn default() -> Self {
-        Self {
-            always: NONE,
-            tails: BTreeMap::new(),
-            fancies: BTreeMap::new(),
-        }
+        Self { always: NONE, tails: BTreeMap::new(), fancies: BTreeMap::new() }
     }
 }
 
@@ -175,10 +171,8 @@ impl Builder {
             return Ok(());
         }
         // positions in errors are those of the path
-        let pattern = Pattern::parse(&format!("^{text}")).map_err(|error| pattern::Error {
-            at: error.at.saturating_sub(1),
-            ..error
-        })?;
+        let pattern = Pattern::parse(&format!("^{text}"))
+            .map_err(|error| pattern::Error { at: error.at.saturating_sub(1), ..error })?;
         if !pattern.node.is_regular() {
             return self.add_fancy(location, &pattern);
         }
@@ -247,25 +241,22 @@ impl Draft {
         let always = self.always;
         let in_order = |by_rest: BTreeMap<u32, u32>| {
             let reachable = by_rest.into_iter().map(|(rest, location)| (location, rest));
-            let mut list: Vec<(u32, u32)> = reachable.filter(|(location, _)| *location < always).collect();
+            let mut list: Vec<(u32, u32)> =
+                reachable.filter(|(location, _)| *location < always).collect();
             list.sort_unstable();
             list
         };
         let mut tails = in_order(self.tails);
         let mut set = None;
         if tails.len() > MOST_TAILS {
-            let patterns: Vec<_> = tails.iter().map(|&(location, tail)| (location, &nodes[tail as usize])).collect();
+            let patterns: Vec<_> =
+                tails.iter().map(|&(location, tail)| (location, &nodes[tail as usize])).collect();
             if let Some(built) = PatternSet::new(&patterns) {
                 set = Some(sets.len() as u32);
                 sets.push(built);
                 tails.clear();
             }
         }
-        Entry {
-            always,
-            tails: tails.into(),
-            fancies: in_order(self.fancies).into(),
-            set,
-        }
+        Entry { always, tails: tails.into(), fancies: in_order(self.fancies).into(), set }
     }
 }

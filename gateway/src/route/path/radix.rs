@@ -87,7 +87,13 @@ type Work = (usize, std::ops::Range<usize>, usize);
 
 impl Builder<'_> {
     /// Makes the children of a node whose texts are those of `range`, which agree in their first `depth` bytes.
-    fn expand(&mut self, node: usize, mut range: std::ops::Range<usize>, depth: usize, queue: &mut Vec<Work>) {
+    fn expand(
+        &mut self,
+        node: usize,
+        mut range: std::ops::Range<usize>,
+        depth: usize,
+        queue: &mut Vec<Work>,
+    ) {
         let texts = self.texts;
         if let Some((text, value)) = texts[range.clone()].first()
             && text.len() == depth
@@ -98,7 +104,8 @@ impl Builder<'_> {
         self.nodes[node].children_start = self.nodes.len() as u32;
         while !range.is_empty() {
             let first = &texts[range.start].0;
-            let group = texts[range.clone()].partition_point(|(text, _)| text[depth] <= first[depth]);
+            let group =
+                texts[range.clone()].partition_point(|(text, _)| text[depth] <= first[depth]);
             let end = range.start + group;
             let last = &texts[end - 1].0;
             // ascending order: what the first and the last agree in, all agree in

@@ -4,6 +4,8 @@
 //! a nondeterministic automaton is made, which `regex-automata` turns into a deterministic one while it runs. A
 //! search reads the path once, whatever the number of patterns.
 
+#![expect(clippy::result_large_err, reason = "the builder's own error, on no hot path")]
+
 use std::{
     collections::HashMap,
     panic::{RefUnwindSafe, UnwindSafe},
@@ -13,7 +15,7 @@ use regex_automata::{
     Anchored, Input, MatchKind,
     hybrid::{
         LazyStateID,
-        dfa::{Cache, Config, DFA, Builder as DfaBuilder},
+        dfa::{Builder as DfaBuilder, Cache, Config, DFA},
     },
     nfa::thompson::{BuildError, Builder, NFA, Transition},
     util::{look, pool::Pool, primitives::StateID},
@@ -63,15 +65,17 @@ impl PatternSet {
 
     /// The lowest location below `limit` whose pattern matches the subject at a position. If the search is too
     /// expensive the lowest location of the set stands in the error.
-    pub fn find(&self, subject: &[u8], at: usize, limit: u32) -> Result<Option<u32>, (Exhausted, u32)> {
+    pub fn find(
+        &self,
+        subject: &[u8],
+        at: usize,
+        limit: u32,
+    ) -> Result<Option<u32>, (Exhausted, u32)> {
         if self.first >= limit {
             return Ok(None);
         }
         let mut cache = self.caches.get();
-        let mut search = Search {
-            set: self,
-            best: limit,
-        };
+        let mut search = Search { set: self, best: limit };
         search.run(&mut cache, subject, at).map_err(|exhausted| (exhausted, self.first))?;
         Ok((search.best < limit).then_some(search.best))
     }
@@ -237,9 +241,12 @@ fn add(builder: &mut Builder, node: &Node, next: StateID) -> Result<StateID, Bui
                 Look::EndOrLastNewline | Look::StartOfLine | Look::EndOfLine => look::Look::EndLF,
             },
         ),
-        Node::Concat(nodes) => nodes.iter().rev().try_fold(next, |next, node| add(builder, node, next)),
+        Node::Concat(nodes) => {
+            nodes.iter().rev().try_fold(next, |next, node| add(builder, node, next))
+        }
         Node::Alternate(nodes) => {
-            let starts = nodes.iter().map(|node| add(builder, node, next)).collect::<Result<_, _>>()?;
+            let starts =
+                nodes.iter().map(|node| add(builder, node, next)).collect::<Result<_, _>>()?;
             builder.add_union(starts)
         }
         Node::Repeat(repeat) => add_repeat(builder, repeat, next),
@@ -248,7 +255,11 @@ fn add(builder: &mut Builder, node: &Node, next: StateID) -> Result<StateID, Bui
     }
 }
 
-fn add_repeat(builder: &mut Builder, repeat: &Repeat, next: StateID) -> Result<StateID, BuildError> {
+fn add_repeat(
+    builder: &mut Builder,
+    repeat: &Repeat,
+    next: StateID,
+) -> Result<StateID, BuildError> {
     let mut start = match repeat.max {
         None => {
             let turn = builder.add_union(Vec::new())?;

@@ -17,13 +17,16 @@ pub(super) enum Tail {
     ByteOrEnd(ByteSet),
     /// The end: `$`.
     End,
-    /// Anything else. The engine is built when it is first needed: most tables have many that never are.
-    Engine {
-        node: Node,
-        /// What its first byte can be; all if it can match the empty text.
-        first: ByteSet,
-        matcher: OnceLock<Option<Matcher>>,
-    },
+    /// Anything else.
+    Engine(Box<Engine>),
+}
+
+/// A rest and its engine, which is built when it is first needed: most tables have many that never are.
+pub(super) struct Engine {
+    node: Node,
+    /// What its first byte can be; all if it can match the empty text.
+    first: ByteSet,
+    matcher: OnceLock<Option<Matcher>>,
 }
 
 impl Tail {
@@ -33,19 +36,12 @@ impl Tail {
             Node::Look(Look::EndOrLastNewline) => Self::End,
             Node::Alternate(nodes) => match nodes.as_slice() {
                 [Node::Set(set), Node::Look(Look::EndOrLastNewline)]
-                | [Node::Look(Look::EndOrLastNewline), Node::Set(set)] => Self::ByteOrEnd(subject_set(*set)),
-                _ => Self::engine(node),
+                | [Node::Look(Look::EndOrLastNewline), Node::Set(set)] => {
+                    Self::ByteOrEnd(subject_set(*set))
+                }
+                _ => Self::Engine(Box::new(Engine::new(node))),
             },
-            _ => Self::engine(node),
-        }
-    }
-
-    fn engine(node: Node) -> Self {
-        let (first, empty) = first_bytes(&node);
-        Self::Engine {
-            first: if empty { ByteSet::ALL } else { subject_set(first) },
-            node,
-            matcher: OnceLock::new(),
+            _ => Self::Engine(Box::new(Engine::new(node))),
         }
     }
 
@@ -54,17 +50,31 @@ impl Tail {
         let next = subject.get(at).copied();
         Ok(match self {
             Self::Byte(set) => next.is_some_and(|byte| set.contains(byte)),
-            Self::ByteOrEnd(set) => next.is_none_or(|byte| set.contains(byte) || byte == LAST_NEWLINE),
+            Self::ByteOrEnd(set) => {
+                next.is_none_or(|byte| set.contains(byte) || byte == LAST_NEWLINE)
+            }
             Self::End => next.is_none_or(|byte| byte == LAST_NEWLINE),
-            Self::Engine { node, first, matcher } => {
-                if next.is_some_and(|byte| !first.contains(byte)) {
-                    return Ok(false);
-                }
-                let matcher = matcher.get_or_init(|| Matcher::new(node));
-                // the size of patterns is limited, so there is an engine
-                return matcher.as_ref().ok_or(Exhausted)?.matches_at(subject, at);
+            Self::Engine(engine) => {
+                return engine.matches_at(subject, at, next);
             }
         })
+    }
+}
+
+impl Engine {
+    fn new(node: Node) -> Self {
+        let (first, empty) = first_bytes(&node);
+        let first = if empty { ByteSet::ALL } else { subject_set(first) };
+        Self { first, node, matcher: OnceLock::new() }
+    }
+
+    fn matches_at(&self, subject: &[u8], at: usize, next: Option<u8>) -> Result<bool, Exhausted> {
+        if next.is_some_and(|byte| !self.first.contains(byte)) {
+            return Ok(false);
+        }
+        let matcher = self.matcher.get_or_init(|| Matcher::new(&self.node));
+        // the size of patterns is limited, so there is an engine
+        matcher.as_ref().ok_or(Exhausted)?.matches_at(subject, at)
     }
 }
 
@@ -83,9 +93,10 @@ fn first_bytes(node: &Node) -> (ByteSet, bool) {
             }
             (first, true)
         }
-        Node::Alternate(nodes) => nodes.iter().map(first_bytes).fold((ByteSet::EMPTY, false), |a, b| {
-            (a.0.union(b.0), a.1 || b.1)
-        }),
+        Node::Alternate(nodes) => nodes
+            .iter()
+            .map(first_bytes)
+            .fold((ByteSet::EMPTY, false), |a, b| (a.0.union(b.0), a.1 || b.1)),
         Node::Repeat(Repeat { min, node, .. }) => {
             let (bytes, empty) = first_bytes(node);
             (bytes, empty || *min == 0)

@@ -6,7 +6,8 @@ mod patterns;
 use std::sync::Arc;
 
 use headgate_config::{
-    Action, Host, HostPattern, HttpsRedirect, Location, Origin, PathMatch, PathMode, ProxySettings, Redirect,
+    Action, Host, HostPattern, HttpsRedirect, Location, Origin, PathMatch, PathMode, ProxySettings,
+    Redirect,
 };
 
 use super::{Found, PathTable};
@@ -54,7 +55,8 @@ fn plain(paths: &[&str]) -> PathTable {
 
 /// A regular-expression host.
 fn patterns<T: AsRef<str>>(paths: &[T]) -> PathTable {
-    let locations = paths.iter().map(|path| location(PathMatch::Pattern(path.as_ref().to_owned()), false));
+    let locations =
+        paths.iter().map(|path| location(PathMatch::Pattern(path.as_ref().to_owned()), false));
     PathTable::compile(&host(PathMode::Pattern, locations.collect()))
 }
 

@@ -103,8 +103,6 @@ impl ByteSet {
 impl fmt::Debug for ByteSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let runs = self.ranges();
-        f.debug_list()
-            .entries(runs.iter().map(|(a, b)| (char::from(*a), char::from(*b))))
-            .finish()
+        f.debug_list().entries(runs.iter().map(|(a, b)| (char::from(*a), char::from(*b)))).finish()
     }
 }

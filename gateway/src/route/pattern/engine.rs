@@ -1,6 +1,9 @@
 //! Linear-time engines for one regular pattern. They search [`subject`](super::hir::subject)s.
 
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::{
+    panic::{RefUnwindSafe, UnwindSafe},
+    sync::Arc,
+};
 
 use regex_automata::{
     Anchored, Input,
@@ -39,12 +42,14 @@ type CachePool<T> = Pool<T, Box<dyn Fn() -> T + Send + Sync + UnwindSafe + RefUn
 pub(crate) struct Matcher(Engine);
 
 enum Engine {
-    OnePass(onepass::DFA),
-    Lazy {
-        dfa: lazy::DFA,
-        caches: CachePool<lazy::Cache>,
-        fallback: PikeVM,
-    },
+    OnePass(Box<onepass::DFA>),
+    Lazy(Box<Lazy>),
+}
+
+struct Lazy {
+    dfa: lazy::DFA,
+    caches: CachePool<lazy::Cache>,
+    fallback: PikeVM,
 }
 
 impl Matcher {
@@ -52,7 +57,7 @@ impl Matcher {
     pub fn new(node: &Node) -> Option<Self> {
         let nfa = nfa(node, WhichCaptures::None)?;
         if let Some(dfa) = one_pass(&nfa) {
-            return Some(Self(Engine::OnePass(dfa)));
+            return Some(Self(Engine::OnePass(Box::new(dfa))));
         }
         let config = lazy::Config::new()
             .cache_capacity(LAZY_CACHE_BYTES)
@@ -63,7 +68,7 @@ impl Matcher {
         let fallback = PikeVM::new_from_nfa(nfa).ok()?;
         let for_caches = dfa.clone();
         let caches = Pool::new(Box::new(move || for_caches.create_cache()) as _);
-        Some(Self(Engine::Lazy { dfa, caches, fallback }))
+        Some(Self(Engine::Lazy(Box::new(Lazy { dfa, caches, fallback }))))
     }
 
     /// Whether the pattern matches the subject at this very position.
@@ -74,10 +79,11 @@ impl Matcher {
                 let found = dfa.try_search_slots(&mut dfa.create_cache(), &input, &mut []);
                 Ok(found.map_err(|_| Exhausted)?.is_some())
             }
-            Engine::Lazy { dfa, caches, fallback } => {
-                if let Ok(found) = dfa.try_search_fwd(&mut caches.get(), &input) {
+            Engine::Lazy(lazy) => {
+                if let Ok(found) = lazy.dfa.try_search_fwd(&mut lazy.caches.get(), &input) {
                     return Ok(found.is_some());
                 }
+                let fallback = &lazy.fallback;
                 within_budget(fallback.get_nfa(), subject.len() - at)?;
                 Ok(fallback.is_match(&mut fallback.create_cache(), input))
             }
@@ -87,7 +93,7 @@ impl Matcher {
 
 /// Finds the leftmost match of a pattern and its groups.
 pub(crate) struct Finder {
-    one_pass: Option<onepass::DFA>,
+    one_pass: Option<Arc<onepass::DFA>>,
     backtracker: BoundedBacktracker,
     caches: CachePool<Caches>,
 }
@@ -101,11 +107,11 @@ impl Finder {
     /// Builds the engines of a regular node; `None` if a limit of the engines is hit.
     pub fn new(node: &Node) -> Option<Self> {
         let nfa = nfa(node, WhichCaptures::All)?;
-        let one_pass = one_pass(&nfa);
+        let one_pass = one_pass(&nfa).map(Arc::new);
         let backtracker = BoundedBacktracker::new_from_nfa(nfa).ok()?;
         let engines = (one_pass.clone(), backtracker.clone());
         let caches = Pool::new(Box::new(move || Caches {
-            one_pass: engines.0.as_ref().map(onepass::DFA::create_cache),
+            one_pass: engines.0.as_deref().map(onepass::DFA::create_cache),
             backtracker: engines.1.create_cache(),
         }) as _);
         Some(Self { one_pass, backtracker, caches })

@@ -16,6 +16,9 @@ const BACKTRACKS: usize = 50_000;
 /// Instructions of a compiled pattern.
 const LARGEST_PROGRAM: usize = 50_000;
 
+/// Start and end of the groups of a match.
+type Groups = Vec<Option<(usize, usize)>>;
+
 /// A backtracking program.
 pub(crate) struct Fancy(fancy_regex::Regex);
 
@@ -31,10 +34,7 @@ impl Fancy {
             .max_prog_size(LARGEST_PROGRAM)
             .build()
             .map(Self)
-            .map_err(|_| Error {
-                at: 0,
-                reason: "pattern that is not supported",
-            })
+            .map_err(|_| Error { at: 0, reason: "pattern that is not supported" })
     }
 
     /// Whether the pattern matches the path at this very position.
@@ -47,11 +47,12 @@ impl Fancy {
     }
 
     /// Start and end of the groups of the leftmost match, in the order of their numbers; the first is the whole.
-    pub fn find(&self, path: &[u8]) -> Result<Option<Vec<Option<(usize, usize)>>>, Exhausted> {
+    pub fn find(&self, path: &[u8]) -> Result<Option<Groups>, Exhausted> {
         guard(|| {
             let found = self.0.captures(path)?;
             Ok(found.map(|groups| {
-                let spans = groups.iter().map(|group| group.map(|group| (group.start(), group.end())));
+                let spans =
+                    groups.iter().map(|group| group.map(|group| (group.start(), group.end())));
                 spans.collect()
             }))
         })

@@ -55,11 +55,9 @@ pub(crate) fn lower(node: &Node) -> Hir {
             greedy: *kind != Kind::Lazy,
             sub: Box::new(lower(node)),
         }),
-        Node::Capture(index, node) => Hir::capture(hir::Capture {
-            index: *index,
-            name: None,
-            sub: Box::new(lower(node)),
-        }),
+        Node::Capture(index, node) => {
+            Hir::capture(hir::Capture { index: *index, name: None, sub: Box::new(lower(node)) })
+        }
         Node::Empty
         | Node::Atomic(_)
         | Node::Around(_)

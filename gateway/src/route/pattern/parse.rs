@@ -20,10 +20,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Pattern, Error> {
         text,
         at: 0,
         quoted: false,
-        flags: Flags {
-            fold: true,
-            ..Flags::default()
-        },
+        flags: Flags { fold: true, ..Flags::default() },
         depth: 0,
         arounds: 0,
         groups: 0,
@@ -33,11 +30,8 @@ pub(super) fn parse(text: &[u8]) -> Result<Pattern, Error> {
     if parser.at < text.len() {
         return Err(parser.error("unmatched closing parenthesis"));
     }
-    let pattern = Pattern {
-        node: Node::alternate(branches),
-        groups: parser.groups,
-        names: parser.names,
-    };
+    let pattern =
+        Pattern { node: Node::alternate(branches), groups: parser.groups, names: parser.names };
     let mut dangling = false;
     pattern.node.references(&mut |group| {
         dangling |= match group {
@@ -200,7 +194,9 @@ impl Parser<'_> {
             b'(' => self.group(),
             b'[' => Ok((Node::Set(self.class()?), true)),
             b'*' | b'+' | b'?' => Err(self.error("quantifier without anything to repeat")),
-            b'{' if self.counts()?.is_some() => Err(self.error("quantifier without anything to repeat")),
+            b'{' if self.counts()?.is_some() => {
+                Err(self.error("quantifier without anything to repeat"))
+            }
             b'^' | b'$' => {
                 self.at += 1;
                 let look = match (byte, self.flags.lines) {
@@ -277,12 +273,7 @@ impl Parser<'_> {
                 kind,
                 node: Box::new(Node::Around(around)),
             }),
-            (node, min, max) => Node::Repeat(Repeat {
-                min,
-                max,
-                kind,
-                node: Box::new(node),
-            }),
+            (node, min, max) => Node::Repeat(Repeat { min, max, kind, node: Box::new(node) }),
         })
     }
 
@@ -311,7 +302,9 @@ impl Parser<'_> {
         let digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
         let numbers = match second {
             None => !first.is_empty() && digits(first),
-            Some(second) => digits(first) && digits(second) && !(first.is_empty() && second.is_empty()),
+            Some(second) => {
+                digits(first) && digits(second) && !(first.is_empty() && second.is_empty())
+            }
         };
         if !numbers {
             return Ok(None);

@@ -41,18 +41,12 @@ fn split_branch(branch: Node) -> Split {
         if !items.is_empty() {
             items.insert(0, Node::skip_anything());
         }
-        return Split {
-            texts: vec![Vec::new()],
-            rest: Node::concat(items),
-        };
+        return Split { texts: vec![Vec::new()], rest: Node::concat(items) };
     }
     let mut texts = vec![Vec::new()];
     let literal = items.iter().take_while(|item| write_out(&mut texts, item)).count();
     items.drain(..literal);
-    Split {
-        texts,
-        rest: Node::concat(items),
-    }
+    Split { texts, rest: Node::concat(items) }
 }
 
 /// The literal text that a whole pattern begins with, and the rest of it, for patterns that are not regular.
@@ -143,7 +137,8 @@ fn folded_members(set: &ByteSet) -> Option<Vec<u8>> {
         return None;
     }
     let members: Vec<u8> = set.iter().filter(|byte| !byte.is_ascii_uppercase()).collect();
-    (members.len() <= MOST_BYTES as usize && members.iter().all(|&byte| is_plain(byte))).then_some(members)
+    (members.len() <= MOST_BYTES as usize && members.iter().all(|&byte| is_plain(byte)))
+        .then_some(members)
 }
 
 fn literal_byte(node: &Node) -> Option<u8> {
@@ -188,7 +183,8 @@ mod tests {
 
     #[test]
     fn a_tail_that_matches_anyway_is_dropped() {
-        for pattern in ["/foo", "/foo(.*)", "/foo(/.*)?", "/foo/?(.*)", "/foo(?:/(.*))?", "/foo()"] {
+        for pattern in ["/foo", "/foo(.*)", "/foo(/.*)?", "/foo/?(.*)", "/foo(?:/(.*))?", "/foo()"]
+        {
             check(pattern, &["/foo"], "");
         }
         check("/foo/(.+)", &["/foo/"], ".");

@@ -137,7 +137,10 @@ impl Node {
         let here = match self {
             Self::Look(look) => !matches!(look, Look::StartOfLine | Look::EndOfLine),
             Self::Repeat(repeat) => repeat.kind != Kind::Possessive,
-            Self::Atomic(_) | Self::Around(_) | Self::Reference { .. } | Self::Conditional { .. } => false,
+            Self::Atomic(_)
+            | Self::Around(_)
+            | Self::Reference { .. }
+            | Self::Conditional { .. } => false,
             _ => true,
         };
         here && self.children().iter().all(Self::is_regular)
@@ -193,7 +196,10 @@ impl Node {
             Self::Repeat(repeat) => {
                 let (min, max) = repeat.node.lengths();
                 let times = |count: u32, length: usize| length.saturating_mul(count as usize);
-                (times(repeat.min, min), max.zip(repeat.max).map(|(length, count)| times(count, length)))
+                (
+                    times(repeat.min, min),
+                    max.zip(repeat.max).map(|(length, count)| times(count, length)),
+                )
             }
         }
     }

@@ -12,10 +12,15 @@ pub fn escape_path(path: &[u8]) -> Cow<'_, [u8]> {
         Some(first) => {
             let mut out = Vec::with_capacity(path.len() + 16);
             out.extend_from_slice(&path[..first]);
-            append(&mut out, &path[first..], &URI);
+            append_path(&mut out, &path[first..]);
             Cow::Owned(out)
         }
     }
+}
+
+/// Appends what [`escape_path`] makes of a text.
+pub(super) fn append_path(out: &mut Vec<u8>, text: &[u8]) {
+    append(out, text, &URI);
 }
 
 /// Appends a capture that is put into a redirecting rewrite: like [`escape_path`], and also `& + ;`.
@@ -34,7 +39,9 @@ pub(super) fn tidy_redirect(text: &[u8]) -> Vec<u8> {
                 out.push(b'?');
                 break;
             }
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            (b'%', [high, low, after @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
                 rest = after;
                 let value = |digit: &u8| char::from(*digit).to_digit(16).unwrap_or(0) as u8;
                 match value(high) << 4 | value(low) {
@@ -93,7 +100,10 @@ mod tests {
 
     #[test]
     fn special_bytes_are_written_with_upper_case_digits() {
-        assert_eq!(&*escape_path("/a b\"#%<>?\\^`{|}é\n\x7f".as_bytes()), b"/a%20b%22%23%25%3C%3E%3F%5C%5E%60%7B%7C%7D%C3%A9%0A%7F");
+        assert_eq!(
+            &*escape_path("/a b\"#%<>?\\^`{|}é\n\x7f".as_bytes()),
+            b"/a%20b%22%23%25%3C%3E%3F%5C%5E%60%7B%7C%7D%C3%A9%0A%7F"
+        );
     }
 
     #[test]

@@ -107,7 +107,8 @@ fn a_fragment_ends_the_path_and_hides_what_looks_like_a_query() {
 
 #[test]
 fn escapes_and_plus_signs_of_the_path_are_noted() {
-    let quoted = |target: &'static str| normalise(target.as_bytes()).expect("a good target").quoted();
+    let quoted =
+        |target: &'static str| normalise(target.as_bytes()).expect("a good target").quoted();
     assert!(quoted("/a%20b") && quoted("/a+b") && quoted("/a+b//c") && quoted("//c+"));
     assert!(!quoted("/a?b+%20") && !quoted("//a#+") && !quoted("/a"));
 }
@@ -132,7 +133,14 @@ fn absolute_targets_are_taken_apart() {
 
 #[test]
 fn absolute_targets_without_a_proper_host_are_refused() {
-    for target in ["http:///x", "http://a_b/x", "http://u@b.test/", "http://b.test:x/", "http://[::1/", "http://é/"] {
+    for target in [
+        "http:///x",
+        "http://a_b/x",
+        "http://u@b.test/",
+        "http://b.test:x/",
+        "http://[::1/",
+        "http://é/",
+    ] {
         assert_eq!(split_absolute(target.as_bytes()), Err(TargetError::BadAuthority), "{target}");
     }
 }

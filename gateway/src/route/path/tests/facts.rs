@@ -31,7 +31,8 @@ fn a_prefix_is_matched_by_segment_and_with_case() {
 
 #[test]
 fn the_form_without_the_last_slash_is_redirected() {
-    let table = plain(&["/", "/foo/+", "=/exact/+", "/both/+", "=/both/+", "/denied/", "/bar/+", "=/bar"]);
+    let table =
+        plain(&["/", "/foo/+", "=/exact/+", "/both/+", "=/both/+", "/denied/", "/bar/+", "=/bar"]);
     check(
         &table,
         &[
@@ -68,12 +69,18 @@ fn the_longest_prefix_wins_whatever_the_order() {
 #[test]
 fn exact_is_exact() {
     let table = plain(&["=/foo", "=/"]);
-    check(&table, &[("/foo", Location(0)), ("/foo/", Nothing), ("/", Location(1)), ("/x", Nothing)]);
+    check(
+        &table,
+        &[("/foo", Location(0)), ("/foo/", Nothing), ("/", Location(1)), ("/x", Nothing)],
+    );
 }
 
 #[test]
 fn of_equal_locations_the_first_wins() {
-    check(&plain(&["/foo/", "/foo/", "=/x", "=/x"]), &[("/foo/", Location(0)), ("/x", Location(2))]);
+    check(
+        &plain(&["/foo/", "/foo/", "=/x", "=/x"]),
+        &[("/foo/", Location(0)), ("/x", Location(2))],
+    );
 }
 
 #[test]
@@ -102,7 +109,10 @@ fn beside_patterns_exact_paths_come_first_and_prefixes_last() {
     ];
     let locations = paths.into_iter().map(|path| location(path, false)).collect();
     let table = PathTable::compile(&host(PathMode::Pattern, locations));
-    check(&table, &[("/a", Location(1)), ("/ab", Location(0)), ("/healthzz", Location(2)), ("/b", Nothing)]);
+    check(
+        &table,
+        &[("/a", Location(1)), ("/ab", Location(0)), ("/healthzz", Location(2)), ("/b", Nothing)],
+    );
 }
 
 #[test]
@@ -126,9 +136,16 @@ fn the_first_pattern_wins_however_much_it_matches() {
     let table = patterns(&["/foo/bar/[A-Z0-9]{3}", "/foo/bar/bar", "/foo"]);
     check(
         &table,
-        &[("/foo/bar/bar", Location(0)), ("/foo/bar/b-z", Location(2)), ("/foo/bar/b", Location(2))],
+        &[
+            ("/foo/bar/bar", Location(0)),
+            ("/foo/bar/b-z", Location(2)),
+            ("/foo/bar/b", Location(2)),
+        ],
     );
-    check(&patterns(&["/abc", "/a.c", "/.bc"]), &[("/abc", Location(0)), ("/axc", Location(1)), ("/xbc", Location(2))]);
+    check(
+        &patterns(&["/abc", "/a.c", "/.bc"]),
+        &[("/abc", Location(0)), ("/axc", Location(1)), ("/xbc", Location(2))],
+    );
     check(&patterns(&["/", "/foo", "/foo(/|$)", "^/foo"]), &[("/foo", Location(0))]);
 }
 
@@ -185,7 +202,10 @@ fn a_bad_pattern_is_left_out_and_reported() {
     check(&table, &[("/a", Location(1)), ("/b", Nothing)]);
     let reported: Vec<_> = table.errors().iter().map(|error| error.location).collect();
     assert_eq!(reported, [0, 2, 3]);
-    assert_eq!(table.errors()[0].to_string(), "pattern of location 0: group without an end at byte 3");
+    assert_eq!(
+        table.errors()[0].to_string(),
+        "pattern of location 0: group without an end at byte 3"
+    );
 }
 
 #[test]
@@ -229,7 +249,9 @@ fn reference(locations: &[(bool, String, bool)], path: &str) -> Found {
     }
     let fits = |(exact, text, _): &&(bool, String, bool)| !exact && path.starts_with(text.as_str());
     let longest = locations.iter().filter(fits).map(|(_, text, _)| text.len()).max();
-    let index = find(&|(exact, text, _)| !exact && path.starts_with(text.as_str()) && Some(text.len()) == longest);
+    let index = find(&|(exact, text, _)| {
+        !exact && path.starts_with(text.as_str()) && Some(text.len()) == longest
+    });
     index.map_or(Nothing, Location)
 }
 

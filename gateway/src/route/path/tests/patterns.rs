@@ -12,14 +12,33 @@ use crate::route::pattern::tests::{cases, generate};
 /// A pattern, and what in it differs from its neighbours' is a number.
 fn families() -> impl Strategy<Value = String> {
     let shape = prop::sample::select(vec![
-        "/v[0-9]+/s#(/|$)(.*)", "/s#(/|$)(.*)", "/s#", "/[^/]+/s#$", "/.*\\.s#$", "/(a|b)/s#/?(.*)", "/S#/\\d+", "/s#.*", "/x|/s#",
-        "/s#\\b", "/(?!s#)s", "/[a-c]+/#", "/#(?=/)", "/v[12]/s#", "/s#/[^/]+/x", "/(.*)s#", "/\\w+#", "/s{0}#+", "/.#\\n?$",
+        "/v[0-9]+/s#(/|$)(.*)",
+        "/s#(/|$)(.*)",
+        "/s#",
+        "/[^/]+/s#$",
+        "/.*\\.s#$",
+        "/(a|b)/s#/?(.*)",
+        "/S#/\\d+",
+        "/s#.*",
+        "/x|/s#",
+        "/s#\\b",
+        "/(?!s#)s",
+        "/[a-c]+/#",
+        "/#(?=/)",
+        "/v[12]/s#",
+        "/s#/[^/]+/x",
+        "/(.*)s#",
+        "/\\w+#",
+        "/s{0}#+",
+        "/.#\\n?$",
     ]);
     (shape, 0..12_u8).prop_map(|(shape, number)| shape.replace('#', &number.to_string()))
 }
 
 fn family_path() -> impl Strategy<Value = String> {
-    let piece = prop::sample::select(vec!["v1", "s1", "s", "S11", "3", "/", "/", "x", "a", "b", ".s2", "\n", "-", "10"]);
+    let piece = prop::sample::select(vec![
+        "v1", "s1", "s", "S11", "3", "/", "/", "x", "a", "b", ".s2", "\n", "-", "10",
+    ]);
     prop::collection::vec(piece, 0..8).prop_map(|pieces| format!("/{}", pieces.concat()))
 }
 

@@ -101,7 +101,9 @@ impl Parser<'_> {
                     self.at += 1;
                     Ok(None)
                 }
-                b'[' if matches!(self.rest(), [_, b':' | b'.' | b'=', ..]) => self.posix().map(Some),
+                b'[' if matches!(self.rest(), [_, b':' | b'.' | b'=', ..]) => {
+                    self.posix().map(Some)
+                }
                 b'\\' => self.class_escape().map(Some),
                 _ => {
                     self.at += 1;

@@ -128,10 +128,7 @@ impl Parser<'_> {
     }
 
     fn numbered(&self, number: u32) -> Node {
-        Node::Reference {
-            group: Group::Number(number),
-            fold: self.flags.fold,
-        }
+        Node::Reference { group: Group::Number(number), fold: self.flags.fold }
     }
 
     /// What follows `\g` or `\k`.
@@ -159,10 +156,7 @@ impl Parser<'_> {
         if !self.skip(&[close]) {
             return Err(self.error("reference without an end"));
         }
-        Ok(Node::Reference {
-            group,
-            fold: self.flags.fold,
-        })
+        Ok(Node::Reference { group, fold: self.flags.fold })
     }
 
     fn skip_blanks_if(&mut self, yes: bool) {

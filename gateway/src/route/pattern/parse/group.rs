@@ -37,7 +37,9 @@ impl Parser<'_> {
             }
             b'(' => self.conditional(),
             b'|' => Err(self.error("branch reset groups are not supported")),
-            b'R' | b'0'..=b'9' | b'&' | b'P' | b'+' => Err(self.error("recursion is not supported")),
+            b'R' | b'0'..=b'9' | b'&' | b'P' | b'+' => {
+                Err(self.error("recursion is not supported"))
+            }
             b'-' if self.peek().is_some_and(|b| b.is_ascii_digit()) => {
                 Err(self.error("recursion is not supported"))
             }
@@ -168,11 +170,8 @@ impl Parser<'_> {
 
     /// A group name.
     pub(super) fn name(&mut self) -> Result<String, Error> {
-        let length = self
-            .rest()
-            .iter()
-            .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
-            .count();
+        let length =
+            self.rest().iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
         let name = &self.rest()[..length];
         if length > 128 || name.first().is_none_or(u8::is_ascii_digit) {
             return Err(self.error("group name expected"));

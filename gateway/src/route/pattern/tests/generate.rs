@@ -6,7 +6,22 @@ const WORDS: &[&str] = &["a", "b", "foo", "ab", "v1", "/", "/foo", "/a", "-", "X
 
 fn atom() -> impl Strategy<Value = String> {
     let fixed = prop::sample::select(vec![
-        ".", "[^/]", "[a-b]", "[^a]", "\\d", "\\w", "\\W", "\\s", "\\S", "[ab/]", "\\.", "/", "[[:alpha:]]", "\\n", "[^\\n]", "\\h",
+        ".",
+        "[^/]",
+        "[a-b]",
+        "[^a]",
+        "\\d",
+        "\\w",
+        "\\W",
+        "\\s",
+        "\\S",
+        "[ab/]",
+        "\\.",
+        "/",
+        "[[:alpha:]]",
+        "\\n",
+        "[^\\n]",
+        "\\h",
     ]);
     prop_oneof![
         3 => prop::sample::select(WORDS).prop_map(str::to_owned),
@@ -40,15 +55,69 @@ pub fn pattern() -> impl Strategy<Value = String> {
             1 => (around, inner).prop_map(|(open, body)| format!("{open}{body})")),
         ]
     });
-    (prop::bool::weighted(0.7), tree).prop_map(|(anchored, tree)| format!("{}{tree}", if anchored { "^/" } else { "" }))
+    (prop::bool::weighted(0.7), tree)
+        .prop_map(|(anchored, tree)| format!("{}{tree}", if anchored { "^/" } else { "" }))
 }
 
 /// Text in which every second character means something.
 pub fn noise() -> impl Strategy<Value = String> {
     let token = prop::sample::select(vec![
-        "a", "b", "/", "1", "2", ",", "{", "}", "{2}", "{1,}", "(", ")", "(?:", "(?=", "(?!", "(?i)", "(?-i:", "(?<n>", "[", "]", "[^", "-",
-        "*", "+", "?", "|", "^", "$", ".", "\\", "\\d", "\\w", "\\Q", "\\E", "\\x", "\\b", ":", "[:alpha:]", "\\1", "\\8", "\\07", "\\k<n>",
-        "\\g{1}", "#", "(?x)", " ", "\n", "é", "(?#", "(?U)", "\\K", "(?n)", "\\c", "\\N", "(?(1)", "\\h",
+        "a",
+        "b",
+        "/",
+        "1",
+        "2",
+        ",",
+        "{",
+        "}",
+        "{2}",
+        "{1,}",
+        "(",
+        ")",
+        "(?:",
+        "(?=",
+        "(?!",
+        "(?i)",
+        "(?-i:",
+        "(?<n>",
+        "[",
+        "]",
+        "[^",
+        "-",
+        "*",
+        "+",
+        "?",
+        "|",
+        "^",
+        "$",
+        ".",
+        "\\",
+        "\\d",
+        "\\w",
+        "\\Q",
+        "\\E",
+        "\\x",
+        "\\b",
+        ":",
+        "[:alpha:]",
+        "\\1",
+        "\\8",
+        "\\07",
+        "\\k<n>",
+        "\\g{1}",
+        "#",
+        "(?x)",
+        " ",
+        "\n",
+        "é",
+        "(?#",
+        "(?U)",
+        "\\K",
+        "(?n)",
+        "\\c",
+        "\\N",
+        "(?(1)",
+        "\\h",
     ]);
     prop::collection::vec(token, 0..9).prop_map(|tokens| tokens.concat())
 }
