@@ -3,7 +3,7 @@
 //! Every worker has listeners of its own on the same ports (`SO_REUSEPORT`); a connection stays with the worker that
 //! accepted it.
 
-mod chunk;
+pub(crate) mod chunk;
 pub mod conn;
 mod guard;
 mod head;

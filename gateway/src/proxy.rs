@@ -9,6 +9,7 @@ mod tunnel;
 
 use std::{convert::Infallible, rc::Rc, sync::Arc};
 
+use headgate_config::Origin;
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
@@ -42,6 +43,9 @@ pub async fn handle(
             let (inbound, body) = Inbound::split(request, head);
             match serve(&mut exchange, &inbound, body, &live).await {
                 Ok(answer) => answer,
+                Err(ProxyError::ClientGone) if exchange.connection.is_malformed() => {
+                    Answer::from(ProxyError::BadRequest)
+                }
                 Err(error) => Answer::from(error),
             }
         }
@@ -91,7 +95,8 @@ async fn serve(
     };
 
     let client = inbound.client(&exchange.connection, &live.settings.spec.forwarded);
-    let variables = variables(exchange, inbound, &client, &target, host_name.as_bytes());
+    let variables =
+        variables(exchange, inbound, &client, &target, host_name.as_bytes(), &location.spec.origin);
     let mut outbound = Outbound::new(inbound, &client, location.upstream_host(&variables));
     if let Some(rewrite) = &location.rewrite {
         let query = target.query().filter(|_| rewrite.keeps_query());
@@ -103,9 +108,9 @@ async fn serve(
                 return Ok(Answer::redirect(StatusCode::FOUND, url));
             }
             Ok(Rewritten::Path { path, prefix }) => {
-                outbound.uri = answer::with_query(path, query)
-                    .and_then(|uri| Uri::from_maybe_shared(bytes::Bytes::from_owner(uri)).ok())
-                    .ok_or(ProxyError::EmptyRewrite)?;
+                let uri = answer::with_query(path, query)
+                    .and_then(|uri| Uri::from_maybe_shared(bytes::Bytes::from_owner(uri)).ok());
+                outbound.uri = Some(uri.ok_or(ProxyError::EmptyRewrite)?);
                 outbound.prefix = prefix.and_then(|prefix| HeaderValue::from_bytes(&prefix).ok());
             }
         }
@@ -147,7 +152,8 @@ fn slash_redirect(
         host,
         port: exchange.connection.port.to_str().unwrap_or_default(),
         path: &path,
-        query: target.query(),
+        // A lone `?` is lost.
+        query: target.query().filter(|query| !query.is_empty()),
     };
     Answer::redirect(StatusCode::MOVED_PERMANENTLY, form.location(&location.spec))
 }
@@ -158,6 +164,7 @@ fn variables<'a>(
     client: &'a Client<'a>,
     target: &'a Target<'_>,
     host: &'a [u8],
+    origin: &'a Origin,
 ) -> Variables<'a> {
     Variables {
         method: &inbound.parts.method,
@@ -169,6 +176,7 @@ fn variables<'a>(
         target: inbound.raw_target(),
         path: target.path(),
         query: target.query().unwrap_or_default(),
+        origin,
         request_id: exchange.request_id().map_or(b"", HeaderValue::as_bytes),
     }
 }

@@ -32,6 +32,8 @@ pub struct Worker {
     pub metrics: Rc<WorkerMetrics>,
     /// The access log's buffer.
     pub log: WorkerLog,
+    /// Bytes of request bodies that are held in memory.
+    pub held_bodies: Rc<Cell<usize>>,
     /// Time limits of requests.
     pub deadlines: Rc<Deadlines>,
     /// Upgraded connections that are open.
@@ -59,6 +61,7 @@ impl Worker {
             upstreams: WorkerUpstreams::default(),
             metrics: Rc::new(metrics),
             log,
+            held_bodies: Rc::default(),
             deadlines: Rc::default(),
             tunnels: TaskTracker::new(),
         }

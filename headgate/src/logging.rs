@@ -1,15 +1,26 @@
 //! Messages of the program go to standard error; standard output belongs to the access log.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use tracing_subscriber::EnvFilter;
 
-/// Starts logging. `RUST_LOG` overrides `level`.
-pub fn start(level: LevelFilter) {
-    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+/// Messages of a gateway: everything of at least `level`.
+pub fn start(level: &str) {
+    start_with(level);
+}
+
+/// Messages of the demo: the application's services only speak up when something is wrong.
+pub fn start_demo() {
+    start_with("info,backends=warn");
+}
+
+/// Starts logging. `RUST_LOG` overrides `directives`.
+fn start_with(directives: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .init();
 }

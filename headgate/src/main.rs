@@ -18,10 +18,15 @@ fn main() -> anyhow::Result<()> {
     if cli.serve.version {
         return version();
     }
-    logging::start(cli.serve.verbosity());
     match cli.command {
-        None => serve::run(&cli.serve),
-        Some(Command::Demo(settings)) => demo::run(&settings),
+        None => {
+            logging::start(cli.serve.verbosity());
+            serve::run(&cli.serve)
+        }
+        Some(Command::Demo(settings)) => {
+            logging::start_demo();
+            demo::run(&settings)
+        }
         Some(Command::Version) => version(),
     }
 }

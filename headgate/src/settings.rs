@@ -11,7 +11,6 @@ use std::{
 use clap::{ArgAction, Args, Parser, Subcommand};
 use headgate_controller::{LabelSelector, NamespaceScope, NamespacedName, Options};
 use headgate_gateway::observe::metrics::{Instance, MetricsSettings};
-use tracing_subscriber::filter::LevelFilter;
 
 pub use self::inert::Inert;
 
@@ -146,8 +145,8 @@ pub struct Serve {
     #[arg(long, help_heading = "Configuration objects")]
     pub default_ssl_certificate: Option<NamespacedName>,
 
-    /// Count requests under /metrics
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set, help_heading = "Metrics")]
+    /// Count requests and connections; without it /metrics only tells about the process
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Metrics")]
     pub enable_metrics: bool,
     /// Label requests with their host
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set, help_heading = "Metrics")]
@@ -179,8 +178,8 @@ pub struct Serve {
 
 impl Serve {
     /// The level of messages.
-    pub fn verbosity(&self) -> LevelFilter {
-        if self.v > 0 { LevelFilter::DEBUG } else { LevelFilter::INFO }
+    pub fn verbosity(&self) -> &'static str {
+        if self.v > 0 { "debug" } else { "info" }
     }
 
     /// How long open requests get.

@@ -1,6 +1,6 @@
 //! The request body before it is sent: its limit, and reading it ahead (annotations §3.17).
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
@@ -15,13 +15,42 @@ use crate::{
 
 /// Bodies up to this size are read before the upstream is contacted: it never waits for a slow client, and the
 /// request can be sent again. Larger ones are passed on as they arrive.
-const READ_AHEAD: usize = 64 * 1024;
+const READ_AHEAD: usize = 1024 * 1024;
+/// What a worker holds of such bodies at most; beyond it they are passed on as they arrive, too.
+const HELD_LIMIT: usize = 64 * 1024 * 1024;
 
 /// A body that is ready to be sent.
 pub struct Prepared {
     kind: Kind,
     /// What `Content-Length` says, if the length is known.
     pub length: Option<u64>,
+    /// The memory that it takes.
+    _held: Option<Held>,
+}
+
+/// Memory that is counted until this ends.
+struct Held {
+    counter: Rc<Cell<usize>>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Counts `more` bytes, unless that would be too many.
+    fn grow(&mut self, more: usize) -> bool {
+        let total = self.counter.get() + more;
+        if total > HELD_LIMIT {
+            return false;
+        }
+        self.counter.set(total);
+        self.bytes += more;
+        true
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.counter.set(self.counter.get() - self.bytes);
+    }
 }
 
 enum Kind {
@@ -38,33 +67,37 @@ pub fn check_length(body: &Incoming, limit: Option<u64>) -> Result<(), ProxyErro
     }
 }
 
-/// Takes over the body of a request, reading ahead if `ahead`.
+/// Takes over the body of a request, reading ahead if `ahead`. `counter` counts what the worker holds.
 pub async fn prepare(
     headers: &HeaderMap,
     mut body: Incoming,
     limit: Option<u64>,
     ahead: bool,
+    counter: &Rc<Cell<usize>>,
 ) -> Result<Prepared, ProxyError> {
     if body.is_end_stream() {
         let length = headers.contains_key(header::CONTENT_LENGTH).then_some(0);
-        return Ok(Prepared { kind: Kind::Empty, length });
+        return Ok(Prepared { kind: Kind::Empty, length, _held: None });
     }
     let announced = body.size_hint().exact();
     let mut start = BytesMut::new();
+    let mut held = Held { counter: Rc::clone(counter), bytes: 0 };
     if ahead && announced.is_none_or(|length| length <= READ_AHEAD as u64) {
         loop {
             let Some(frame) = body.frame().await else {
                 let length = start.len() as u64;
-                return Ok(Prepared { kind: Kind::Full(start.freeze()), length: Some(length) });
+                let kind = Kind::Full(start.freeze());
+                return Ok(Prepared { kind, length: Some(length), _held: Some(held) });
             };
             let frame = frame.map_err(|_| ProxyError::ClientGone)?;
             // Trailers of a body that is sent with a length have no place; they are dropped, as the reference does.
             let Ok(data) = frame.into_data() else { continue };
+            let room = held.grow(data.len());
             start.extend_from_slice(&data);
             if limit.is_some_and(|limit| start.len() as u64 > limit) {
                 return Err(ProxyError::BodyTooLarge);
             }
-            if start.len() > READ_AHEAD {
+            if !room || start.len() > READ_AHEAD {
                 break;
             }
         }
@@ -72,7 +105,11 @@ pub async fn prepare(
     let progress = Rc::new(Progress::default());
     let allowance = limit.map(|limit| limit.saturating_sub(start.len() as u64));
     let streamed = Streamed::new(start.freeze(), body, allowance, Rc::clone(&progress));
-    Ok(Prepared { kind: Kind::Streamed(Some(streamed), progress), length: announced })
+    Ok(Prepared {
+        kind: Kind::Streamed(Some(streamed), progress),
+        length: announced,
+        _held: Some(held),
+    })
 }
 
 impl Prepared {

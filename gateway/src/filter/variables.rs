@@ -1,5 +1,6 @@
 //! Values of `$variables` in configured texts (annotations, appendix A).
 
+use headgate_config::Origin;
 use http::{HeaderMap, Method};
 
 /// What variables are taken from.
@@ -24,6 +25,8 @@ pub struct Variables<'a> {
     pub query: &'a [u8],
     /// Request id.
     pub request_id: &'a [u8],
+    /// What the location was made from.
+    pub origin: &'a Origin,
 }
 
 impl<'a> Variables<'a> {
@@ -41,6 +44,15 @@ impl<'a> Variables<'a> {
             "is_args" => b"?",
             "request_method" => self.method.as_str().as_bytes(),
             "req_id" | "request_id" => self.request_id,
+            "namespace" => {
+                self.origin.object.as_ref().map_or("", |object| &object.namespace).as_bytes()
+            }
+            "ingress_name" => {
+                self.origin.object.as_ref().map_or("", |object| &object.name).as_bytes()
+            }
+            "service_name" => self.origin.service.as_bytes(),
+            "service_port" => self.origin.port.as_bytes(),
+            "location_path" => self.origin.path.as_bytes(),
             _ => {
                 let header = name.strip_prefix("http_")?.replace('_', "-");
                 self.headers.get(header).map_or(&b""[..], |value| value.as_bytes())

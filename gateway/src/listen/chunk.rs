@@ -1,8 +1,8 @@
-//! Finds where a chunked body ends, as strictly as RFC 9112 §7.1 is written. No I/O.
+//! Finds where a chunked body ends, as strictly as RFC 9112 §7.1 is written, and where its data is. No I/O.
 
 /// State of the scan of one chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ChunkScan {
+pub(crate) enum ChunkScan {
     /// In the digits of a chunk size: the value so far and how many digits it has.
     Size(u64, u8),
     /// Behind the digits, up to the end of the line.
@@ -28,26 +28,38 @@ const MAX_TRAILERS: u32 = 16_384;
 
 /// The body violates the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BadChunk;
+pub(crate) struct BadChunk;
 
 impl ChunkScan {
     /// At the start of a body.
-    pub(super) const START: Self = Self::Size(0, 0);
+    pub(crate) const START: Self = Self::Size(0, 0);
 
     /// Consumes bytes up to the end of the body or of `bytes`; says how many.
-    pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<usize, BadChunk> {
+    pub(crate) fn advance(&mut self, bytes: &[u8]) -> Result<usize, BadChunk> {
         let mut at = 0;
         while at < bytes.len() && *self != Self::Done {
-            if let Self::Data(left) = *self {
-                let taken = left.min((bytes.len() - at) as u64);
-                at += taken as usize;
-                *self = if taken == left { Self::DataEnd(b'\r') } else { Self::Data(left - taken) };
-                continue;
-            }
+            at += self.advance_framing(&bytes[at..])?;
+            at += self.take_data(bytes.len() - at);
+        }
+        Ok(at)
+    }
+
+    /// Consumes framing up to data, to the end of the body or of `bytes`; says how many bytes.
+    pub(crate) fn advance_framing(&mut self, bytes: &[u8]) -> Result<usize, BadChunk> {
+        let mut at = 0;
+        while at < bytes.len() && !matches!(self, Self::Data(_) | Self::Done) {
             *self = self.step(bytes[at])?;
             at += 1;
         }
         Ok(at)
+    }
+
+    /// Consumes data, at most `available` bytes; says how many. Zero outside of data.
+    pub(crate) fn take_data(&mut self, available: usize) -> usize {
+        let Self::Data(left) = *self else { return 0 };
+        let taken = left.min(available as u64);
+        *self = if taken == left { Self::DataEnd(b'\r') } else { Self::Data(left - taken) };
+        taken as usize
     }
 
     fn step(self, byte: u8) -> Result<Self, BadChunk> {

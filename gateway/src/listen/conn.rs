@@ -34,6 +34,7 @@ pub struct Connection {
     active: AtomicU32,
     requests: AtomicU64,
     misdirected: AtomicBool,
+    malformed: AtomicBool,
     heads: Mutex<VecDeque<Head>>,
 }
 
@@ -87,6 +88,7 @@ impl Connection {
             active: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             misdirected: AtomicBool::new(false),
+            malformed: AtomicBool::new(false),
             heads: Mutex::new(VecDeque::new()),
         }
     }
@@ -157,6 +159,17 @@ impl Connection {
     /// Plain HTTP arrived at a TLS port: every request is refused.
     pub fn misdirect(&self) {
         self.misdirected.store(true, Relaxed);
+    }
+
+    /// The framing of a body is broken: what follows cannot be told apart.
+    pub fn set_malformed(&self) {
+        self.malformed.store(true, Relaxed);
+        self.linger();
+    }
+
+    /// Whether the framing of a body is broken.
+    pub fn is_malformed(&self) -> bool {
+        self.malformed.load(Relaxed)
     }
 
     /// Whether every request is refused.

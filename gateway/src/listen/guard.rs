@@ -85,21 +85,38 @@ impl<S> Guarded<S> {
 
     /// Checks what is held and not checked yet.
     fn scan_held(&mut self) {
-        let mut held = std::mem::take(&mut self.held);
-        let from = self.ready;
-        let (passed, refused) = self.scan(&mut held[from..], true);
-        self.ready = from + passed;
-        if refused {
-            held.truncate(self.ready);
-            held.extend_from_slice(STAND_IN);
-            self.ready = held.len();
+        loop {
+            let mut held = std::mem::take(&mut self.held);
+            let from = self.ready;
+            let (passed, then) = self.scan(&held[from..], true);
+            let at = from + passed;
+            self.ready = at;
+            let replaced = match then {
+                Then::Rest => false,
+                Then::Refused => {
+                    held.truncate(at);
+                    held.extend_from_slice(STAND_IN);
+                    self.ready = held.len();
+                    false
+                }
+                Then::Replaced { skip, head } => {
+                    let tail = held.split_off(at + skip);
+                    held.truncate(at);
+                    held.extend_from_slice(&head);
+                    self.ready = held.len();
+                    held.extend_from_slice(&tail);
+                    true
+                }
+            };
+            self.held = held;
+            if !replaced {
+                return;
+            }
         }
-        self.held = held;
     }
 
-    /// Follows the framing through `bytes`; says how many may be passed on, and whether a head was refused there.
-    /// What is left is the beginning of a head.
-    fn scan(&mut self, bytes: &mut [u8], held: bool) -> (usize, bool) {
+    /// Follows the framing through `bytes`; says how many may be passed on, and what comes after them.
+    fn scan(&mut self, bytes: &[u8], held: bool) -> (usize, Then) {
         let mut at = 0;
         while at < bytes.len() {
             match &mut self.framing {
@@ -118,7 +135,7 @@ impl<S> Guarded<S> {
                         Ok(taken) => at += taken,
                         Err(_) => {
                             self.framing = Framing::Broken;
-                            return (at, false);
+                            return (at, Then::Rest);
                         }
                     }
                     if *scan == ChunkScan::Done {
@@ -129,14 +146,17 @@ impl<S> Guarded<S> {
                     let searched = if held { std::mem::take(searched) } else { 0 };
                     match self.scan_head(&bytes[at..], searched) {
                         HeadScan::Passed(taken) => at += taken,
-                        HeadScan::Partial => return (at, false),
-                        HeadScan::Refused => return (at, true),
+                        HeadScan::Partial => return (at, Then::Rest),
+                        HeadScan::Replaced(skip, head) => {
+                            return (at, Then::Replaced { skip, head });
+                        }
+                        HeadScan::Refused => return (at, Then::Refused),
                     }
                 }
-                Framing::Broken | Framing::Refused => return (at, false),
+                Framing::Broken | Framing::Refused => return (at, Then::Rest),
             }
         }
-        (at, false)
+        (at, Then::Rest)
     }
 
     fn message_end(&mut self) {
@@ -175,18 +195,24 @@ impl<S> Guarded<S> {
         match head::check(text) {
             Err(status) => self.refuse(status),
             Ok(accepted) => {
-                self.connection.push_head(Head {
-                    length: end as u32,
-                    odd_names: accepted.odd_names,
-                    ..Head::default()
+                let mut head =
+                    Head { length: end as u32, odd_names: accepted.odd_names, ..Head::default() };
+                let repaired = accepted.repair.then(|| {
+                    let (text, target) = head::repair(text);
+                    head.raw_target = target.map(Into::into);
+                    text
                 });
+                self.connection.push_head(head);
                 self.connection.enter(Phase::Serving);
                 self.framing = match accepted.framing {
                     BodyFraming::Length(0) => Framing::Head { searched: 0 },
                     BodyFraming::Length(length) => Framing::Length(length),
                     BodyFraming::Chunked => Framing::Chunked(ChunkScan::START),
                 };
-                HeadScan::Passed(blank + end)
+                match repaired {
+                    Some(head) => HeadScan::Replaced(blank + end, head),
+                    None => HeadScan::Passed(blank + end),
+                }
             }
         }
     }
@@ -200,11 +226,23 @@ impl<S> Guarded<S> {
     }
 }
 
+/// What comes after bytes that may be passed on.
+enum Then {
+    /// The beginning of a head, or nothing.
+    Rest,
+    /// A head that is refused: the stand-in is passed on, and nothing after it.
+    Refused,
+    /// A head of `skip` bytes that the library must see as `head`.
+    Replaced { skip: usize, head: Vec<u8> },
+}
+
 enum HeadScan {
     /// So many bytes are a good head.
     Passed(usize),
     /// The head is not complete.
     Partial,
+    /// So many bytes are a good head, but this is to be passed on instead.
+    Replaced(usize, Vec<u8>),
     /// The head is refused.
     Refused,
 }
@@ -241,7 +279,7 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
                 }
                 Poll::Ready(outcome) => outcome?,
             }
-            let bytes = read.filled_mut();
+            let bytes = read.filled();
             self.connection.count_received(bytes.len());
             if bytes.is_empty() {
                 return Poll::Ready(Ok(true));
@@ -255,18 +293,22 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
                 self.scan_held();
                 return Poll::Ready(Ok(self.deliver(out).is_some()));
             }
-            let (passed, refused) = self.scan(bytes, false);
+            let (passed, then) = self.scan(bytes, false);
             out.put_slice(&bytes[..passed]);
-            if refused {
-                self.held.extend_from_slice(STAND_IN);
-                self.ready = self.held.len();
-                if passed == 0 {
-                    self.deliver(out);
+            match then {
+                Then::Rest => self.held.extend_from_slice(&bytes[passed..]),
+                Then::Refused => {
+                    self.held.extend_from_slice(STAND_IN);
+                    self.ready = self.held.len();
                 }
-                return Poll::Ready(Ok(true));
+                Then::Replaced { skip, head } => {
+                    self.held = head;
+                    self.ready = self.held.len();
+                    self.held.extend_from_slice(&bytes[passed + skip..]);
+                    self.scan_held();
+                }
             }
-            self.held.extend_from_slice(&bytes[passed..]);
-            Poll::Ready(Ok(passed > 0))
+            Poll::Ready(Ok(passed > 0 || self.deliver(out).is_some()))
         })
     }
 }
@@ -286,7 +328,7 @@ impl<S: AsyncRead + Unpin> Read for Guarded<S> {
                 // The answer to the refused head is on its way; the connection ends with it.
                 Framing::Refused => return Poll::Pending,
                 Framing::Broken => {
-                    guard.connection.linger();
+                    guard.connection.set_malformed();
                     return Poll::Ready(Err(io::Error::new(
                         io::ErrorKind::InvalidData,
                         "malformed chunk",

@@ -27,6 +27,8 @@ pub(super) struct Accepted {
     pub framing: BodyFraming,
     /// A header name has a character outside `[A-Za-z0-9-]`: such lines are dropped later.
     pub odd_names: bool,
+    /// The HTTP library would refuse or change the head although it is fine: it has to be shown [`Accepted::plain`].
+    pub repair: bool,
 }
 
 /// The status that a refused head is answered with; the connection is closed after it.
@@ -62,8 +64,8 @@ pub(super) fn check(head: &[u8]) -> Result<Accepted, Refusal> {
     if line_end > MAX_REQUEST_LINE {
         return Err(414);
     }
-    let version = request_line(lines.next().unwrap_or_default())?;
-    let mut fields = Fields::default();
+    let (version, repair) = request_line(lines.next().unwrap_or_default())?;
+    let mut fields = Fields { repair, ..Fields::default() };
     for line in lines {
         if line.is_empty() {
             break;
@@ -73,6 +75,47 @@ pub(super) fn check(head: &[u8]) -> Result<Accepted, Refusal> {
     fields.finish(version)
 }
 
+/// A head without what the HTTP library would stumble over: lines with names that are none, and a target that it
+/// cannot hold, which is replaced by `/` and returned.
+pub(super) fn repair(head: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
+    let mut out = Vec::with_capacity(head.len());
+    let mut lines = Lines { rest: head };
+    let mut target = None;
+    if let Some(line) = lines.next() {
+        let mut parts = line.splitn(3, |b| *b == b' ');
+        let (method, found, version) = (parts.next(), parts.next(), parts.next());
+        let found = found.unwrap_or_default();
+        out.extend_from_slice(method.unwrap_or_default());
+        out.push(b' ');
+        if odd_target(found) {
+            out.push(b'/');
+            target = Some(found.to_vec());
+        } else {
+            out.extend_from_slice(found);
+        }
+        out.push(b' ');
+        out.extend_from_slice(version.unwrap_or_default());
+        out.extend_from_slice(b"\r\n");
+    }
+    for line in lines.take_while(|line| !line.is_empty()) {
+        let name = memchr(b':', line).map_or(line, |colon| &line[..colon]);
+        if name.iter().all(|b| token(*b)) {
+            out.extend_from_slice(line);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    (out, target)
+}
+
+/// Whether the HTTP library would refuse a target that the reference takes, or cut it at `#`.
+fn odd_target(target: &[u8]) -> bool {
+    target.iter().any(|b| {
+        *b >= 0x80
+            || matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#')
+    })
+}
+
 /// The two versions that are spoken here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Version {
@@ -80,7 +123,7 @@ enum Version {
     Http11,
 }
 
-fn request_line(line: &[u8]) -> Result<Version, Refusal> {
+fn request_line(line: &[u8]) -> Result<(Version, bool), Refusal> {
     let mut parts = line.split(|b| *b == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -105,7 +148,7 @@ fn request_line(line: &[u8]) -> Result<Version, Refusal> {
     if matches!(method, b"CONNECT" | b"TRACE") {
         return Err(405);
     }
-    Ok(version)
+    Ok((version, odd_target(target)))
 }
 
 /// The framing and routing fields of a head.
@@ -115,6 +158,7 @@ struct Fields {
     coding: Option<Coding>,
     hosts: u32,
     odd_names: bool,
+    repair: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,8 +176,13 @@ impl Fields {
         // A folded line (RFC 9112 §5.2) starts with white space; it has no name either.
         let colon = memchr(b':', line).ok_or(400u16)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
-        if name.is_empty() || !name.iter().all(|b| token(*b)) {
+        if name.is_empty() || name.iter().any(|b| *b <= b' ' || *b == 0x7f) {
             return Err(400);
+        }
+        if !name.iter().all(|b| token(*b)) {
+            // No header at all for the reference: the line is dropped.
+            self.repair = true;
+            return Ok(());
         }
         if value.iter().any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f) {
             return Err(400);
@@ -187,7 +236,7 @@ impl Fields {
             (Some(Coding::Unknown), None) => return Err(501),
             (Some(Coding::Chunked), None) => BodyFraming::Chunked,
         };
-        Ok(Accepted { framing, odd_names: self.odd_names })
+        Ok(Accepted { framing, odd_names: self.odd_names, repair: self.repair })
     }
 }
 
@@ -289,6 +338,15 @@ mod tests {
         }
         let odd = check(b"GET / HTTP/1.1\r\nHost: a\r\nX_A: b\r\n\r\n").expect("accepted");
         assert!(odd.odd_names);
+    }
+
+    #[test]
+    fn what_the_library_cannot_hold_is_taken_out() {
+        let head = b"GET /a\"#b HTTP/1.1\r\nHost: a\r\nX@Y: 1\r\nX-Z: 2\r\n\r\n";
+        assert!(check(head).expect("accepted").repair);
+        let (head, target) = repair(head);
+        assert_eq!(head, b"GET / HTTP/1.1\r\nHost: a\r\nX-Z: 2\r\n\r\n");
+        assert_eq!(target.as_deref(), Some(&b"/a\"#b"[..]));
     }
 
     #[test]

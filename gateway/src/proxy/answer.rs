@@ -82,12 +82,9 @@ impl Answer {
         {
             self.headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
-        let switching = self.status == StatusCode::SWITCHING_PROTOCOLS;
-        if exchange.version() != Version::HTTP_2
-            && !switching
-            && self.closes(&exchange, &settings.spec)
-        {
-            self.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if exchange.version() != Version::HTTP_2 && self.status != StatusCode::SWITCHING_PROTOCOLS {
+            let value = self.connection(&exchange, &settings.spec);
+            self.headers.insert(header::CONNECTION, HeaderValue::from_static(value));
         }
         exchange.status = self.status.as_u16();
         exchange.head_sent = head_length(&self.headers);
@@ -97,14 +94,17 @@ impl Answer {
         response
     }
 
-    fn closes(&self, exchange: &Exchange, settings: &Settings) -> bool {
+    /// What is said about the connection. The reference always says something.
+    fn connection(&self, exchange: &Exchange, settings: &Settings) -> &'static str {
         if self.close {
             exchange.connection.linger();
-            return true;
         }
-        exchange.worker.is_draining()
+        let close = self.close
+            || !exchange.wants_keep_alive()
+            || exchange.worker.is_draining()
             || settings.keep_alive.is_zero()
-            || exchange.connection.requests() >= settings.keep_alive_requests
+            || exchange.connection.requests() >= settings.keep_alive_requests;
+        if close { "close" } else { "keep-alive" }
     }
 }
 

@@ -45,6 +45,7 @@ pub struct Exchange {
     method: Method,
     uri: Uri,
     version: Version,
+    keep_alive: bool,
     head_received: u64,
     request_id: Option<HeaderValue>,
     referer: Option<HeaderValue>,
@@ -128,6 +129,7 @@ impl Exchange {
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
+            keep_alive: keeps_alive(request),
             head_received: if head.length > 0 {
                 u64::from(head.length)
             } else {
@@ -187,6 +189,11 @@ impl Exchange {
     /// Version of HTTP that the client speaks.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// Whether the client would go on using the connection.
+    pub fn wants_keep_alive(&self) -> bool {
+        self.keep_alive
     }
 
     /// Method of the request.
@@ -258,6 +265,21 @@ impl Exchange {
             ..access_log::AccessRecord::default()
         };
         self.worker.log.write(&self.live.settings.log_format, &record);
+    }
+}
+
+/// Whether a client wants to keep the connection: by default with HTTP/1.1, on request with HTTP/1.0 (RFC 9112 §9.3).
+fn keeps_alive(request: &Request<Incoming>) -> bool {
+    let says = |word: &str| {
+        let values = request.headers().get_all(header::CONNECTION);
+        values
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+    };
+    match request.version() {
+        Version::HTTP_10 => says("keep-alive") && !says("close"),
+        _ => !says("close"),
     }
 }
 

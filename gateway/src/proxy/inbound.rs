@@ -4,7 +4,7 @@ use std::{borrow::Cow, cell::Cell};
 
 use bytes::Bytes;
 use headgate_config::ForwardedHeaders;
-use http::{HeaderValue, Request, Version, header, request::Parts};
+use http::{HeaderValue, Request, Uri, Version, header, request::Parts};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 
 use super::tunnel::ClientUpgrade;
@@ -14,7 +14,7 @@ use crate::{
     listen::conn::{Connection, Head},
     route::{
         name::{HostName, routing_host},
-        target::{Target, normalise},
+        target::{Target, normalise, split_absolute},
     },
 };
 
@@ -26,6 +26,9 @@ pub struct Inbound {
     pub head: Head,
     /// `Host`, or `:authority`.
     host: Option<HeaderValue>,
+    /// Host of an absolute target that the library cannot hold.
+    authority: Option<Bytes>,
+    /// The target where it is not the one that the library holds; otherwise empty.
     raw_target: Bytes,
     on_upgrade: Cell<Option<OnUpgrade>>,
 }
@@ -44,8 +47,11 @@ impl Inbound {
                 .or_else(|| parts.headers.get(header::HOST).cloned()),
             _ => parts.headers.get(header::HOST).cloned(),
         };
-        let raw_target = head.raw_target.clone().unwrap_or_default();
-        (Self { parts, head, host, raw_target, on_upgrade }, body)
+        let (authority, raw_target) = match &head.raw_target {
+            Some(raw) => take_apart(raw),
+            None => (None, completed(&parts.uri)),
+        };
+        (Self { parts, head, host, authority, raw_target, on_upgrade }, body)
     }
 
     /// Refuses what cannot be routed, and says which host is asked for.
@@ -62,9 +68,13 @@ impl Inbound {
                 return Err(ProxyError::BadRequest);
             }
         }
-        let host = match (&self.host, uri.authority()) {
+        let authority = match &self.authority {
+            Some(authority) => Some(&**authority),
+            None => uri.authority().map(|authority| authority.as_str().as_bytes()),
+        };
+        let host = match (&self.host, authority) {
             // The absolute form wins for routing (routing §3.1).
-            (_, Some(authority)) => authority.as_str().as_bytes(),
+            (_, Some(authority)) => authority,
             (Some(host), None) => host.as_bytes(),
             // HTTP/1.0 without Host: the default host. HTTP/1.1 was refused before.
             (None, None) if *version == Version::HTTP_10 => return Ok(HostName::none()),
@@ -87,6 +97,11 @@ impl Inbound {
             return &self.raw_target;
         }
         self.parts.uri.path_and_query().map_or(b"/", |target| target.as_str().as_bytes())
+    }
+
+    /// The target, if it is not the one that the library holds.
+    pub fn replaced_target(&self) -> Option<&Bytes> {
+        Some(&self.raw_target).filter(|target| !target.is_empty())
     }
 
     /// The `Host` header as sent; empty if there is none.
@@ -116,5 +131,26 @@ impl Inbound {
     pub fn take_upgrade(&self) -> Option<ClientUpgrade> {
         let wanted = self.upgrade()?.clone();
         self.on_upgrade.take().map(|ready| ClientUpgrade { wanted, ready })
+    }
+}
+
+/// Authority and origin form of a target that the library cannot hold.
+fn take_apart(raw: &Bytes) -> (Option<Bytes>, Bytes) {
+    match split_absolute(raw) {
+        Ok(None) => (None, raw.clone()),
+        Ok(Some(absolute)) => (
+            Some(Bytes::copy_from_slice(absolute.authority)),
+            Bytes::copy_from_slice(&absolute.rest),
+        ),
+        // No target begins like this: it is refused with all others that do not.
+        Err(_) => (None, Bytes::from_static(b"*")),
+    }
+}
+
+/// The origin form of an absolute target without a path (`http://host?query`); empty if nothing has to be completed.
+fn completed(uri: &Uri) -> Bytes {
+    match uri.path_and_query().map(|target| target.as_str()) {
+        Some(target) if target.starts_with('?') => Bytes::from(format!("/{target}")),
+        _ => Bytes::new(),
     }
 }

@@ -41,7 +41,8 @@ use crate::{
 /// A request as it is sent upstream, except for its body.
 pub struct Outbound<'a> {
     /// The target: the client's own, byte for byte, unless a rewrite replaced it (routing §6).
-    pub uri: Uri,
+    /// `None` where the library cannot write it.
+    pub uri: Option<Uri>,
     /// `X-Forwarded-Prefix` of a rewrite.
     pub prefix: Option<HeaderValue>,
     /// The location whose upstream has no endpoint, if another one stands in.
@@ -56,11 +57,10 @@ impl<'a> Outbound<'a> {
     pub fn new(inbound: &'a Inbound, client: &'a Client<'a>, host: Option<HeaderValue>) -> Self {
         let uri = &inbound.parts.uri;
         // Only path and query are sent, also of an absolute target.
-        let uri = match uri.authority() {
-            None => uri.clone(),
-            Some(_) => {
-                uri.path_and_query().map_or_else(Uri::default, |target| Uri::from(target.clone()))
-            }
+        let uri = match (inbound.replaced_target(), uri.authority()) {
+            (Some(target), _) => Uri::from_maybe_shared(target.clone()).ok(),
+            (None, None) => Some(uri.clone()),
+            (None, Some(_)) => uri.path_and_query().map(|target| Uri::from(target.clone())),
         };
         let host = host.unwrap_or_else(|| client.best_host.clone());
         Self { uri, prefix: None, fallback_for: None, inbound, client, host }
@@ -125,12 +125,20 @@ pub async fn forward(
     outbound: Outbound<'_>,
     body: Incoming,
 ) -> Result<Answer, ProxyError> {
+    if outbound.uri.is_none() {
+        return Err(ProxyError::BadRequest);
+    }
     exchange.set_upstream(upstream);
     let settings = location.proxy();
     let limit = location.spec.body_limit;
-    let mut body =
-        body::prepare(&outbound.inbound.parts.headers, body, limit, settings.request_buffering)
-            .await?;
+    let mut body = body::prepare(
+        &outbound.inbound.parts.headers,
+        body,
+        limit,
+        settings.request_buffering,
+        &exchange.worker.held_bodies,
+    )
+    .await?;
     exchange.body_received = body.read_length();
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
     let started = Instant::now();
@@ -265,7 +273,7 @@ async fn attempt(
     };
     let mut request = Request::new(sent_body);
     *request.method_mut() = outbound.method().clone();
-    *request.uri_mut() = outbound.uri.clone();
+    *request.uri_mut() = outbound.uri.clone().unwrap_or_default();
     *request.headers_mut() = headers;
     if body.progress().is_some() {
         // The upload must go on even while the client does not ask for the answer.

@@ -27,7 +27,10 @@ fn both_lengths_are_a_bad_request_in_any_order() {
 
 #[test]
 fn unknown_codings_are_not_implemented() {
-    assert_eq!(refused("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"), 501);
+    assert_eq!(
+        refused("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+        501
+    );
 }
 
 #[test]
@@ -92,4 +95,40 @@ fn names_with_underscores_are_dropped() {
     let seen = &upstream.seen()[0];
     assert_eq!(seen.header("x_forwarded_for"), None);
     assert_eq!(seen.header("x-fine"), Some("1"));
+}
+
+#[test]
+fn a_malformed_chunk_is_a_bad_request() {
+    for chunk in ["fffffffffffffffff\r\nhello", "x\r\n", "5\nhello"] {
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}\r\n0\r\n\r\n"
+        );
+        assert_eq!(refused(&request), 400, "{chunk:?}");
+    }
+}
+
+#[test]
+fn lines_whose_name_is_none_are_dropped() {
+    let upstream = Upstream::echo("x");
+    let gateway = TestGateway::before(&[&upstream]);
+    let mut client = gateway.client();
+    let request = "GET / HTTP/1.1\r\nHost: a.test\r\nX@Bad: 1\r\nX-Good: 2\r\n\r\n";
+    client.send([request, request].concat());
+    for _ in 0..2 {
+        assert_eq!(client.answer().status, 200);
+    }
+    for seen in upstream.seen() {
+        assert_eq!((seen.header("x@bad"), seen.header("x-good")), (None, Some("2")));
+    }
+}
+
+#[test]
+fn http_1_0_clients_are_told_how_the_connection_goes_on() {
+    let upstream = Upstream::echo("x");
+    let gateway = TestGateway::before(&[&upstream]);
+    for (line, said) in [("", "close"), ("Connection: keep-alive\r\n", "keep-alive")] {
+        let mut client = gateway.client();
+        client.send(format!("GET / HTTP/1.0\r\nHost: a.test\r\n{line}\r\n"));
+        assert_eq!(client.answer().header("connection"), Some(said), "{line:?}");
+    }
 }

@@ -13,7 +13,9 @@ use crate::support::{
 const POST: &str = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nbody";
 
 fn gateway(addresses: &[std::net::SocketAddr]) -> TestGateway {
-    TestGateway::start(Table::default().upstream("app", addresses).prefix("a.test", "/", "app").build())
+    TestGateway::start(
+        Table::default().upstream("app", addresses).prefix("a.test", "/", "app").build(),
+    )
 }
 
 /// Reads a request and closes without an answer.

@@ -43,10 +43,8 @@ impl TestGateway {
             .build()
             .expect("a runtime");
         let metrics = Metrics::new(MetricsSettings { enabled: true, ..MetricsSettings::default() });
-        let live = Arc::new(Live::new(
-            Resolver::new(runtime.handle().clone()),
-            Arc::clone(&metrics),
-        ));
+        let live =
+            Arc::new(Live::new(Resolver::new(runtime.handle().clone()), Arc::clone(&metrics)));
         live.publish(table);
         let log = AccessLog::start(std::io::sink()).expect("a log");
         let startup = Startup {
@@ -63,7 +61,9 @@ impl TestGateway {
     /// A gateway whose host `a.test` sends everything to `upstreams`.
     pub fn before(upstreams: &[&Upstream]) -> Self {
         let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address).collect();
-        Self::start(Table::default().upstream("app", &addresses).prefix("a.test", "/", "app").build())
+        Self::start(
+            Table::default().upstream("app", &addresses).prefix("a.test", "/", "app").build(),
+        )
     }
 
     /// A new client connection.

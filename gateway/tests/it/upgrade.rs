@@ -5,7 +5,8 @@ use crate::support::{
     upstream::{Reply, read_request},
 };
 
-const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+const UPGRADE: &str =
+    "GET /ws HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 fn switching() -> Upstream {
     Upstream::raw(|mut connection: Client| {
@@ -47,7 +48,10 @@ fn the_end_of_one_side_is_the_end_of_the_other() {
 #[test]
 fn an_upgrade_that_nobody_asked_for_is_a_bad_gateway() {
     let upstream = Upstream::scripted(|_, _| {
-        Reply::Last(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n".to_vec())
+        Reply::Last(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+                .to_vec(),
+        )
     });
     let gateway = TestGateway::before(&[&upstream]);
     assert_eq!(gateway.get("/").status, 502);

@@ -76,7 +76,8 @@ impl Client {
         let body = if header(&head, "transfer-encoding").is_some() {
             self.chunks()
         } else {
-            let length = header(&head, "content-length").map_or(0, |text| text.parse().expect("a length"));
+            let length =
+                header(&head, "content-length").map_or(0, |text| text.parse().expect("a length"));
             self.exactly(length)?
         };
         Some(Answer { status, head, body })

@@ -129,7 +129,8 @@ pub fn read_request(client: &mut Client) -> Option<Seen> {
             client.line()?;
         }
     } else {
-        let length = header(&head, "content-length").map_or(0, |text| text.parse().expect("a length"));
+        let length =
+            header(&head, "content-length").map_or(0, |text| text.parse().expect("a length"));
         client.exactly(length)?
     };
     Some(Seen { head, body })
