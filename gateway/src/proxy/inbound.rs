@@ -1,6 +1,6 @@
 //! The request as the client sent it, checked once for all that comes later (routing §3.1).
 
-use std::{borrow::Cow, cell::Cell};
+use std::cell::Cell;
 
 use bytes::Bytes;
 use headgate_config::ForwardedHeaders;
@@ -51,6 +51,7 @@ impl Inbound {
             Some(raw) => take_apart(raw),
             None => (None, completed(&parts.uri)),
         };
+        let host = named_by_target(&parts.uri, authority.as_deref(), host);
         (Self { parts, head, host, authority, raw_target, on_upgrade }, body)
     }
 
@@ -80,7 +81,11 @@ impl Inbound {
             (None, None) if *version == Version::HTTP_10 => return Ok(HostName::none()),
             (None, None) => return Err(ProxyError::BadRequest),
         };
-        if host.contains(&b'@') {
+        // User information has no place here, and of two ports one side would believe the first.
+        let after_name =
+            host.strip_prefix(b"[").and_then(|rest| rest.splitn(2, |b| *b == b']').nth(1));
+        let ports = after_name.unwrap_or(host).iter().filter(|b| **b == b':').count();
+        if host.contains(&b'@') || ports > 1 {
             return Err(ProxyError::BadRequest);
         }
         routing_host(host).map_err(|_| ProxyError::BadRequest)
@@ -99,19 +104,18 @@ impl Inbound {
         self.parts.uri.path_and_query().map_or(b"/", |target| target.as_str().as_bytes())
     }
 
-    /// The target, if it is not the one that the library holds.
-    pub fn replaced_target(&self) -> Option<&Bytes> {
-        Some(&self.raw_target).filter(|target| !target.is_empty())
-    }
-
     /// The `Host` header as sent; empty if there is none.
-    pub fn host_header(&self) -> Cow<'_, HeaderValue> {
-        self.host.as_ref().map_or(Cow::Owned(HeaderValue::from_static("")), Cow::Borrowed)
+    pub fn host_header(&self) -> &[u8] {
+        self.host.as_ref().map_or(b"", |host| host.as_bytes())
     }
 
     /// The client as far as its headers are believed.
-    pub fn client<'a>(&'a self, connection: &Connection, rules: &ForwardedHeaders) -> Client<'a> {
-        let (host, headers) = (self.host_header().into_owned(), &self.parts.headers);
+    pub fn client<'a>(
+        &'a self,
+        connection: &'a Connection,
+        rules: &ForwardedHeaders,
+    ) -> Client<'a> {
+        let (host, headers) = (self.host_header(), &self.parts.headers);
         if rules.trusted {
             Client::behind_proxy(connection, host, headers, rules.append_for)
         } else {
@@ -124,7 +128,10 @@ impl Inbound {
         if self.parts.version != Version::HTTP_11 {
             return None;
         }
-        self.parts.headers.get(header::UPGRADE).filter(|value| !value.is_empty())
+        self.parts.headers.get(header::UPGRADE).filter(|value| {
+            // To change the connection to HTTP/2 is between neighbours, and this gateway does not do it.
+            !value.is_empty() && !value.as_bytes().to_ascii_lowercase().starts_with(b"h2c")
+        })
     }
 
     /// The client's side of an upgrade, to be taken once, if it wants one.
@@ -152,5 +159,22 @@ fn completed(uri: &Uri) -> Bytes {
     match uri.path_and_query().map(|target| target.as_str()) {
         Some(target) if target.starts_with('?') => Bytes::from(format!("/{target}")),
         _ => Bytes::new(),
+    }
+}
+
+/// The `Host` of a request whose target names a host as well: the target's, if they differ (RFC 9112 §3.2.2). The
+/// upstream must not be told another host than the one that was routed by.
+fn named_by_target(
+    uri: &Uri,
+    odd: Option<&[u8]>,
+    host: Option<HeaderValue>,
+) -> Option<HeaderValue> {
+    let authority = odd.or_else(|| uri.authority().map(|authority| authority.as_str().as_bytes()));
+    match (authority, host) {
+        (Some(authority), Some(host)) if host.as_bytes().eq_ignore_ascii_case(authority) => {
+            Some(host)
+        }
+        (Some(authority), _) => HeaderValue::from_bytes(authority).ok(),
+        (None, host) => host,
     }
 }
