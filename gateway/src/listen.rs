@@ -8,6 +8,7 @@ pub mod conn;
 mod guard;
 mod head;
 mod http;
+mod malformed_stream;
 pub mod sockets;
 pub mod tls;
 

@@ -20,6 +20,7 @@ use super::{
     Security,
     conn::{Connection, Phase},
     guard::Guarded,
+    malformed_stream::Answering,
 };
 use crate::{
     observe::metrics,
@@ -155,7 +156,7 @@ async fn serve_http2<S>(
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(MAX_HEADER_LIST)
             .max_send_buf_size(BUFFER)
-            .serve_connection(guarded, service)
+            .serve_connection(Answering::new(guarded), service)
     );
     tokio::select! {
         biased;
