@@ -10,6 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use socket2::{Domain, Socket, Type};
 
 use super::client::{Client, header};
 
@@ -91,10 +92,13 @@ impl Upstream {
         Self { address, connections, seen: Arc::default() }
     }
 
-    /// An address that refuses connections.
+    /// An address that refuses connections: its port is taken for the rest of the test, and nobody listens.
     pub fn refusing() -> SocketAddr {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        listener.local_addr().expect("bound")
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a port");
+        let address = socket.local_addr().expect("bound").as_socket().expect("an IP address");
+        std::mem::forget(socket);
+        address
     }
 
     /// How many connections were made.
