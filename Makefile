@@ -1,0 +1,53 @@
+# The commands that people and CI run. `make` alone lists them.
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Arguments for the program in `make demo`, for example DEMO_ARGS='--http-port 9080'.
+DEMO_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo check fmt lint deps-direction tidy doc deny test bench release
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## serve the bundled blog on http://posts.localhost:8080 (Ctrl-C ends it)
+	@scripts/deps build
+	cargo build --release --locked -p headgate
+	@exec $(TARGET)/release/headgate demo $(DEMO_ARGS)
+
+check: fmt lint deps-direction tidy doc deny ## everything that needs no running program
+
+fmt: ## formatting
+	cargo fmt --all --check
+
+lint: ## clippy, warnings are errors
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+deps-direction: ## proof that the planes do not reach into each other
+	scripts/dependency-direction
+	scripts/dependency-direction --prove-it-can-fail
+
+tidy: ## house rules that no compiler checks
+	scripts/tidy
+
+doc: ## documentation builds without a warning
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+deny: ## licences, bans, sources and advisories of all dependencies
+	scripts/deny
+
+test: ## all tests, those of the real program included
+	@scripts/deps build
+	cargo build --locked -p headgate -p backends
+	HEADGATE_BIN=$(abspath $(TARGET))/debug/headgate cargo test --workspace --locked
+
+bench: ## route matching (criterion, ratios), then the comparison with nginx and HAProxy
+	@scripts/deps build load
+	cargo bench --locked -p headgate-benches
+	cargo run --release --locked -p headgate-benches --bin match-ratio
+	cargo build --release --locked -p headgate
+	benches/load/run.py
+
+release: ## optimised binaries in target/release: headgate, backends and the whole-program tools
+	@scripts/deps build
+	cargo build --release --locked -p headgate -p backends -p headgate-tests
