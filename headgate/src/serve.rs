@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -11,10 +11,11 @@ use anyhow::Context;
 use headgate_controller::{Controller, Options, run_directory};
 use headgate_gateway::{
     admin::{self, AdminState, Readiness},
+    listen::tls::write_metrics,
     live::Live,
     observe::{
         access_log::AccessLog,
-        metrics::{Metrics, MetricsSettings},
+        metrics::{Kind, Metrics, MetricsSettings},
     },
     run::{self, Gateway, Startup},
     upstream::resolve::Resolver,
@@ -112,6 +113,16 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     let metrics = Metrics::new(plan.metrics);
     let live = Arc::new(Live::new(Resolver::new(runtime.handle().clone()), Arc::clone(&metrics)));
     let log = AccessLog::stdout().context("the access log cannot start")?;
+    {
+        let (live, class) = (Arc::clone(&live), plan.options.controller_class.clone());
+        metrics.add_source(move |text| write_metrics(&live.load().tls, &class, text));
+        let dropped = log.dropped_lines();
+        metrics.add_source(move |text| {
+            let name = "headgate_access_log_dropped_total";
+            text.family(name, Kind::Counter, "Lines of the access log that were lost");
+            text.sample(name, &[], dropped.load(Ordering::Relaxed));
+        });
+    }
     let gateway = run::start(&plan.startup, &live, &metrics, &log)?;
 
     let stop = CancellationToken::new();

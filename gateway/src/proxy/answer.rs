@@ -4,6 +4,8 @@
 use headgate_config::Settings;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 
+use hyper::ext::ReasonPhrase;
+
 use super::{
     exchange::Exchange,
     response_body::{ResponseBody, Source},
@@ -15,6 +17,8 @@ pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     source: Source,
+    /// The body is the status' stock page.
+    stock_page: bool,
     /// The connection ends with this answer.
     close: bool,
 }
@@ -22,10 +26,9 @@ pub struct Answer {
 impl Answer {
     /// The stock page of a status.
     pub fn page(status: StatusCode) -> Self {
-        let body = page::body(status, page::Style::default());
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CONTENT_TYPE, page::CONTENT_TYPE);
-        Self { status, headers, source: Source::Full(Some(body)), close: false }
+        Self { status, headers, source: Source::Empty, stock_page: true, close: false }
     }
 
     /// The stock page of a status given as number.
@@ -51,7 +54,13 @@ impl Answer {
 
     /// An answer without a body.
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::with_capacity(4), source: Source::Empty, close: false }
+        Self {
+            status,
+            headers: HeaderMap::with_capacity(4),
+            source: Source::Empty,
+            stock_page: false,
+            close: false,
+        }
     }
 
     /// A redirect. Without a valid `Location` it is an error of the configuration.
@@ -66,7 +75,7 @@ impl Answer {
 
     /// The answer of an upstream.
     pub fn upstream(status: StatusCode, headers: HeaderMap, source: Source) -> Self {
-        Self { status, headers, source, close: false }
+        Self { status, headers, source, stock_page: false, close: false }
     }
 
     /// Adds what all answers carry and makes the response.
@@ -88,9 +97,18 @@ impl Answer {
         }
         exchange.status = self.status.as_u16();
         exchange.head_sent = head_length(&self.headers);
+        let mut reason = None;
+        if self.stock_page {
+            let style = page::Style { padding: exchange.wants_padding(), ..page::Style::default() };
+            self.source = Source::Full(Some(page::body(self.status, style)));
+            reason = page::reason(self.status);
+        }
         let mut response = Response::new(ResponseBody::new(self.source, exchange));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
+        if let Some(reason) = reason {
+            response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
+        }
         response
     }
 

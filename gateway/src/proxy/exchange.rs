@@ -13,13 +13,14 @@ use smallvec::SmallVec;
 use crate::{
     error::ProxyError,
     listen::conn::{Connection, Head},
-    live::{LiveConfig, LiveHost, LiveLocation},
+    live::{LiveHost, LiveLocation},
     observe::{
         access_log,
         metrics::{self, NameKey, RequestRecord, UpstreamTimes},
     },
+    page,
     upstream::{WorkerUpstream, pool::Endpoint},
-    worker::Worker,
+    worker::{HeldConfig, Worker},
 };
 
 /// One request and its answer. Recorded when it is dropped.
@@ -41,7 +42,7 @@ pub struct Exchange {
     started: Instant,
     logged: bool,
     counted: Rc<metrics::Connection>,
-    live: Rc<Arc<LiveConfig>>,
+    live: HeldConfig,
     method: Method,
     uri: Uri,
     version: Version,
@@ -50,6 +51,7 @@ pub struct Exchange {
     request_id: Option<HeaderValue>,
     referer: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
+    authorization: Option<HeaderValue>,
     captured: access_log::Captured,
     host: Option<NameKey>,
     host_name: SmallVec<[u8; 48]>,
@@ -104,7 +106,7 @@ impl Exchange {
         counted: Rc<metrics::Connection>,
         request: &Request<Incoming>,
         head: &Head,
-        live: &Rc<Arc<LiveConfig>>,
+        live: &HeldConfig,
     ) -> Box<Self> {
         connection.request_began();
         counted.request_started();
@@ -138,6 +140,7 @@ impl Exchange {
             request_id,
             referer: note(header::REFERER),
             user_agent: note(header::USER_AGENT),
+            authorization: note(header::AUTHORIZATION),
             captured: if logged { live.settings.log_format.capture(headers) } else { Vec::new() },
             host: None,
             host_name: SmallVec::new(),
@@ -194,6 +197,11 @@ impl Exchange {
     /// Whether the client would go on using the connection.
     pub fn wants_keep_alive(&self) -> bool {
         self.keep_alive
+    }
+
+    /// Whether error pages for the client are padded.
+    pub fn wants_padding(&self) -> bool {
+        page::wants_padding(self.user_agent.as_ref().map(HeaderValue::as_bytes))
     }
 
     /// Method of the request.
@@ -254,6 +262,7 @@ impl Exchange {
             bytes_sent: self.head_sent + self.body_sent,
             referer: self.referer.as_ref().map(HeaderValue::as_bytes),
             user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
+            authorization: self.authorization.as_ref().map(HeaderValue::as_bytes),
             captured: &self.captured,
             request_length: self.head_received + self.body_received,
             request_time: elapsed,
