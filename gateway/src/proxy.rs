@@ -10,7 +10,7 @@ mod tunnel;
 use std::{convert::Infallible, rc::Rc, sync::Arc};
 
 use headgate_config::Origin;
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 pub use self::response_body::ResponseBody;
@@ -68,7 +68,7 @@ async fn serve(
     exchange.set_host(host, host_name.as_bytes());
     if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
         let url =
-            redirect::app_root(exchange.connection.tls, inbound.host_header().as_bytes(), app_root);
+            redirect::app_root(exchange.connection.tls, inbound.host_header(), app_root);
         return Ok(Answer::redirect(StatusCode::FOUND, url));
     }
     let location = match host.table.find(target.path()) {
@@ -94,7 +94,8 @@ async fn serve(
         LiveAction::Forward { upstream, when_empty } => (upstream, when_empty),
     };
 
-    let client = inbound.client(&exchange.connection, &live.settings.spec.forwarded);
+    let peer = Arc::clone(&exchange.connection);
+    let client = inbound.client(&peer, &live.settings.spec.forwarded);
     let variables =
         variables(exchange, inbound, &client, &target, host_name.as_bytes(), &location.spec.origin);
     let mut outbound = Outbound::new(inbound, &client, location.upstream_host(&variables));
@@ -108,19 +109,19 @@ async fn serve(
                 return Ok(Answer::redirect(StatusCode::FOUND, url));
             }
             Ok(Rewritten::Path { path, prefix }) => {
-                let uri = answer::with_query(path, query)
-                    .and_then(|uri| Uri::from_maybe_shared(bytes::Bytes::from_owner(uri)).ok());
-                outbound.uri = Some(uri.ok_or(ProxyError::EmptyRewrite)?);
+                let target = answer::with_query(path, query)
+                    .filter(|target| target.as_bytes().iter().all(|byte| *byte > b' '));
+                outbound.rewritten = Some(target.ok_or(ProxyError::EmptyRewrite)?);
                 outbound.prefix = prefix.and_then(|prefix| HeaderValue::from_bytes(&prefix).ok());
             }
         }
     }
     let decision = redirect::HttpsDecision {
-        scheme: client.scheme.as_bytes(),
+        scheme: client.scheme,
         has_certificate: &|| live.tls.has_certificate(host_name.as_bytes()),
     };
     if decision.redirects(&location.spec) {
-        let (host, port) = (client.best_host.as_bytes(), exchange.worker.https_port);
+        let (host, port) = (client.best_host, exchange.worker.https_port);
         let url = redirect::https(&location.spec, host, inbound.raw_target(), port);
         return Ok(Answer::redirect(redirect::status(live.settings.spec.redirect_status), url));
     }
@@ -170,9 +171,9 @@ fn variables<'a>(
         method: &inbound.parts.method,
         headers: &inbound.parts.headers,
         host,
-        best_host: client.best_host.as_bytes(),
-        scheme: client.scheme.as_bytes(),
-        client_ip: client.ip.as_bytes(),
+        best_host: client.best_host,
+        scheme: client.scheme,
+        client_ip: client.ip,
         target: inbound.raw_target(),
         path: target.path(),
         query: target.query().unwrap_or_default(),

@@ -6,6 +6,7 @@
 //! table: an endpoint change touches neither a host nor a location.
 
 pub mod body;
+pub mod h1;
 pub mod pool;
 pub mod registry;
 pub mod resolve;

@@ -17,10 +17,14 @@ use crate::{
     upstream::WorkerUpstreams,
 };
 
+/// A configuration in use: to hold it is a worker's own count, not one that all workers fight over.
+#[allow(clippy::redundant_allocation, reason = "the inner count is shared between threads")]
+pub type HeldConfig = Rc<Arc<LiveConfig>>;
+
 /// What all requests of a worker share.
 pub struct Worker {
     live: Arc<Live>,
-    current: RefCell<Rc<Arc<LiveConfig>>>,
+    current: RefCell<HeldConfig>,
     revision: Cell<u64>,
     draining: Cell<bool>,
     ids: RefCell<RequestIds>,
@@ -67,9 +71,8 @@ impl Worker {
         }
     }
 
-    /// The current configuration. A request calls it once. Two `Rc` steps instead of one atomic count that all
-    /// workers fight over.
-    pub fn live(&self) -> Rc<Arc<LiveConfig>> {
+    /// The current configuration. A request calls it once. It is held by the worker's own count.
+    pub fn live(&self) -> HeldConfig {
         let revision = self.live.revision();
         if revision != self.revision.get() {
             self.revision.set(revision);

@@ -117,7 +117,7 @@ impl Prepared {
     pub fn take(&mut self) -> Option<RequestBody> {
         match &mut self.kind {
             Kind::Empty => Some(RequestBody::Empty),
-            Kind::Full(bytes) => Some(RequestBody::Full(Some(bytes.clone()))),
+            Kind::Full(bytes) => Some(RequestBody::Full(bytes.clone())),
             Kind::Streamed(streamed, _) => {
                 streamed.take().map(|body| RequestBody::Streamed(Box::new(body)))
             }
@@ -127,11 +127,6 @@ impl Prepared {
     /// Whether [`Self::take`] would give something.
     pub fn can_resend(&self) -> bool {
         !matches!(self.kind, Kind::Streamed(None, _))
-    }
-
-    /// Why a body that is passed on as it arrives ended early.
-    pub fn failure(&self) -> Option<ProxyError> {
-        self.progress().and_then(|progress| progress.failure.get())
     }
 
     /// Puts back a body that was not touched.

@@ -1,59 +1,48 @@
 //! The headers of the request that is sent upstream (annotations §3.15).
 //!
-//! They are collected into a new map: the client's own stay as they are, for a second try, for the log, and because
-//! copying the wanted ones costs no more than taking out the unwanted.
+//! They are written as bytes, straight from what the client sent: no map is built of them, and the client's own stay
+//! as they are, for a second try and for the log.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use http::{
     HeaderMap, HeaderValue,
     header::{self, HeaderName},
 };
+use smallvec::SmallVec;
 
 use crate::listen::conn::Connection;
 
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_SCHEME: HeaderName = HeaderName::from_static("x-forwarded-scheme");
-const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-const X_SCHEME: HeaderName = HeaderName::from_static("x-scheme");
-const X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
-const X_ORIGINAL_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-original-forwarded-for");
-const X_ORIGINAL_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-original-forwarded-host");
-const UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
-
-/// Headers added beside the client's, at most.
-const ADDED: usize = 14;
 
 /// What is known about the client and its connection, as far as it is believed.
 pub struct Client<'a> {
     /// The client's address (`X-Real-IP`, `X-Forwarded-For`).
-    pub ip: HeaderValue,
+    pub ip: &'a [u8],
     /// The whole chain, if it is kept (`compute-full-forwarded-for`).
-    pub chain: Option<HeaderValue>,
+    pub chain: Option<Vec<u8>>,
     /// `Host` as the client wrote it, or `X-Forwarded-Host` of a trusted proxy.
-    pub best_host: HeaderValue,
+    pub best_host: &'a [u8],
     /// `X-Forwarded-Port`.
-    pub port: HeaderValue,
+    pub port: &'a [u8],
     /// Scheme (`X-Forwarded-Proto`, `X-Forwarded-Scheme`, `X-Scheme`).
-    pub scheme: HeaderValue,
+    pub scheme: &'a [u8],
     /// The client's own headers.
     pub headers: &'a HeaderMap,
 }
 
 impl<'a> Client<'a> {
     /// Believes nothing that the client says but its `Host`.
-    pub fn direct(connection: &Connection, host: HeaderValue, headers: &'a HeaderMap) -> Self {
+    pub fn direct(connection: &'a Connection, host: &'a [u8], headers: &'a HeaderMap) -> Self {
         Self {
-            ip: connection.peer_ip.clone(),
+            ip: connection.peer_ip.as_bytes(),
             chain: None,
             best_host: host,
-            port: connection.port.clone(),
-            scheme: HeaderValue::from_static(if connection.tls { "https" } else { "http" }),
+            port: connection.port.as_bytes(),
+            scheme: if connection.tls { b"https" } else { b"http" },
             headers,
         }
     }
@@ -61,8 +50,8 @@ impl<'a> Client<'a> {
     /// Believes `X-Forwarded-*` (`use-forwarded-headers`). As every address is trusted by default, the left-most
     /// address of the chain is the client's (annotations §1.14).
     pub fn behind_proxy(
-        connection: &Connection,
-        host: HeaderValue,
+        connection: &'a Connection,
+        host: &'a [u8],
         headers: &'a HeaderMap,
         append: bool,
     ) -> Self {
@@ -72,115 +61,150 @@ impl<'a> Client<'a> {
                 client.ip = first;
             }
             if append {
-                let joined = [chain.as_bytes(), b", ", connection.peer_ip.as_bytes()].concat();
-                client.chain = HeaderValue::from_bytes(&joined).ok();
+                let peer = connection.peer_ip.as_bytes();
+                client.chain = Some([chain.as_bytes(), b", ", peer].concat());
             }
         }
         if let Some(host) = headers.get(X_FORWARDED_HOST).and_then(first_item) {
             client.best_host = host;
         }
         if let Some(port) = headers.get(X_FORWARDED_PORT) {
-            client.port = port.clone();
+            client.port = port.as_bytes();
         }
         if let Some(scheme) = headers.get(X_FORWARDED_PROTO) {
-            client.scheme = scheme.clone();
+            client.scheme = scheme.as_bytes();
         }
         client
     }
 }
 
 /// The first item of a comma-separated list.
-fn first_item(value: &HeaderValue) -> Option<HeaderValue> {
+fn first_item(value: &HeaderValue) -> Option<&[u8]> {
     let item = value.as_bytes().split(|b| *b == b',').next()?.trim_ascii();
-    if item.is_empty() { None } else { HeaderValue::from_bytes(item).ok() }
+    (!item.is_empty()).then_some(item)
 }
 
-fn is_address(value: &HeaderValue) -> bool {
-    value.to_str().is_ok_and(|text| text.parse::<IpAddr>().is_ok())
+fn is_address(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| text.parse::<IpAddr>().is_ok())
 }
 
-/// What decides about single headers.
+/// What decides about single headers. All values must be valid in a header.
 pub struct Rules<'a> {
     /// `Host` for the upstream.
-    pub host: HeaderValue,
+    pub host: &'a [u8],
     /// `X-Request-ID`, if there is one.
-    pub request_id: Option<HeaderValue>,
+    pub request_id: Option<&'a [u8]>,
     /// `X-Forwarded-Prefix`, if a rewrite sets it.
-    pub prefix: Option<HeaderValue>,
+    pub prefix: Option<&'a [u8]>,
     /// `X-Original-URI`, if it is sent.
-    pub original_uri: Option<HeaderValue>,
+    pub original_uri: Option<&'a [u8]>,
     /// Drop names with characters outside `[A-Za-z0-9-]`; with `underscores`, `_` is fine.
     pub odd_names: bool,
     /// Names with `_` are fine.
     pub underscores: bool,
     /// Ask the upstream to upgrade with the client's `Upgrade`.
     pub upgrade: Option<&'a HeaderValue>,
-    /// `Content-Length`, if the length of the body is known.
-    pub content_length: Option<u64>,
+    /// Ask the upstream to close the connection afterwards. Not with `upgrade`.
+    pub close: bool,
+    /// How the body is framed.
+    pub framing: Framing,
+    /// Headers that replace the client's of the same (lower-case) name.
+    pub extra: &'a [(&'static str, Cow<'a, [u8]>)],
 }
 
-/// Collects the headers for the upstream.
-pub fn collect(client: &Client<'_>, mut rules: Rules<'_>) -> HeaderMap {
-    let mut out = HeaderMap::with_capacity(client.headers.len() + ADDED);
-    out.insert(header::HOST, std::mem::replace(&mut rules.host, HeaderValue::from_static("")));
-    let nominated = Nominated::new(client.headers);
-    copy(client, &rules, &nominated, &mut out);
+/// What the head says about the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    None,
+    /// `Content-Length`.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+/// Whether a text can be the value of a header.
+pub fn is_value(text: &[u8]) -> bool {
+    text.iter().all(|b| (*b >= 0x20 && *b != 0x7f) || *b == b'\t')
+}
+
+/// Writes the header lines for the upstream, and the empty line behind them.
+pub fn write(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
+    line(out, "host", rules.host);
+    copy(client, rules, out);
     if let Some(id) = rules.request_id {
-        out.insert(X_REQUEST_ID, id);
+        line(out, "x-request-id", id);
     }
-    out.insert(X_FORWARDED_FOR, client.chain.clone().unwrap_or_else(|| client.ip.clone()));
-    out.insert(X_REAL_IP, client.ip.clone());
-    out.insert(X_FORWARDED_HOST, client.best_host.clone());
-    out.insert(X_FORWARDED_PORT, client.port.clone());
-    out.insert(X_FORWARDED_PROTO, client.scheme.clone());
-    out.insert(X_FORWARDED_SCHEME, client.scheme.clone());
-    out.insert(X_SCHEME, client.scheme.clone());
+    line(out, "x-forwarded-for", client.chain.as_deref().unwrap_or(client.ip));
+    line(out, "x-real-ip", client.ip);
+    line(out, "x-forwarded-host", client.best_host);
+    line(out, "x-forwarded-port", client.port);
+    line(out, "x-forwarded-proto", client.scheme);
+    line(out, "x-forwarded-scheme", client.scheme);
+    line(out, "x-scheme", client.scheme);
     if let Some(uri) = rules.original_uri {
-        out.insert(X_ORIGINAL_URI, uri);
+        line(out, X_ORIGINAL_URI, uri);
     }
     if let Some(prefix) = rules.prefix {
-        out.insert(X_FORWARDED_PREFIX, prefix);
+        line(out, "x-forwarded-prefix", prefix);
     }
-    if let Some(length) = rules.content_length {
-        out.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    for (name, value) in rules.extra {
+        line(out, name, value);
+    }
+    match rules.framing {
+        Framing::None => {}
+        Framing::Length(length) => line(out, "content-length", length.to_string().as_bytes()),
+        Framing::Chunked => line(out, "transfer-encoding", b"chunked"),
     }
     if let Some(protocol) = rules.upgrade {
-        out.insert(header::UPGRADE, protocol.clone());
-        out.insert(header::CONNECTION, UPGRADE);
+        line(out, "upgrade", protocol.as_bytes());
+        line(out, "connection", b"upgrade");
+    } else if rules.close {
+        line(out, "connection", b"close");
     }
-    out
+    out.extend_from_slice(b"\r\n");
 }
 
-/// Copies what the client sent and may send.
-fn copy(client: &Client<'_>, rules: &Rules<'_>, nominated: &Nominated, out: &mut HeaderMap) {
-    let mut cookies: Vec<&[u8]> = Vec::new();
+const X_ORIGINAL_URI: &str = "x-original-uri";
+
+fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    debug_assert!(is_value(value), "{name} would break the head");
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes what the client sent and may send.
+fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
+    let nominated = Nominated::new(client.headers);
+    let mut cookies: SmallVec<[&[u8]; 4]> = SmallVec::new();
     for (name, value) in client.headers {
         match fate(name) {
             Fate::Drop => {}
             Fate::Cookie => cookies.push(value.as_bytes()),
             Fate::Rename(original) => {
                 if !value.is_empty() {
-                    let _ = out.try_append(original, value.clone());
+                    line(out, original, value.as_bytes());
                 }
             }
             Fate::Prefix if rules.prefix.is_some() => {}
-            Fate::Keep | Fate::Prefix => {
+            Fate::OriginalUri if rules.original_uri.is_some() => {}
+            Fate::Keep | Fate::Prefix | Fate::OriginalUri => {
                 let odd = rules.odd_names && is_odd(name, rules.underscores);
-                // The library itself bounds the number of header lines.
-                if !odd && !nominated.drops(name) {
-                    let _ = out.try_append(name, value.clone());
+                let replaced = rules.extra.iter().any(|(extra, _)| name == extra);
+                if !odd && !replaced && !nominated.drops(name) {
+                    line(out, name.as_str(), value.as_bytes());
                 }
             }
         }
     }
     // HTTP/2 splits cookies; upstreams of HTTP/1 expect one line (RFC 9113 §8.2.3).
-    let cookie = match cookies.as_slice() {
-        [] => return,
-        [one] => HeaderValue::from_bytes(one),
-        many => HeaderValue::from_bytes(&many.join(&b"; "[..])),
-    };
-    if let Ok(cookie) = cookie {
-        out.insert(header::COOKIE, cookie);
+    match cookies.as_slice() {
+        [] => {}
+        [one] => line(out, "cookie", one),
+        many => line(out, "cookie", &many.join(&b"; "[..])),
     }
 }
 
@@ -189,7 +213,8 @@ enum Fate {
     Drop,
     Cookie,
     Prefix,
-    Rename(HeaderName),
+    OriginalUri,
+    Rename(&'static str),
 }
 
 /// What happens to a header of the client, by its name.
@@ -215,9 +240,10 @@ fn fate(name: &HeaderName) -> Fate {
         | "x-scheme"
         | "x-original-forwarded-for"
         | "x-original-forwarded-host" => Fate::Drop,
-        "x-forwarded-for" => Fate::Rename(X_ORIGINAL_FORWARDED_FOR),
-        "x-forwarded-host" => Fate::Rename(X_ORIGINAL_FORWARDED_HOST),
+        "x-forwarded-for" => Fate::Rename("x-original-forwarded-for"),
+        "x-forwarded-host" => Fate::Rename("x-original-forwarded-host"),
         "x-forwarded-prefix" => Fate::Prefix,
+        X_ORIGINAL_URI => Fate::OriginalUri,
         "cookie" => Fate::Cookie,
         _ => Fate::Keep,
     }
@@ -276,4 +302,144 @@ fn is_protected(name: &HeaderName) -> bool {
                 | "cache-control"
                 | "host"
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules<'a>() -> Rules<'a> {
+        Rules {
+            host: b"a.test",
+            request_id: None,
+            prefix: None,
+            original_uri: None,
+            odd_names: false,
+            underscores: false,
+            upgrade: None,
+            close: false,
+            framing: Framing::None,
+            extra: &[],
+        }
+    }
+
+    fn written(lines: &[(&'static str, &'static str)], rules: &Rules<'_>) -> Vec<(String, String)> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        let client = Client {
+            ip: b"192.0.2.1",
+            chain: None,
+            best_host: b"a.test",
+            port: b"80",
+            scheme: b"http",
+            headers: &headers,
+        };
+        let mut out = Vec::new();
+        write(&client, rules, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        let text = text.strip_suffix("\r\n\r\n").unwrap();
+        text.split("\r\n")
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    fn values<'a>(lines: &'a [(String, String)], name: &str) -> Vec<&'a str> {
+        lines.iter().filter(|line| line.0 == name).map(|line| line.1.as_str()).collect()
+    }
+
+    #[test]
+    fn forged_headers_are_replaced_or_renamed() {
+        let lines = [
+            ("x-real-ip", "6.6.6.6"),
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-for", "7.7.7.7"),
+            ("x-forwarded-host", "evil"),
+            ("x-forwarded-proto", "https"),
+            ("x-request-id", "mine"),
+            ("content-length", "9"),
+            ("transfer-encoding", "chunked"),
+            ("proxy", "evil"),
+        ];
+        let written = written(&lines, &Rules { request_id: Some(b"1"), ..rules() });
+        for (name, expected) in [
+            ("host", vec!["a.test"]),
+            ("x-real-ip", vec!["192.0.2.1"]),
+            ("x-forwarded-for", vec!["192.0.2.1"]),
+            ("x-original-forwarded-for", vec!["6.6.6.6", "7.7.7.7"]),
+            ("x-forwarded-host", vec!["a.test"]),
+            ("x-original-forwarded-host", vec!["evil"]),
+            ("x-forwarded-port", vec!["80"]),
+            ("x-forwarded-proto", vec!["http"]),
+            ("x-forwarded-scheme", vec!["http"]),
+            ("x-scheme", vec!["http"]),
+            ("x-request-id", vec!["1"]),
+            ("content-length", vec![]),
+            ("transfer-encoding", vec![]),
+            ("connection", vec![]),
+            ("proxy", vec![]),
+        ] {
+            assert_eq!(values(&written, name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_gateway_says_replaces_what_the_client_says() {
+        let lines = [
+            ("x-original-uri", "/theirs"),
+            ("x-forwarded-prefix", "/theirs"),
+            ("x-code", "200"),
+            ("x-other", "1"),
+        ];
+        let ours = Rules {
+            original_uri: Some(b"/ours"),
+            prefix: Some(b"/prefix"),
+            extra: &[("x-code", Cow::Borrowed(b"503"))],
+            ..rules()
+        };
+        let (with, without) = (written(&lines, &ours), written(&lines, &rules()));
+        for (name, ours, theirs) in [
+            ("x-original-uri", "/ours", "/theirs"),
+            ("x-forwarded-prefix", "/prefix", "/theirs"),
+            ("x-code", "503", "200"),
+            ("x-other", "1", "1"),
+        ] {
+            assert_eq!(values(&with, name), [ours]);
+            assert_eq!(values(&without, name), [theirs]);
+        }
+    }
+
+    #[test]
+    fn cookies_become_one_line_and_nominated_headers_go() {
+        let lines = [
+            ("cookie", "a=1"),
+            ("cookie", "b=2"),
+            ("connection", "X-Hop, te-st, keep-alive"),
+            ("te-st", "1"),
+            ("x-hop", "1"),
+            ("odd_name", "1"),
+        ];
+        let written = written(&lines, &Rules { odd_names: true, ..rules() });
+        assert_eq!(values(&written, "cookie"), ["a=1; b=2"]);
+        assert_eq!(values(&written, "te-st"), [""; 0]);
+        assert_eq!(values(&written, "x-hop"), ["1"], "a protected name");
+        assert_eq!(values(&written, "odd_name"), [""; 0]);
+    }
+
+    #[test]
+    fn framing_and_connection_are_written_once() {
+        let websocket = HeaderValue::from_static("websocket");
+        let upgrade = Rules { upgrade: Some(&websocket), close: true, ..rules() };
+        let lines = written(&[("upgrade", "h2c"), ("connection", "upgrade")], &upgrade);
+        assert_eq!(values(&lines, "upgrade"), ["websocket"]);
+        assert_eq!(values(&lines, "connection"), ["upgrade"]);
+        let close = Rules { close: true, framing: Framing::Length(12), ..rules() };
+        let lines = written(&[("connection", "keep-alive")], &close);
+        assert_eq!(values(&lines, "connection"), ["close"]);
+        assert_eq!(values(&lines, "content-length"), ["12"]);
+        let lines = written(&[], &Rules { framing: Framing::Chunked, ..rules() });
+        assert_eq!(values(&lines, "transfer-encoding"), ["chunked"]);
+    }
 }

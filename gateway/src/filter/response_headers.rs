@@ -4,33 +4,37 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{self, HeaderName},
 };
-use smallvec::SmallVec;
 
-/// Cleans the head of an upstream's answer of what belongs to the upstream's connection, or what the reference keeps
-/// to itself. Framing headers are never copied: the library writes new ones. `upgraded` answers keep what makes them
-/// one.
-pub fn clean(headers: &mut HeaderMap, upgraded: bool) {
-    if let Some(nominated) = headers.get(header::CONNECTION)
-        && !is_plain(nominated)
-    {
-        drop_nominated(&nominated.clone(), headers, upgraded);
-    }
-    // Usually one or two: look once, then remove by name.
-    let dropped: SmallVec<[HeaderName; 4]> =
-        headers.keys().filter(|name| is_dropped(name, upgraded)).cloned().collect();
-    for name in dropped {
-        headers.remove(name);
+/// Whether a header of an upstream's answer is passed on. What belongs to the upstream's connection is not, nor what
+/// the reference keeps to itself. Framing headers are never copied: the library writes new ones. An answer that
+/// changes the protocol keeps what makes it one.
+pub fn is_kept(name: &HeaderName, status: StatusCode) -> bool {
+    match name.as_str() {
+        "connection" | "upgrade" => status == StatusCode::SWITCHING_PROTOCOLS,
+        // The gateway answers with its own clock and does not name what is behind it.
+        "keep-alive" | "proxy-connection" | "transfer-encoding" | "server" | "date" | "x-pad" => {
+            false
+        }
+        text => !text.starts_with("x-accel-"),
     }
 }
 
-fn is_dropped(name: &HeaderName, upgraded: bool) -> bool {
-    match name.as_str() {
-        "connection" | "upgrade" => !upgraded,
-        // The gateway answers with its own clock and does not name what is behind it.
-        "keep-alive" | "proxy-connection" | "transfer-encoding" | "server" | "date" | "x-pad" => {
-            true
+/// Removes the headers that `connection` nominates (RFC 9110 §7.6.1), but never one that frames or describes the
+/// answer.
+pub fn drop_nominated(connection: &HeaderValue, headers: &mut HeaderMap, status: StatusCode) {
+    if is_plain(connection) {
+        return;
+    }
+    for token in connection.as_bytes().split(|b| *b == b',') {
+        let Ok(name) = HeaderName::from_bytes(token.trim_ascii()) else { continue };
+        let kept = name == header::CONTENT_LENGTH
+            || name == header::CONTENT_TYPE
+            || name == header::SET_COOKIE
+            || name == header::LOCATION
+            || (name == header::UPGRADE && status == StatusCode::SWITCHING_PROTOCOLS);
+        if !kept {
+            headers.remove(name);
         }
-        text => text.starts_with("x-accel-"),
     }
 }
 
@@ -38,21 +42,6 @@ fn is_dropped(name: &HeaderName, upgraded: bool) -> bool {
 fn is_plain(value: &HeaderValue) -> bool {
     value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
         || value.as_bytes().eq_ignore_ascii_case(b"close")
-}
-
-/// Removes headers that `Connection` nominates (RFC 9110 §7.6.1), but never one that frames or describes the answer.
-fn drop_nominated(connection: &HeaderValue, headers: &mut HeaderMap, upgraded: bool) {
-    for token in connection.as_bytes().split(|b| *b == b',') {
-        let Ok(name) = HeaderName::from_bytes(token.trim_ascii()) else { continue };
-        let kept = name == header::CONTENT_LENGTH
-            || name == header::CONTENT_TYPE
-            || name == header::SET_COOKIE
-            || name == header::LOCATION
-            || (upgraded && name == header::UPGRADE);
-        if !kept {
-            headers.remove(name);
-        }
-    }
 }
 
 /// Whether an answer with this status has no body whatever its headers say (RFC 9110 §6.4.1).
@@ -79,9 +68,13 @@ mod tests {
             ("x-accel-buffering", "no"),
             ("x-app", "1"),
         ] {
-            headers.append(name, HeaderValue::from_static(value));
+            let name = HeaderName::from_static(name);
+            if is_kept(&name, StatusCode::OK) {
+                headers.append(name, HeaderValue::from_static(value));
+            }
         }
-        clean(&mut headers, false);
+        let connection = HeaderValue::from_static("keep-alive, X-Hop, content-type");
+        drop_nominated(&connection, &mut headers, StatusCode::OK);
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-type", "x-app"]);

@@ -10,16 +10,12 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::exchange::Exchange;
 use crate::{
     deadline::Deadline,
     error::ProxyError,
-    upstream::{
-        body::Progress,
-        pool::{Connection, Endpoint, KeepAlive},
-    },
+    upstream::pool::{Endpoint, KeepAlive, Pooled},
 };
 
 /// A response body with the record of its request.
@@ -32,28 +28,26 @@ pub struct ResponseBody {
 pub enum Source {
     /// Nowhere.
     Empty,
-    /// The gateway itself.
+    /// Here: all of it.
     Full(Option<Bytes>),
-    /// An upstream.
-    Upstream(UpstreamBody),
+    /// An upstream, as they arrive.
+    Upstream(Box<UpstreamBody>),
 }
 
 /// The body of an upstream's answer.
 pub struct UpstreamBody {
-    incoming: Incoming,
+    /// `None` when all of it was read, or an error ended it.
     lease: Option<Lease>,
     /// Largest gap between two reads.
     gap: Duration,
     deadline: Deadline,
     failure: Option<ProxyError>,
-    /// The request's body, if it may still be on its way.
-    upload: Option<Rc<Progress>>,
 }
 
 /// A connection in use, and how it is kept afterwards.
 pub struct Lease {
     /// The connection.
-    pub connection: Connection,
+    pub connection: Box<Pooled>,
     /// Whose it is.
     pub endpoint: Rc<Endpoint>,
     /// Bounds of keeping it.
@@ -69,21 +63,20 @@ impl Lease {
 
 impl UpstreamBody {
     /// A body that arrives over the connection of `lease`.
-    pub fn new(
-        incoming: Incoming,
-        lease: Lease,
-        gap: Duration,
-        deadline: Deadline,
-        upload: Option<Rc<Progress>>,
-    ) -> Self {
-        Self { incoming, lease: Some(lease), gap, deadline, failure: None, upload }
+    pub fn new(lease: Lease, gap: Duration, deadline: Deadline) -> Self {
+        Self { lease: Some(lease), gap, deadline, failure: None }
     }
 
     fn release(&mut self) {
-        // A connection over which the request is still being sent is of no use to another one.
-        let sent = self.upload.as_ref().is_none_or(|upload| upload.finished.get());
-        if let (Some(lease), true) = (self.lease.take(), sent) {
+        if let Some(lease) = self.lease.take() {
             lease.release();
+        }
+    }
+
+    fn left(&self) -> Option<u64> {
+        match &self.lease {
+            Some(lease) => lease.connection.left(),
+            None => self.failure.is_none().then_some(0),
         }
     }
 
@@ -94,18 +87,16 @@ impl UpstreamBody {
         if let Some(failure) = self.failure {
             return Poll::Ready(Some(Err(failure)));
         }
-        if let Some(lease) = &mut self.lease {
-            lease.connection.drive(cx);
-        }
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+        let Some(lease) = &mut self.lease else { return Poll::Ready(None) };
+        match lease.connection.poll_data(cx) {
+            Poll::Ready(Some(Ok(data))) => {
                 self.deadline.reset(self.gap);
-                if self.incoming.is_end_stream() {
+                if lease.connection.is_done() {
                     self.release();
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(Some(Ok(Frame::data(data))))
             }
-            Poll::Ready(Some(Err(_))) => self.fail(ProxyError::UpstreamClosed, cx),
+            Poll::Ready(Some(Err(error))) => self.fail(error, cx),
             Poll::Ready(None) => {
                 self.release();
                 Poll::Ready(None)
@@ -125,6 +116,7 @@ impl UpstreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ProxyError>>> {
         self.failure = Some(error);
+        self.lease = None;
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -132,12 +124,7 @@ impl UpstreamBody {
 
 impl ResponseBody {
     /// The body of an answer whose head is on its way.
-    pub fn new(mut source: Source, exchange: Box<Exchange>) -> Self {
-        if let Source::Upstream(body) = &mut source
-            && body.incoming.is_end_stream()
-        {
-            body.release();
-        }
+    pub fn new(source: Source, exchange: Box<Exchange>) -> Self {
         Self { source, exchange }
     }
 }
@@ -174,7 +161,7 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Empty | Source::Full(None) => true,
             Source::Full(Some(bytes)) => bytes.is_empty(),
-            Source::Upstream(body) => body.incoming.is_end_stream(),
+            Source::Upstream(body) => body.left() == Some(0),
         }
     }
 
@@ -182,7 +169,9 @@ impl Body for ResponseBody {
         match &self.source {
             Source::Empty | Source::Full(None) => SizeHint::with_exact(0),
             Source::Full(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Upstream(body) => body.incoming.size_hint(),
+            Source::Upstream(body) => {
+                body.left().map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
         }
     }
 }

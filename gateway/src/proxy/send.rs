@@ -2,18 +2,16 @@
 //! §3.16).
 
 use std::{
-    future::{Future, poll_fn},
-    pin::pin,
+    borrow::Cow,
+    future::poll_fn,
     rc::Rc,
     task::Poll,
     time::{Duration, Instant},
 };
 
 use headgate_config::{Origin, ProxySettings};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
-};
-use hyper::{body::Incoming, client::conn::TrySendError};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use hyper::body::Incoming;
 
 use super::{
     answer::Answer,
@@ -27,93 +25,96 @@ use crate::{
     error::ProxyError,
     filter::{
         body::{self, Prepared},
-        request_headers::{self, Client, Rules},
+        request_headers::{self, Client, Framing, Rules},
         response_headers,
     },
     live::{LiveConfig, LiveLocation},
     upstream::{
         RequestBody, WorkerUpstream,
         body::Progress,
-        pool::{Connection, Endpoint},
+        h1::{self, Expect},
+        pool::{Endpoint, Pooled},
     },
 };
 
 /// A request as it is sent upstream, except for its body.
 pub struct Outbound<'a> {
-    /// The target: the client's own, byte for byte, unless a rewrite replaced it (routing §6).
-    /// `None` where the library cannot write it.
-    pub uri: Option<Uri>,
+    /// The target of a rewrite; otherwise the client's own is sent, byte for byte (routing §6).
+    pub rewritten: Option<HeaderValue>,
     /// `X-Forwarded-Prefix` of a rewrite.
     pub prefix: Option<HeaderValue>,
     /// The location whose upstream has no endpoint, if another one stands in.
     pub fallback_for: Option<&'a Origin>,
     inbound: &'a Inbound,
     client: &'a Client<'a>,
-    host: HeaderValue,
+    host: Option<HeaderValue>,
 }
 
 impl<'a> Outbound<'a> {
     /// The request of a client; `host` replaces its `Host`.
     pub fn new(inbound: &'a Inbound, client: &'a Client<'a>, host: Option<HeaderValue>) -> Self {
-        let uri = &inbound.parts.uri;
-        // Only path and query are sent, also of an absolute target.
-        let uri = match (inbound.replaced_target(), uri.authority()) {
-            (Some(target), _) => Uri::from_maybe_shared(target.clone()).ok(),
-            (None, None) => Some(uri.clone()),
-            (None, Some(_)) => uri.path_and_query().map(|target| Uri::from(target.clone())),
-        };
-        let host = host.unwrap_or_else(|| client.best_host.clone());
-        Self { uri, prefix: None, fallback_for: None, inbound, client, host }
+        Self { rewritten: None, prefix: None, fallback_for: None, inbound, client, host }
     }
 
-    fn headers(&self, exchange: &Exchange, live: &LiveConfig, length: Option<u64>) -> HeaderMap {
+    fn method(&self) -> &'a Method {
+        &self.inbound.parts.method
+    }
+
+    /// Only path and query are sent, also of an absolute target.
+    fn target(&self) -> &[u8] {
+        self.rewritten.as_ref().map_or(self.inbound.raw_target(), HeaderValue::as_bytes)
+    }
+
+    fn write_head(
+        &self,
+        exchange: &Exchange,
+        live: &LiveConfig,
+        framing: Framing,
+        out: &mut Vec<u8>,
+    ) {
+        for part in
+            [self.method().as_str().as_bytes(), b" ", self.target(), b" HTTP/1.1\r\n".as_slice()]
+        {
+            out.extend_from_slice(part);
+        }
         let spec = &live.settings.spec;
-        let head = &self.inbound.head;
-        let original_uri = (spec.original_uri_header || self.fallback_for.is_some())
-            .then(|| HeaderValue::from_bytes(self.inbound.raw_target()).ok())
-            .flatten();
-        let mut headers = request_headers::collect(
-            self.client,
-            Rules {
-                host: self.host.clone(),
-                request_id: exchange.request_id().cloned(),
-                prefix: self.prefix.clone(),
-                original_uri: original_uri.filter(|_| spec.original_uri_header),
-                odd_names: head.odd_names || exchange.version() == Version::HTTP_2,
-                underscores: spec.underscores_in_headers,
-                upgrade: self.inbound.upgrade(),
-                content_length: length,
-            },
-        );
-        if spec.upstream_keepalive == 0 && self.inbound.upgrade().is_none() {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        if let Some(origin) = self.fallback_for {
-            explain_fallback(&mut headers, self.client.headers, origin);
-        }
-        headers
+        let target = self.inbound.raw_target();
+        let explanation =
+            self.fallback_for.map(|origin| explain_fallback(origin, self.client.headers));
+        let rules = Rules {
+            host: self.host.as_ref().map_or(self.client.best_host, HeaderValue::as_bytes),
+            request_id: exchange.request_id().map(HeaderValue::as_bytes),
+            prefix: self.prefix.as_ref().map(HeaderValue::as_bytes),
+            original_uri: (spec.original_uri_header && request_headers::is_value(target))
+                .then_some(target),
+            odd_names: self.inbound.head.odd_names || exchange.version() == Version::HTTP_2,
+            underscores: spec.underscores_in_headers,
+            upgrade: self.inbound.upgrade(),
+            close: spec.upstream_keepalive == 0,
+            framing,
+            extra: explanation.as_deref().unwrap_or_default(),
+        };
+        request_headers::write(self.client, &rules, out);
     }
 }
 
 /// The headers of annotations §3.19, table B.
-fn explain_fallback(headers: &mut HeaderMap, client: &HeaderMap, origin: &Origin) {
+fn explain_fallback<'a>(
+    origin: &'a Origin,
+    client: &'a HeaderMap,
+) -> Vec<(&'static str, Cow<'a, [u8]>)> {
     let (namespace, ingress) =
         origin.object.as_ref().map_or(("", ""), |object| (&*object.namespace, &*object.name));
-    let texts = [
-        ("x-code", "503"),
-        ("x-namespace", namespace),
-        ("x-ingress-name", ingress),
-        ("x-service-name", &*origin.service),
-        ("x-service-port", &*origin.port),
+    let mut headers: Vec<(&'static str, &'a [u8])> = vec![
+        ("x-code", b"503"),
+        ("x-namespace", namespace.as_bytes()),
+        ("x-ingress-name", ingress.as_bytes()),
+        ("x-service-name", origin.service.as_bytes()),
+        ("x-service-port", origin.port.as_bytes()),
     ];
-    for (name, text) in texts {
-        if let (false, Ok(value)) = (text.is_empty(), HeaderValue::from_str(text)) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    }
-    if let Some(accept) = client.get(header::ACCEPT) {
-        headers.insert(HeaderName::from_static("x-format"), accept.clone());
-    }
+    headers.retain(|(_, text)| !text.is_empty() && request_headers::is_value(text));
+    headers.extend(client.get(header::ACCEPT).map(|accept| ("x-format", accept.as_bytes())));
+    headers.into_iter().map(|(name, text)| (name, Cow::Borrowed(text))).collect()
 }
 
 /// Sends the request to endpoints of `upstream` until one answers.
@@ -125,9 +126,6 @@ pub async fn forward(
     outbound: Outbound<'_>,
     body: Incoming,
 ) -> Result<Answer, ProxyError> {
-    if outbound.uri.is_none() {
-        return Err(ProxyError::BadRequest);
-    }
     exchange.set_upstream(upstream);
     let settings = location.proxy();
     let limit = location.spec.body_limit;
@@ -142,38 +140,26 @@ pub async fn forward(
     exchange.body_received = body.read_length();
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
     let started = Instant::now();
-    let mut tries = Tries { left: settings.retry.tries.checked_sub(1), started, settings };
+    let mut tries =
+        Tries { left: settings.retry.tries.checked_sub(1), started, settings, only_new: false };
     loop {
         let endpoint = upstream.pick().ok_or(ProxyError::NoEndpoint)?;
         exchange.attempts.push(Attempt::new(&endpoint));
-        let headers = outbound.headers(exchange, live, body.length);
-        let failure =
-            match attempt(exchange, settings, &endpoint, &outbound, headers, &mut body, &deadline)
-                .await
-            {
-                Ok((response, connection)) => {
-                    let status = response.status();
-                    if !(settings.retry.on.statuses.contains(&status.as_u16())
-                        && tries.again(Failure::Status, outbound.method(), &mut body))
-                    {
-                        deadline.reset(settings.read_timeout);
-                        let lease =
-                            Lease { connection, endpoint, limits: live.settings.keep_alive };
-                        let progress = body.progress().cloned();
-                        return accept(
-                            exchange,
-                            settings,
-                            response,
-                            lease,
-                            deadline,
-                            outbound.inbound.take_upgrade(),
-                            progress,
-                        );
-                    }
+        let try_ = Try { live, settings, endpoint: &endpoint, outbound: &outbound };
+        let failure = match try_.run(exchange, &mut body, tries.only_new, &deadline).await {
+            Ok((head, connection)) => {
+                if settings.retry.on.statuses.contains(&head.status.as_u16())
+                    && tries.again(Failure::Status, outbound.method(), &mut body)
+                {
                     continue;
                 }
-                Err(failure) => failure,
-            };
+                deadline.reset(settings.read_timeout);
+                let lease = Lease { connection, endpoint, limits: live.settings.keep_alive };
+                let upgrade = outbound.inbound.take_upgrade();
+                return accept(exchange, settings, head, lease, deadline, upgrade);
+            }
+            Err(failure) => failure,
+        };
         if let Some(attempt) = exchange.attempts.last_mut() {
             attempt.fail(failure.error);
         }
@@ -183,19 +169,13 @@ pub async fn forward(
     }
 }
 
-impl Outbound<'_> {
-    fn method(&self) -> &Method {
-        &self.inbound.parts.method
-    }
-}
-
 /// A failed try.
 #[derive(Clone, Copy)]
 struct Failed {
     error: ProxyError,
     /// Nothing of the request left us.
     unsent: bool,
-    /// The connection had been idle: it was dead already, and this does not count as a try.
+    /// The connection had been idle and was closed before any answer: this does not count as a try.
     stale: bool,
 }
 
@@ -210,6 +190,8 @@ struct Tries<'a> {
     left: Option<u32>,
     started: Instant,
     settings: &'a ProxySettings,
+    /// Idle connections have proved to be dead: no other one is used.
+    only_new: bool,
 }
 
 impl Tries<'_> {
@@ -234,6 +216,7 @@ impl Tries<'_> {
             return false;
         }
         if free {
+            self.only_new = true;
             return true;
         }
         match &mut self.left {
@@ -248,123 +231,119 @@ impl Tries<'_> {
 }
 
 /// One try with one endpoint.
-async fn attempt(
-    exchange: &mut Box<Exchange>,
-    settings: &ProxySettings,
-    endpoint: &Rc<Endpoint>,
-    outbound: &Outbound<'_>,
-    headers: HeaderMap,
-    body: &mut Prepared,
-    deadline: &Deadline,
-) -> Result<(Response<Incoming>, Connection), Failed> {
-    let (mut connection, reused) = match endpoint.take_idle() {
-        Some(connection) => (connection, true),
-        None => match endpoint.connect(settings.connect_timeout).await {
-            Ok(connection) => (connection, false),
-            Err(error) => return Err(Failed { error, unsent: true, stale: false }),
-        },
-    };
-    if let Some(attempt) = exchange.attempts.last_mut() {
-        attempt.connect = Some(if reused { Duration::ZERO } else { attempt.started.elapsed() });
-    }
-    deadline.reset(settings.read_timeout);
-    let Some(sent_body) = body.take() else {
-        return Err(Failed { error: ProxyError::UpstreamClosed, unsent: false, stale: false });
-    };
-    let mut request = Request::new(sent_body);
-    *request.method_mut() = outbound.method().clone();
-    *request.uri_mut() = outbound.uri.clone().unwrap_or_default();
-    *request.headers_mut() = headers;
-    if body.progress().is_some() {
-        // The upload must go on even while the client does not ask for the answer.
-        connection.detach();
-    }
-    let answer = connection.sender.try_send_request(request);
-    let outcome = wait(answer, &mut connection, deadline, settings, body.progress()).await;
-    match outcome {
-        Ok(Ok(response)) => {
-            if let Some(attempt) = exchange.attempts.last_mut() {
-                attempt.header = Some(attempt.started.elapsed());
-                attempt.status = Some(response.status().as_u16());
-            }
-            Ok((response, connection))
+struct Try<'a> {
+    live: &'a LiveConfig,
+    settings: &'a ProxySettings,
+    endpoint: &'a Endpoint,
+    outbound: &'a Outbound<'a>,
+}
+
+impl Try<'_> {
+    async fn run(
+        &self,
+        exchange: &mut Exchange,
+        body: &mut Prepared,
+        only_new: bool,
+        deadline: &Deadline,
+    ) -> Result<(h1::Head, Box<Pooled>), Failed> {
+        let idle = if only_new { None } else { self.endpoint.take_idle() };
+        let reused = idle.is_some();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            // Rare, and large: it must not make the future of every request large.
+            None => match Box::pin(self.endpoint.connect(self.settings.connect_timeout)).await {
+                Ok(connection) => connection,
+                Err(error) => return Err(Failed { error, unsent: true, stale: false }),
+            },
+        };
+        if let Some(attempt) = exchange.attempts.last_mut() {
+            attempt.connect = Some(if reused { Duration::ZERO } else { attempt.started.elapsed() });
         }
-        Ok(Err(mut error)) => {
-            let unsent = match error.take_message() {
-                Some(request) => {
-                    body.restore(request.into_body());
-                    true
+        deadline.reset(self.settings.read_timeout);
+        let closed = ProxyError::UpstreamClosed;
+        let Some(content) = body.take() else {
+            return Err(Failed { error: closed, unsent: false, stale: false });
+        };
+        let framing = match (body.length, &content) {
+            (Some(length), _) => Framing::Length(length),
+            (None, RequestBody::Streamed(_)) => Framing::Chunked,
+            (None, _) => Framing::None,
+        };
+        let write_head = |out: &mut Vec<u8>| {
+            self.outbound.write_head(exchange, self.live, framing, out);
+        };
+        let expect = Expect::new(self.outbound.method(), response_headers::is_kept);
+        if let Err(content) = connection.send(write_head, content, body.length, expect) {
+            body.restore(content);
+            return Err(Failed { error: closed, unsent: true, stale: reused });
+        }
+        match wait(&mut connection, deadline, self.settings, body.progress()).await {
+            Ok(head) => {
+                if let Some(attempt) = exchange.attempts.last_mut() {
+                    attempt.header = Some(attempt.started.elapsed());
+                    attempt.status = Some(head.status.as_u16());
                 }
-                None => false,
-            };
-            let error = body.failure().unwrap_or_else(|| classify(&error));
-            Err(Failed { error, unsent, stale: reused && unsent })
+                Ok((head, connection))
+            }
+            Err(error) => {
+                let stale = reused && error == closed && !connection.has_answered();
+                Err(Failed { error, unsent: !connection.has_sent(), stale })
+            }
         }
-        Err(error) => Err(Failed { error, unsent: false, stale: false }),
     }
 }
 
 /// Waits for the head of an answer. While a body is on its way its progress counts, not the time.
-async fn wait<F: Future>(
-    answer: F,
-    driver: &mut Connection,
+async fn wait(
+    connection: &mut Pooled,
     deadline: &Deadline,
     settings: &ProxySettings,
     progress: Option<&Rc<Progress>>,
-) -> Result<F::Output, ProxyError> {
-    let mut answer = pin!(answer);
+) -> Result<h1::Head, ProxyError> {
     poll_fn(|cx| {
-        driver.drive(cx);
-        if let Poll::Ready(outcome) = answer.as_mut().poll(cx) {
-            return Poll::Ready(Ok(outcome));
+        if let Poll::Ready(outcome) = connection.poll_head(cx) {
+            return Poll::Ready(outcome);
         }
         if let Some(progress) = progress {
             let limit =
-                if progress.finished.get() { settings.read_timeout } else { settings.send_timeout };
-            deadline.reset(limit.saturating_sub(progress.last.get().elapsed()));
+                if progress.is_finished() { settings.read_timeout } else { settings.send_timeout };
+            deadline.reset(limit.saturating_sub(progress.last().elapsed()));
         }
         deadline.poll_expired(cx).map(|()| Err(ProxyError::UpstreamTimeout))
     })
     .await
 }
 
-fn classify(error: &TrySendError<Request<RequestBody>>) -> ProxyError {
-    let error = error.error();
-    if error.is_parse() || error.is_parse_too_large() || error.is_parse_status() {
-        ProxyError::InvalidAnswer
-    } else {
-        ProxyError::UpstreamClosed
-    }
-}
-
 /// Makes an answer of what the upstream said.
 fn accept(
-    exchange: &mut Box<Exchange>,
+    exchange: &mut Exchange,
     settings: &ProxySettings,
-    response: Response<Incoming>,
+    head: h1::Head,
     mut lease: Lease,
     deadline: Deadline,
     upgrade: Option<tunnel::ClientUpgrade>,
-    progress: Option<Rc<Progress>>,
 ) -> Result<Answer, ProxyError> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
         // Nobody asked for it: what follows could not be told apart from answers (RFC 9110 §7.8).
-        let Some(upgrade) = upgrade else { return Err(ProxyError::InvalidAnswer) };
-        lease.connection.detach();
-        return tunnel::open(exchange, upgrade, response, settings.read_timeout);
+        let upgrade = upgrade.ok_or(ProxyError::InvalidAnswer)?;
+        return tunnel::open(exchange, upgrade, head, lease.connection, settings.read_timeout);
     }
-    let (parts, body) = response.into_parts();
-    if !parts.status.is_informational() && parts.status.as_u16() >= 200 {
-        let mut headers = parts.headers;
-        response_headers::clean(&mut headers, false);
-        let source = Source::Upstream(UpstreamBody::new(
-            body,
-            lease,
-            settings.read_timeout,
-            deadline,
-            progress,
-        ));
-        return Ok(Answer::upstream(parts.status, headers, source));
+    let h1::Head { status, mut headers, connection } = head;
+    for nominated in &connection {
+        response_headers::drop_nominated(nominated, &mut headers, status);
     }
-    Err(ProxyError::InvalidAnswer)
+    let source = match lease.connection.take_whole() {
+        Some(data) => {
+            lease.release();
+            if let Some(attempt) = exchange.attempts.last_mut() {
+                attempt.response = attempt.header;
+                attempt.length = data.len() as u64;
+            }
+            if data.is_empty() { Source::Empty } else { Source::Full(Some(data)) }
+        }
+        None => {
+            Source::Upstream(Box::new(UpstreamBody::new(lease, settings.read_timeout, deadline)))
+        }
+    };
+    Ok(Answer::upstream(status, headers, source))
 }

@@ -10,20 +10,23 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Response, StatusCode, header};
-use hyper::{
-    body::Incoming,
-    upgrade::{OnUpgrade, Upgraded},
-};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes},
+    net::TcpStream,
     task::spawn_local,
     time::{Instant, sleep_until},
 };
 
 use super::{answer::Answer, exchange::Exchange, response_body::Source};
-use crate::{error::ProxyError, filter::response_headers};
+use crate::{
+    error::ProxyError,
+    filter::response_headers,
+    upstream::{h1, pool::Pooled},
+};
 
 /// Size of each direction's buffer.
 const BUFFER: usize = 8 * 1024;
@@ -38,25 +41,28 @@ pub struct ClientUpgrade {
 
 /// Accepts the upstream's 101 and connects both sides as soon as the client has it.
 pub fn open(
-    exchange: &mut Box<Exchange>,
+    exchange: &mut Exchange,
     client: ClientUpgrade,
-    mut response: Response<Incoming>,
+    head: h1::Head,
+    connection: Box<Pooled>,
     idle_limit: Duration,
 ) -> Result<Answer, ProxyError> {
-    if !agrees(&client.wanted, response.headers().get(header::UPGRADE)) {
+    let mut headers = head.headers;
+    if !agrees(&client.wanted, headers.get(header::UPGRADE)) {
         return Err(ProxyError::InvalidAnswer);
     }
-    let upstream = hyper::upgrade::on(&mut response);
-    let (parts, _) = response.into_parts();
-    let mut headers = parts.headers;
-    response_headers::clean(&mut headers, true);
+    for nominated in &head.connection {
+        response_headers::drop_nominated(nominated, &mut headers, head.status);
+    }
+    let stream = connection.into_inner().into_stream();
+    let (upstream, early) = stream.ok_or(ProxyError::InvalidAnswer)?;
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     exchange.connection.tunnel();
     let tracker = exchange.worker.tunnels.clone();
     spawn_local(tracker.track_future(async move {
-        let (Ok(client), Ok(upstream)) = (client.ready.await, upstream.await) else { return };
-        pump(client, upstream, idle_limit).await;
+        let Ok(client) = client.ready.await else { return };
+        pump(TokioIo::new(client), upstream, early, idle_limit).await;
     }));
     Ok(Answer::upstream(StatusCode::SWITCHING_PROTOCOLS, headers, Source::Empty))
 }
@@ -71,11 +77,17 @@ fn agrees(wanted: &HeaderValue, offered: Option<&HeaderValue>) -> bool {
         .any(|item| item.trim_ascii().eq_ignore_ascii_case(offered))
 }
 
-/// Copies both ways until both ends are done, one fails, or nothing has moved for `idle_limit`.
-async fn pump(client: Upgraded, upstream: Upgraded, idle_limit: Duration) {
+/// Copies both ways until both ends are done, one fails, or nothing has moved for `idle_limit`. `early` is what the
+/// upstream sent right behind its answer.
+async fn pump<C: AsyncRead + AsyncWrite + Unpin>(
+    client: C,
+    upstream: TcpStream,
+    early: Bytes,
+    idle_limit: Duration,
+) {
     let last = Rc::new(Cell::new(Instant::now()));
-    let mut client = Watched { stream: TokioIo::new(client), last: Rc::clone(&last) };
-    let mut upstream = Watched { stream: TokioIo::new(upstream), last: Rc::clone(&last) };
+    let mut client = Watched { stream: client, early: Bytes::new(), last: Rc::clone(&last) };
+    let mut upstream = Watched { stream: upstream, early, last: Rc::clone(&last) };
     let mut copy = pin!(copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER));
     loop {
         tokio::select! {
@@ -91,12 +103,14 @@ async fn pump(client: Upgraded, upstream: Upgraded, idle_limit: Duration) {
 }
 
 /// A stream that notes when something moved.
-struct Watched {
-    stream: TokioIo<Upgraded>,
+struct Watched<S> {
+    stream: S,
+    /// What was read from it before.
+    early: Bytes,
     last: Rc<Cell<Instant>>,
 }
 
-impl Watched {
+impl<S> Watched<S> {
     fn note<T>(&self, outcome: Poll<T>) -> Poll<T> {
         if outcome.is_ready() {
             self.last.set(Instant::now());
@@ -105,18 +119,23 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.early.is_empty() {
+            let count = self.early.len().min(out.remaining());
+            out.put_slice(&self.early.split_to(count));
+            return self.note(Poll::Ready(Ok(())));
+        }
         let outcome = Pin::new(&mut self.stream).poll_read(cx, out);
         self.note(outcome)
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,15 +1,15 @@
 //! The body of a request on its way to an upstream.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Instant,
 };
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::error::ProxyError;
@@ -19,7 +19,7 @@ pub enum RequestBody {
     /// None.
     Empty,
     /// All of it is here; it can be sent again.
-    Full(Option<Bytes>),
+    Full(Bytes),
     /// It is passed on as it arrives.
     Streamed(Box<Streamed>),
 }
@@ -37,12 +37,10 @@ pub struct Streamed {
 /// How a streamed body is doing, for those who wait for the answer.
 #[derive(Debug)]
 pub struct Progress {
-    /// When the last bytes were taken by the connection.
-    pub last: Cell<Instant>,
-    /// All of it has been taken.
-    pub finished: Cell<bool>,
-    /// Why it ended early.
-    pub failure: Cell<Option<ProxyError>>,
+    last: Cell<Instant>,
+    finished: Cell<bool>,
+    failure: Cell<Option<ProxyError>>,
+    waiting: RefCell<Option<Waker>>,
 }
 
 impl Default for Progress {
@@ -51,6 +49,55 @@ impl Default for Progress {
             last: Cell::new(Instant::now()),
             finished: Cell::new(false),
             failure: Cell::new(None),
+            waiting: RefCell::default(),
+        }
+    }
+}
+
+impl Progress {
+    /// When something moved last.
+    pub fn last(&self) -> Instant {
+        self.last.get()
+    }
+
+    /// All of it has been sent.
+    pub fn is_finished(&self) -> bool {
+        self.finished.get()
+    }
+
+    /// Why it ended early.
+    pub fn failure(&self) -> Option<ProxyError> {
+        self.failure.get()
+    }
+
+    /// Notes that something moved.
+    pub fn moved(&self) {
+        self.last.set(Instant::now());
+    }
+
+    /// Notes that all of it has been sent.
+    pub fn finish(&self) {
+        self.finished.set(true);
+        self.wake();
+    }
+
+    /// Notes that it ended early.
+    pub fn fail(&self, failure: ProxyError) {
+        self.failure.set(Some(failure));
+        self.wake();
+    }
+
+    /// Wakes the task when it ends.
+    pub fn watch(&self, cx: &Context<'_>) {
+        match &mut *self.waiting.borrow_mut() {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waiting.take() {
+            waker.wake();
         }
     }
 }
@@ -66,68 +113,33 @@ impl Streamed {
         Self { start: Some(start).filter(|bytes| !bytes.is_empty()), rest, allowance, progress }
     }
 
-    fn fail(&self, failure: ProxyError) -> Poll<Option<Result<Frame<Bytes>, ProxyError>>> {
-        self.progress.failure.set(Some(failure));
-        Poll::Ready(Some(Err(failure)))
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = ProxyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ProxyError>>> {
-        let body = match &mut *self {
-            Self::Empty => return Poll::Ready(None),
-            Self::Full(bytes) => {
-                return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
-            }
-            Self::Streamed(body) => body,
-        };
-        body.progress.last.set(Instant::now());
-        if let Some(start) = body.start.take() {
-            return Poll::Ready(Some(Ok(Frame::data(start))));
-        }
-        match ready!(Pin::new(&mut body.rest).poll_frame(cx)) {
-            None => {
-                body.progress.finished.set(true);
-                Poll::Ready(None)
-            }
-            Some(Err(_)) => body.fail(ProxyError::ClientGone),
-            Some(Ok(frame)) => {
-                if let (Some(data), Some(allowance)) = (frame.data_ref(), body.allowance.as_mut()) {
-                    match allowance.checked_sub(data.len() as u64) {
-                        Some(left) => *allowance = left,
-                        None => return body.fail(ProxyError::BodyTooLarge),
-                    }
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-        }
+    /// How it is doing.
+    pub fn progress(&self) -> &Rc<Progress> {
+        &self.progress
     }
 
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Empty | Self::Full(None) => true,
-            Self::Full(Some(bytes)) => bytes.is_empty(),
-            Self::Streamed(body) => body.start.is_none() && body.rest.is_end_stream(),
+    /// The next bytes; `None` at the end. Trailers are dropped, as the reference does.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ProxyError>>> {
+        self.progress.moved();
+        if let Some(start) = self.start.take() {
+            return Poll::Ready(Some(Ok(start)));
         }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Empty | Self::Full(None) => SizeHint::with_exact(0),
-            Self::Full(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Streamed(body) => {
-                let ahead = body.start.as_ref().map_or(0, |bytes| bytes.len() as u64);
-                match body.rest.size_hint().exact() {
-                    Some(rest) => SizeHint::with_exact(ahead + rest),
-                    None => SizeHint::default(),
+        loop {
+            let data = match ready!(Pin::new(&mut self.rest).poll_frame(cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(_)) => return Poll::Ready(Some(Err(ProxyError::ClientGone))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => data,
+                    _ => continue,
+                },
+            };
+            if let Some(allowance) = self.allowance.as_mut() {
+                match allowance.checked_sub(data.len() as u64) {
+                    Some(left) => *allowance = left,
+                    None => return Poll::Ready(Some(Err(ProxyError::BodyTooLarge))),
                 }
             }
+            return Poll::Ready(Some(Ok(data)));
         }
     }
 }

@@ -1,32 +1,20 @@
 //! Connections to one endpoint: made on demand, kept while idle, handed out last in, first out.
 //!
-//! A connection is driven by whoever uses it: the request polls it for its answer, the answer's body for its bytes.
-//! That saves a task, two channels' wake-ups and their allocations per request. While idle nobody polls it; a
-//! connection that its peer has closed is noticed when it is taken out, or by the sweep.
+//! While a connection is idle nobody polls it; one that its peer has closed is noticed when it is taken out, or by
+//! the sweep.
 
 use std::{
     cell::{Cell, RefCell},
-    future::Future,
     io,
     net::SocketAddr,
-    pin::Pin,
-    rc::Rc,
-    task::{Context, Waker},
+    ops::{Deref, DerefMut},
     time::Duration,
 };
 
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::spawn_local, time::timeout};
+use tokio::{net::TcpStream, time::timeout};
 
-use super::body::RequestBody;
+use super::h1;
 use crate::{clock, error::ProxyError};
-
-/// Largest head of an answer, and size of a connection's buffers. Small, so that a slow reader costs little.
-const BUFFER: usize = 64 * 1024;
-
-/// The part of a connection that moves its bytes.
-type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>>>>;
 
 /// One endpoint of an upstream, as one worker knows it.
 pub struct Endpoint {
@@ -39,16 +27,13 @@ pub struct Endpoint {
 }
 
 struct Idle {
-    connection: Connection,
+    connection: Box<Pooled>,
     since: u32,
 }
 
-/// A connection to an endpoint that is ready for a request.
-pub struct Connection {
-    /// Sends requests over it.
-    pub sender: SendRequest<RequestBody>,
-    /// `None` when a task of its own drives it.
-    driver: Option<Driver>,
+/// A connection to an endpoint, with what decides how long it is kept.
+pub struct Pooled {
+    connection: h1::Connection,
     born: u32,
     used: u64,
 }
@@ -64,30 +49,24 @@ pub struct KeepAlive {
     pub age: Duration,
 }
 
-impl Connection {
-    /// Moves its bytes as far as they go. To be called before its answer or body is polled.
-    pub fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Some(driver) = &mut self.driver
-            && driver.as_mut().poll(cx).is_ready()
-        {
-            // Its end, and its errors, reach the request through the answer or the body.
-            self.driver = None;
-        }
+impl Pooled {
+    /// The bare connection: it does not come back.
+    pub fn into_inner(self) -> h1::Connection {
+        self.connection
     }
+}
 
-    /// Lets a task of its own drive it: for bodies that must move while nobody asks for the answer, and for upgrades.
-    pub fn detach(&mut self) {
-        if let Some(driver) = self.driver.take() {
-            spawn_local(async move {
-                let _ = driver.await;
-            });
-        }
+impl Deref for Pooled {
+    type Target = h1::Connection;
+
+    fn deref(&self) -> &h1::Connection {
+        &self.connection
     }
+}
 
-    /// Whether it can take a request now.
-    fn is_ready(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        self.sender.is_ready()
+impl DerefMut for Pooled {
+    fn deref_mut(&mut self) -> &mut h1::Connection {
+        &mut self.connection
     }
 }
 
@@ -103,10 +82,10 @@ impl Endpoint {
     }
 
     /// An idle connection that seems to be alive.
-    pub fn take_idle(&self) -> Option<Connection> {
+    pub fn take_idle(&self) -> Option<Box<Pooled>> {
         loop {
             let mut connection = self.idle.borrow_mut().pop()?.connection;
-            if connection.is_ready() {
+            if connection.is_idle() {
                 connection.used += 1;
                 return Some(connection);
             }
@@ -114,7 +93,7 @@ impl Endpoint {
     }
 
     /// Makes a new connection.
-    pub async fn connect(&self, limit: Duration) -> Result<Connection, ProxyError> {
+    pub async fn connect(&self, limit: Duration) -> Result<Box<Pooled>, ProxyError> {
         let stream = match timeout(limit, TcpStream::connect(self.address)).await {
             Err(_) => return Err(ProxyError::ConnectTimeout),
             Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
@@ -125,24 +104,18 @@ impl Endpoint {
         };
         // Only a latency hint: without it the connection still works.
         let _ = stream.set_nodelay(true);
-        let (sender, driver) = http1::Builder::new()
-            .max_buf_size(BUFFER)
-            .writev(false)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|_| ProxyError::Connect)?;
-        let driver: Driver = Box::pin(driver.with_upgrades());
-        Ok(Connection { sender, driver: Some(driver), born: clock::tick(), used: 1 })
+        let connection = h1::Connection::new(stream);
+        Ok(Box::new(Pooled { connection, born: clock::tick(), used: 1 }))
     }
 
     /// Keeps a connection for the next request, if it may be kept.
-    pub fn keep(self: &Rc<Self>, connection: Connection, limits: &KeepAlive) {
+    pub fn keep(&self, mut connection: Box<Pooled>, limits: &KeepAlive) {
         let mut idle = self.idle.borrow_mut();
         if self.retired.get()
-            || connection.sender.is_closed()
             || idle.len() >= limits.connections
             || connection.used >= limits.requests
             || clock::elapsed(connection.born, clock::tick()) >= limits.age
+            || !connection.renew()
         {
             return;
         }
@@ -159,7 +132,7 @@ impl Endpoint {
     pub fn sweep(&self, limit: Duration) {
         let now = clock::tick();
         self.idle.borrow_mut().retain_mut(|idle| {
-            clock::elapsed(idle.since, now) < limit && idle.connection.is_ready()
+            clock::elapsed(idle.since, now) < limit && idle.connection.is_idle()
         });
     }
 }

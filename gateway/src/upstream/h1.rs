@@ -1,0 +1,11 @@
+//! HTTP/1 towards upstreams (docs/adr/0002): a connection that its request drives itself, which writes heads from
+//! bytes and reads answers strictly. Heads are parsed by `httparse`; framing is followed here.
+
+mod body;
+mod connection;
+mod head;
+mod upload;
+
+pub use body::Decoder;
+pub use connection::{Connection, Expect};
+pub use head::{Head, Keep, Parsed, parse};

@@ -1,0 +1,397 @@
+//! One connection to an endpoint. Whoever uses it drives it: the request polls it for its answer, the answer's body
+//! for its bytes. While idle it holds no buffer, and nobody polls it.
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    io::{self, IoSlice},
+    mem,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes, BytesMut, buf::Chain};
+use http::Method;
+use memchr::memmem;
+use tokio::{
+    io::{AsyncReadExt, AsyncWrite},
+    net::{TcpStream, tcp::OwnedReadHalf},
+};
+
+use super::{
+    body::Decoder,
+    head::{self, Head, Keep, Parsed},
+    upload::Upload,
+};
+use crate::{error::ProxyError, upstream::body::RequestBody};
+
+/// Bytes that are read at once, at most.
+const READ_SIZE: usize = 64 * 1024;
+/// Largest head of an answer, interim answers in front of it included.
+const MAX_HEAD: usize = 64 * 1024;
+/// Bodies up to this size are written in one piece with their head.
+const JOINED: usize = 8 * 1024;
+
+thread_local! {
+    /// What all connections of a worker read into. Small reads are copied out, so that nobody who is slow holds it.
+    static INPUT: RefCell<BytesMut> = RefCell::default();
+    /// Where heads of requests are written.
+    static OUTPUT: RefCell<Vec<u8>> = RefCell::default();
+}
+
+/// A connection that is ready for a request, or busy with one.
+pub struct Connection {
+    stream: Stream,
+    /// Bytes of a head that is not complete.
+    partial: BytesMut,
+    /// Bytes behind what was used so far.
+    held: Bytes,
+    /// The rest of a request that the system did not take at once.
+    unsent: Chain<Bytes, Bytes>,
+    expect: Expect,
+    body: Decoder,
+    keep_alive: bool,
+    /// Something of the current request left us.
+    sent: bool,
+    /// Something of the current answer arrived.
+    answered: bool,
+    /// Writing failed.
+    broken: bool,
+    /// Bytes of interim answers.
+    interim: usize,
+}
+
+enum Stream {
+    Whole(TcpStream),
+    /// The other half is with the upload.
+    Uploading(OwnedReadHalf, Upload),
+    Closed,
+}
+
+/// What decides about the answer to a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Expect {
+    /// The request is HEAD: its answer has no body.
+    pub to_head: bool,
+    /// The headers that are passed on.
+    pub keep: Keep,
+}
+
+impl Expect {
+    /// The answer to a request with this method.
+    pub fn new(method: &Method, keep: Keep) -> Self {
+        Self { to_head: method == Method::HEAD, keep }
+    }
+}
+
+impl Connection {
+    /// A connection over a stream that was just made.
+    pub fn new(stream: TcpStream) -> Self {
+        Self {
+            stream: Stream::Whole(stream),
+            partial: BytesMut::new(),
+            held: Bytes::new(),
+            unsent: nothing(),
+            expect: Expect { to_head: false, keep: |_, _| false },
+            body: Decoder::Length(0),
+            keep_alive: true,
+            sent: false,
+            answered: false,
+            broken: false,
+            interim: 0,
+        }
+    }
+
+    /// Whether it can take a request: its peer has neither closed it nor said anything unasked. Costs a system call
+    /// only if something has happened to it.
+    pub fn is_idle(&self) -> bool {
+        let Stream::Whole(stream) = &self.stream else { return false };
+        matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Starts to send a request. `write_head` appends its head to what it is given; `length` is what the head says
+    /// about a streamed body, `None` for chunked.
+    ///
+    /// # Errors
+    /// Nothing was sent; the body comes back.
+    pub fn send(
+        &mut self,
+        write_head: impl FnOnce(&mut Vec<u8>),
+        body: RequestBody,
+        length: Option<u64>,
+        expect: Expect,
+    ) -> Result<(), RequestBody> {
+        self.expect = expect;
+        OUTPUT.with_borrow_mut(|out| {
+            out.clear();
+            write_head(out);
+            match body {
+                RequestBody::Empty => {
+                    self.write_now(out, Bytes::new()).map_err(|_| RequestBody::Empty)
+                }
+                RequestBody::Full(bytes) => {
+                    let written = if bytes.len() <= JOINED {
+                        out.extend_from_slice(&bytes);
+                        self.write_now(out, Bytes::new())
+                    } else {
+                        self.write_now(out, bytes.clone())
+                    };
+                    written.map_err(|_| RequestBody::Full(bytes))
+                }
+                RequestBody::Streamed(body) => {
+                    if self.write_now(out, Bytes::new()).is_err() {
+                        return Err(RequestBody::Streamed(body));
+                    }
+                    if let Stream::Whole(stream) = mem::replace(&mut self.stream, Stream::Closed) {
+                        let (read, write) = stream.into_split();
+                        let head = mem::replace(&mut self.unsent, nothing()).into_inner().0;
+                        let upload = Upload::start(head, body, length, write);
+                        self.stream = Stream::Uploading(read, upload);
+                        // The task may be ahead of what is known here.
+                        self.sent = true;
+                    }
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    /// Writes as much as the system takes, and holds the rest.
+    fn write_now(&mut self, head: &[u8], body: Bytes) -> io::Result<()> {
+        let Stream::Whole(stream) = &self.stream else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let outcome = if body.is_empty() {
+            stream.try_write(head)
+        } else {
+            stream.try_write_vectored(&[IoSlice::new(head), IoSlice::new(&body)])
+        };
+        let written = match outcome {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(error),
+        };
+        self.sent = written > 0;
+        if written < head.len() + body.len() {
+            let head_rest = Bytes::copy_from_slice(head.get(written..).unwrap_or_default());
+            self.unsent = head_rest.chain(body.slice(written.saturating_sub(head.len())..));
+        }
+        Ok(())
+    }
+
+    /// Writes what was held.
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) {
+        let Stream::Whole(stream) = &mut self.stream else { return };
+        while self.unsent.has_remaining() {
+            match Pin::new(&mut *stream).poll_write(cx, self.unsent.chunk()) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(written @ 1..)) => {
+                    self.sent = true;
+                    self.unsent.advance(written);
+                }
+                Poll::Ready(_) => {
+                    // An answer may have come before the peer closed.
+                    self.broken = true;
+                    self.unsent = nothing();
+                }
+            }
+        }
+    }
+
+    /// Whether something of the current request left us.
+    pub fn has_sent(&self) -> bool {
+        self.sent
+    }
+
+    /// Whether something of the current answer arrived.
+    pub fn has_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// Waits for the head of the answer.
+    pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, ProxyError>> {
+        loop {
+            if let Poll::Ready(failure) = self.poll_upload(cx) {
+                return Poll::Ready(Err(failure));
+            }
+            self.poll_unsent(cx);
+            let read = match self.poll_read(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(read)) if !read.is_empty() => read,
+                Poll::Ready(_) => return Poll::Ready(Err(ProxyError::UpstreamClosed)),
+            };
+            self.answered = true;
+            match self.take_head(read) {
+                Ok(None) => {}
+                Ok(Some(head)) => return Poll::Ready(Ok(head)),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Adds what was read to the head; gives it when it is complete.
+    fn take_head(&mut self, read: Bytes) -> Result<Option<Head>, ProxyError> {
+        let mut text = read;
+        if !self.partial.is_empty() {
+            let before = self.partial.len().saturating_sub(3);
+            self.partial.extend_from_slice(&text);
+            if self.partial.len() <= MAX_HEAD && !has_end(&self.partial[before..]) {
+                return Ok(None);
+            }
+            text = mem::take(&mut self.partial).freeze();
+        }
+        loop {
+            match head::parse(&text, self.expect.to_head, self.expect.keep)? {
+                Parsed::Partial if self.interim + text.len() > MAX_HEAD => {
+                    return Err(ProxyError::InvalidAnswer);
+                }
+                Parsed::Partial => {
+                    self.partial = BytesMut::from(text);
+                    return Ok(None);
+                }
+                Parsed::Interim(length) => {
+                    text.advance(length);
+                    self.interim += length;
+                    if self.interim > MAX_HEAD {
+                        return Err(ProxyError::InvalidAnswer);
+                    }
+                    if text.is_empty() {
+                        return Ok(None);
+                    }
+                }
+                Parsed::Final { length, .. } if self.interim + length > MAX_HEAD => {
+                    return Err(ProxyError::InvalidAnswer);
+                }
+                Parsed::Final { head, body, keep_alive, length } => {
+                    text.advance(length);
+                    self.held = text;
+                    self.body = body;
+                    self.keep_alive = keep_alive;
+                    return Ok(Some(head));
+                }
+            }
+        }
+    }
+
+    /// The next bytes of the answer's body; `None` at its end.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ProxyError>>> {
+        loop {
+            match self.body.next(&mut self.held) {
+                Ok(Some(piece)) => return Poll::Ready(Some(Ok(piece))),
+                Ok(None) if self.body.is_done() => return Poll::Ready(None),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+            if let Poll::Ready(failure) = self.poll_upload(cx) {
+                return Poll::Ready(Some(Err(failure)));
+            }
+            self.poll_unsent(cx);
+            match self.poll_read(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(read)) if !read.is_empty() => self.held = read,
+                Poll::Ready(Ok(_)) if self.body.close() => return Poll::Ready(None),
+                Poll::Ready(_) => return Poll::Ready(Some(Err(ProxyError::UpstreamClosed))),
+            }
+        }
+    }
+
+    /// All of the answer's body, if it has arrived already and needs no further look.
+    pub fn take_whole(&mut self) -> Option<Bytes> {
+        match self.body.left() {
+            Some(left) if left <= self.held.len() as u64 => match self.body.next(&mut self.held) {
+                Ok(piece) if self.body.is_done() => Some(piece.unwrap_or_default()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Bytes of the answer's body that are left, if that is known.
+    pub fn left(&self) -> Option<u64> {
+        self.body.left()
+    }
+
+    /// Whether all of the answer was taken.
+    pub fn is_done(&self) -> bool {
+        self.body.is_done()
+    }
+
+    /// Makes it ready for the next request; false if it cannot take one: the request was not sent to its end, the
+    /// answer not read to its end, its peer wants to close it, or said more than was asked.
+    pub fn renew(&mut self) -> bool {
+        let clean = self.keep_alive
+            && self.body.is_done()
+            && self.held.is_empty()
+            && !self.unsent.has_remaining()
+            && !self.broken;
+        if !clean {
+            return false;
+        }
+        self.stream = match mem::replace(&mut self.stream, Stream::Closed) {
+            Stream::Uploading(read, upload) => {
+                match upload.finish().map(|write| read.reunite(write)) {
+                    Some(Ok(stream)) => Stream::Whole(stream),
+                    _ => return false,
+                }
+            }
+            other => other,
+        };
+        self.held = Bytes::new();
+        (self.sent, self.answered, self.interim) = (false, false, 0);
+        true
+    }
+
+    /// The stream and what was read ahead from it, for another protocol. `None` if the request is still on its way.
+    pub fn into_stream(mut self) -> Option<(TcpStream, Bytes)> {
+        self.keep_alive = true;
+        self.body = Decoder::Length(0);
+        let held = mem::take(&mut self.held);
+        match (self.renew(), self.stream) {
+            (true, Stream::Whole(stream)) => Some((stream, held)),
+            _ => None,
+        }
+    }
+
+    /// Ready when the upload has failed.
+    fn poll_upload(&self, cx: &Context<'_>) -> Poll<ProxyError> {
+        let Stream::Uploading(_, upload) = &self.stream else { return Poll::Pending };
+        let progress = upload.progress();
+        if !progress.is_finished() {
+            if let Some(failure) = progress.failure() {
+                return Poll::Ready(failure);
+            }
+            progress.watch(cx);
+        }
+        Poll::Pending
+    }
+
+    /// Reads what is there. Empty at the end of the stream.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        INPUT.with_borrow_mut(|input| {
+            input.clear();
+            input.reserve(READ_SIZE);
+            let outcome = match &mut self.stream {
+                Stream::Whole(stream) => pin!(stream.read_buf(input)).poll(cx),
+                Stream::Uploading(read, _) => pin!(read.read_buf(input)).poll(cx),
+                Stream::Closed => Poll::Ready(Ok(0)),
+            };
+            outcome.map_ok(|read| {
+                if read >= READ_SIZE / 2 {
+                    input.split().freeze()
+                } else {
+                    Bytes::copy_from_slice(input)
+                }
+            })
+        })
+    }
+}
+
+/// No rest of a request.
+fn nothing() -> Chain<Bytes, Bytes> {
+    Bytes::new().chain(Bytes::new())
+}
+
+/// Whether the empty line behind a head may be in here.
+fn has_end(bytes: &[u8]) -> bool {
+    memmem::find(bytes, b"\n\r\n").is_some() || memmem::find(bytes, b"\n\n").is_some()
+}

@@ -1,0 +1,283 @@
+//! The head of an answer: parsed by `httparse`, its framing decided as RFC 9112 §6.3 says, what is doubtful refused.
+//! No I/O.
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use smallvec::SmallVec;
+
+use super::body::Decoder;
+use crate::error::ProxyError;
+
+/// Header lines that an answer may have.
+const MAX_LINES: usize = 256;
+/// Room for the usual answer. The map is used again for the client's next request, which has more lines.
+const USUAL_LINES: usize = 12;
+/// Largest length that fits the signed offset that sizes are kept in elsewhere.
+const MAX_LENGTH: u64 = i64::MAX as u64;
+
+/// Whether a header of an answer with this status is passed on.
+pub type Keep = fn(&HeaderName, StatusCode) -> bool;
+
+/// The head of a final answer.
+#[derive(Debug)]
+pub struct Head {
+    /// Status, 200 or more, or 101.
+    pub status: StatusCode,
+    /// The headers that are passed on.
+    pub headers: HeaderMap,
+    /// Values of `Connection`: they nominate headers that are not passed on.
+    pub connection: SmallVec<[HeaderValue; 1]>,
+}
+
+/// What the beginning of the bytes is.
+#[derive(Debug)]
+pub enum Parsed {
+    /// A head that is not complete.
+    Partial,
+    /// An interim answer (1xx) of so many bytes: to be skipped.
+    Interim(usize),
+    /// The head of the answer.
+    Final {
+        /// The head.
+        head: Head,
+        /// How its body is framed.
+        body: Decoder,
+        /// The connection can be used again behind the body.
+        keep_alive: bool,
+        /// Bytes of the head.
+        length: usize,
+    },
+}
+
+/// Parses the head at the start of `text`. `to_head` is whether it answers a HEAD request.
+///
+/// # Errors
+/// [`ProxyError::InvalidAnswer`]: it violates HTTP, or its framing is ambiguous.
+pub fn parse(text: &Bytes, to_head: bool, keep: Keep) -> Result<Parsed, ProxyError> {
+    const INVALID: ProxyError = ProxyError::InvalidAnswer;
+    let mut lines = [const { MaybeUninit::uninit() }; MAX_LINES];
+    let mut response = httparse::Response::new(&mut []);
+    let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        text,
+        &mut lines,
+    );
+    let length = match status {
+        Err(_) => return Err(INVALID),
+        Ok(httparse::Status::Partial) => return Ok(Parsed::Partial),
+        Ok(httparse::Status::Complete(length)) => length,
+    };
+    let status = StatusCode::from_u16(response.code.unwrap_or_default()).map_err(|_| INVALID)?;
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(Parsed::Interim(length));
+    }
+    let mut framing = Framing::default();
+    let mut head = Head {
+        status,
+        headers: HeaderMap::with_capacity(USUAL_LINES.max(response.headers.len())),
+        connection: SmallVec::new(),
+    };
+    for line in &*response.headers {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| INVALID)?;
+        match name {
+            header::CONTENT_LENGTH => framing.length(line.value)?,
+            header::TRANSFER_ENCODING => framing.coding(line.value)?,
+            header::CONNECTION => framing.connection(line.value),
+            _ => {}
+        }
+        let kept = keep(&name, status);
+        if kept || name == header::CONNECTION {
+            let value =
+                HeaderValue::from_maybe_shared(text.slice_ref(line.value)).map_err(|_| INVALID)?;
+            if name == header::CONNECTION {
+                head.connection.push(value.clone());
+            }
+            if kept {
+                head.headers.try_append(name, value).map_err(|_| INVALID)?;
+            }
+        }
+    }
+    let modern = response.version == Some(1);
+    let body = framing.body(status, to_head, modern)?;
+    let keep_alive = framing.keep_alive(modern) && !matches!(body, Decoder::Close);
+    Ok(Parsed::Final { head, body, keep_alive, length })
+}
+
+/// The lines that frame an answer.
+#[derive(Default)]
+struct Framing {
+    length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    persist: bool,
+}
+
+impl Framing {
+    fn length(&mut self, value: &[u8]) -> Result<(), ProxyError> {
+        let value = value.trim_ascii();
+        // A second one is refused even when it is equal; so is a list.
+        if self.length.is_some()
+            || value.is_empty()
+            || value.len() > 19
+            || !value.iter().all(u8::is_ascii_digit)
+        {
+            return Err(ProxyError::InvalidAnswer);
+        }
+        let length = value.iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+        if length > MAX_LENGTH {
+            return Err(ProxyError::InvalidAnswer);
+        }
+        self.length = Some(length);
+        Ok(())
+    }
+
+    fn coding(&mut self, value: &[u8]) -> Result<(), ProxyError> {
+        if self.chunked || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+            return Err(ProxyError::InvalidAnswer);
+        }
+        self.chunked = true;
+        Ok(())
+    }
+
+    fn connection(&mut self, value: &[u8]) {
+        for token in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+            self.close |= token.eq_ignore_ascii_case(b"close");
+            self.persist |= token.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+
+    fn body(&self, status: StatusCode, to_head: bool, modern: bool) -> Result<Decoder, ProxyError> {
+        // Chunked coding does not exist in HTTP/1.0: somebody on the way did not understand it (RFC 9112 §6.1).
+        if self.chunked && (self.length.is_some() || !modern) {
+            return Err(ProxyError::InvalidAnswer);
+        }
+        let bodiless =
+            to_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        Ok(match self.length {
+            _ if bodiless || status == StatusCode::SWITCHING_PROTOCOLS => Decoder::Length(0),
+            _ if self.chunked => Decoder::chunked(),
+            Some(length) => Decoder::Length(length),
+            None => Decoder::Close,
+        })
+    }
+
+    fn keep_alive(&self, modern: bool) -> bool {
+        !self.close && (modern || self.persist)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn final_head(text: &str, to_head: bool) -> Result<(Head, Decoder, bool), ProxyError> {
+        match parse(&Bytes::copy_from_slice(text.as_bytes()), to_head, |_, _| true)? {
+            Parsed::Final { head, body, keep_alive, length } => {
+                assert_eq!(length, text.len());
+                Ok((head, body, keep_alive))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn framing(status: &str, lines: &[&str]) -> Result<(Decoder, bool), ProxyError> {
+        let text = format!("{status}\r\n{}\r\n\r\n", lines.join("\r\n"));
+        let text = if lines.is_empty() { format!("{status}\r\n\r\n") } else { text };
+        final_head(&text, false).map(|(_, body, keep_alive)| (body, keep_alive))
+    }
+
+    const OK: &str = "HTTP/1.1 200 OK";
+
+    #[test]
+    fn bodies_are_framed_as_the_head_says() {
+        for (status, lines, expected) in [
+            (OK, vec!["Content-Length: 5"], (Decoder::Length(5), true)),
+            (OK, vec!["Content-Length: 5", "Connection: x, Close"], (Decoder::Length(5), false)),
+            (OK, vec!["Transfer-Encoding: Chunked"], (Decoder::chunked(), true)),
+            (OK, vec![], (Decoder::Close, false)),
+            ("HTTP/1.0 200 OK", vec!["Content-Length: 5"], (Decoder::Length(5), false)),
+            (
+                "HTTP/1.0 200 OK",
+                vec!["Content-Length: 5", "Connection: keep-alive"],
+                (Decoder::Length(5), true),
+            ),
+            ("HTTP/1.1 204 None", vec![], (Decoder::Length(0), true)),
+            ("HTTP/1.1 304 Same", vec!["Content-Length: 5"], (Decoder::Length(0), true)),
+        ] {
+            assert_eq!(framing(status, &lines), Ok(expected), "{status} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn doubtful_framing_is_refused() {
+        for (status, lines) in [
+            (OK, vec!["Content-Length: 5", "Content-Length: 5"]),
+            (OK, vec!["Content-Length: 5, 5"]),
+            (OK, vec!["Content-Length: +5"]),
+            (OK, vec!["Content-Length:"]),
+            (OK, vec!["Content-Length: 9223372036854775808"]),
+            (OK, vec!["Content-Length: 5", "Transfer-Encoding: chunked"]),
+            (OK, vec!["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"]),
+            (OK, vec!["Transfer-Encoding: gzip, chunked"]),
+            (OK, vec!["Transfer-Encoding: identity"]),
+            ("HTTP/1.0 200 OK", vec!["Transfer-Encoding: chunked"]),
+        ] {
+            assert_eq!(framing(status, &lines), Err(ProxyError::InvalidAnswer), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_heads_are_refused() {
+        for text in [
+            "SSH-2.0-x\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1 099 Low\r\n\r\n",
+            "HTTP/1.1 20 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n: a\r\n\r\n",
+        ] {
+            let parsed = parse(&Bytes::from(text), false, |_, _| true);
+            assert_eq!(parsed.err(), Some(ProxyError::InvalidAnswer), "{text:?}");
+        }
+        let many = format!("{OK}\r\n{}\r\n", "a: b\r\n".repeat(MAX_LINES + 1));
+        assert!(parse(&Bytes::from(many), false, |_, _| true).is_err());
+    }
+
+    #[test]
+    fn an_answer_to_head_has_no_body() {
+        let text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+        let (head, body, keep_alive) = final_head(text, true).expect("a head");
+        assert_eq!((body, keep_alive), (Decoder::Length(0), true));
+        assert_eq!(head.headers["content-length"], "5");
+    }
+
+    #[test]
+    fn interim_answers_and_parts_of_heads_are_told_apart() {
+        let parsed = |text: &'static str| parse(&Bytes::from(text), false, |_, _| true);
+        assert!(matches!(parsed("HTTP/1.1 100 Continue\r\n\r\nHTTP"), Ok(Parsed::Interim(25))));
+        assert!(matches!(parsed("HTTP/1.1 103 Early\r\nLink: x\r\n\r\n"), Ok(Parsed::Interim(31))));
+        assert!(matches!(parsed("HTTP/1.1 200 OK\r\nX: a\r\n"), Ok(Parsed::Partial)));
+        assert!(matches!(
+            parsed("HTTP/1.1 101 Go\r\nUpgrade: x\r\n\r\n"),
+            Ok(Parsed::Final { .. })
+        ));
+    }
+
+    #[test]
+    fn unwanted_headers_are_left_out_but_count() {
+        let text =
+            Bytes::from("HTTP/1.1 200 OK\r\nConnection: close, X-A\r\nX-A: 1\r\nX-B: 2\r\n\r\n");
+        let keep: Keep = |name, status| name != "connection" && status.as_u16() == 200;
+        let Ok(Parsed::Final { head, keep_alive, .. }) = parse(&text, false, keep) else {
+            panic!("a head");
+        };
+        assert!(!keep_alive);
+        assert_eq!(head.headers.len(), 2);
+        assert_eq!(head.connection.as_slice(), ["close, X-A"]);
+    }
+}
