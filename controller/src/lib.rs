@@ -4,11 +4,6 @@
 //! [`Snapshot`](headgate_config::Snapshot) of them; the runner hands each new snapshot to a callback. Nothing here
 //! knows a client socket: the gateway decides how a snapshot is served.
 
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail where it stands")
-)]
-
 pub mod objects;
 pub mod options;
 pub mod run;

@@ -5,8 +5,10 @@
 //! [`translate`](crate::translate).
 
 mod change;
+mod ingress;
 mod key;
 mod lean;
+mod service;
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -15,16 +17,15 @@ use std::{
 
 use headgate_config::ObjectRef;
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, Namespace, Secret, Service},
-    discovery::v1::EndpointSlice,
-    networking::v1::{Ingress, IngressClass},
+    core::v1::{ConfigMap, Namespace, Secret},
+    networking::v1::IngressClass,
 };
+use smallvec::SmallVec;
 
 pub use change::Changes;
+pub use ingress::{Backend, Ingress, Path, Rule, Tls};
 pub use key::{Key, Kind};
-
-/// Label of an EndpointSlice that names its Service.
-const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+pub use service::{EndpointSlice, Service, ServicePort, SlicePort, TargetPort};
 
 /// One object of a kind that the controller reads, trimmed. Made from the typed object by `into`.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,7 +95,7 @@ pub struct Objects {
     services: BTreeMap<Key, Arc<Service>>,
     endpoint_slices: BTreeMap<Key, Arc<EndpointSlice>>,
     /// Slices by the Service that their label names, each list sorted.
-    slices_by_service: BTreeMap<Key, Vec<Key>>,
+    slices_by_service: BTreeMap<Key, SmallVec<[Key; 1]>>,
     secrets: BTreeMap<Key, Arc<Secret>>,
     config_maps: BTreeMap<Key, Arc<ConfigMap>>,
     namespaces: BTreeMap<Key, Arc<Namespace>>,
@@ -192,11 +193,11 @@ impl Objects {
     }
 
     fn put_slice(&mut self, key: &Key, slice: &Arc<EndpointSlice>) -> bool {
-        let before = self.endpoint_slices.get(key).and_then(|slice| service_of(slice));
+        let before = self.endpoint_slices.get(key).and_then(|slice| slice.service.clone());
         if !put(&mut self.endpoint_slices, key, slice) {
             return false;
         }
-        let now = service_of(slice);
+        let now = slice.service.clone();
         if before != now {
             self.unlink_slice(before.as_ref(), key);
             if let Some(service) = &now {
@@ -216,9 +217,9 @@ impl Objects {
         let Some(slice) = self.endpoint_slices.remove(key) else {
             return false;
         };
-        if let Some(service) = service_of(&slice) {
-            self.unlink_slice(Some(&service), key);
-            self.changes.note(Kind::Service, service);
+        if let Some(service) = &slice.service {
+            self.unlink_slice(Some(service), key);
+            self.changes.note(Kind::Service, service.clone());
         }
         true
     }
@@ -247,11 +248,6 @@ fn put<T: PartialEq>(map: &mut BTreeMap<Key, Arc<T>>, key: &Key, object: &Arc<T>
             true
         }
     }
-}
-
-fn service_of(slice: &EndpointSlice) -> Option<Key> {
-    let name = slice.metadata.labels.as_ref()?.get(SERVICE_LABEL)?;
-    Some(Key::new(slice.metadata.namespace.as_deref().unwrap_or(""), name))
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeSet,
     path::PathBuf,
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -76,7 +79,8 @@ pub fn run_directory(
         directory,
         objects: Objects::default(),
         translator: Translator::new(options),
-        published: None,
+        is_polling: false,
+        verdicts: Arc::default(),
         publish,
     };
     let thread = thread::Builder::new()
@@ -93,7 +97,10 @@ struct Runner<P> {
     directory: Directory,
     objects: Objects,
     translator: Translator,
-    published: Option<Snapshot>,
+    /// Whether it was said that the system reports no changes.
+    is_polling: bool,
+    /// Those of the last snapshot.
+    verdicts: Arc<Vec<Verdict>>,
     publish: P,
 }
 
@@ -110,57 +117,53 @@ impl<P: FnMut(Snapshot)> Runner<P> {
         );
         // Watching begins after the first reading, which it would report file by file. What changed in between, the
         // second look finds.
-        let watch = self.watch(reports.clone());
-        let poll = if watch.is_some() { POLL } else { POLL_UNWATCHED };
-        self.follow(&[Change::Anything].into());
-        let mut next_poll = Instant::now() + poll;
+        let mut watch = None;
+        let mut next_poll = Instant::now();
         let mut settling: Option<(Instant, BTreeSet<Change>)> = None;
         loop {
             let deadline = settling.as_ref().map_or(next_poll, |(at, _)| next_poll.min(*at));
-            let mut changes = BTreeSet::new();
-            match signals.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Signal::Changed(change)) => changes.extend([change]),
-                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            // Whatever is pending already goes into the same snapshot; nothing is waited for.
-            for signal in signals.try_iter() {
-                match signal {
-                    Signal::Changed(change) => changes.extend([change]),
-                    Signal::Stop => return,
-                }
-            }
-            let folders: BTreeSet<_> = changes
-                .iter()
-                .filter(|change| matches!(change, Change::Folder(_)))
-                .cloned()
-                .collect();
+            let Some(mut changes) = pending(signals, deadline) else {
+                return;
+            };
+            let is_folder = |change: &&Change| matches!(change, Change::Folder(_));
+            let folders: BTreeSet<_> = changes.iter().filter(is_folder).cloned().collect();
             let now = Instant::now();
             if let Some((_, settled)) = settling.take_if(|(at, _)| *at <= now) {
                 changes.extend(settled);
             }
             if !folders.is_empty() {
-                settling.get_or_insert_with(|| (now + SETTLE, BTreeSet::new())).1.extend(folders);
+                let settling = settling.get_or_insert_with(|| (now + SETTLE, BTreeSet::new()));
+                settling.1.extend(folders);
             }
             if next_poll <= now {
+                // A folder that was away has lost its watch, even if it is back.
+                watch = watch.filter(|_| self.directory.is_complete());
+                if watch.is_none() && self.directory.is_complete() {
+                    watch = self.watch(reports);
+                }
                 changes.insert(Change::Anything);
-                next_poll = now + poll;
+                next_poll = now + if watch.is_some() { POLL } else { POLL_UNWATCHED };
             }
             self.follow(&changes);
+            if !self.directory.is_complete() {
+                next_poll = next_poll.min(now + POLL_UNWATCHED);
+            }
         }
     }
 
-    fn watch(&self, reports: Sender<Signal>) -> Option<Watch> {
+    fn watch(&mut self, reports: &Sender<Signal>) -> Option<Watch> {
+        let reports = reports.clone();
         let report = move |change| {
             // The thread may have ended.
             let _ = reports.send(Signal::Changed(change));
         };
         let watch = Watch::start(self.directory.roots(), report);
-        watch
-            .inspect_err(
-                |error| tracing::error!(%error, "changes of manifests are looked for every second"),
-            )
-            .ok()
+        if let Err(error) = &watch
+            && !std::mem::replace(&mut self.is_polling, true)
+        {
+            tracing::error!(%error, "changes of manifests are looked for every second instead");
+        }
+        watch.ok()
     }
 
     fn follow(&mut self, changes: &BTreeSet<Change>) {
@@ -172,15 +175,30 @@ impl<P: FnMut(Snapshot)> Runner<P> {
     fn publish(&mut self) {
         let changes = self.objects.take_changes();
         self.translator.report(self.directory.verdicts());
-        let snapshot = self.translator.translate(&self.objects, &changes);
-        if self.published.as_ref() == Some(&snapshot) {
-            return;
+        if let Some(snapshot) = self.translator.translate(&self.objects, &changes) {
+            log_new(&self.verdicts, &snapshot.verdicts);
+            self.verdicts = snapshot.verdicts.clone();
+            (self.publish)(snapshot);
         }
-        let before = self.published.as_ref().map_or(&[][..], |before| &before.verdicts);
-        log_new(before, &snapshot.verdicts);
-        self.published = Some(snapshot.clone());
-        (self.publish)(snapshot);
     }
+}
+
+/// Waits for signals until the deadline; `None` is the signal to stop. Whatever is pending already goes into the same
+/// snapshot; nothing more is waited for.
+fn pending(signals: &Receiver<Signal>, deadline: Instant) -> Option<BTreeSet<Change>> {
+    let first = match signals.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Ok(signal) => Some(signal),
+        Err(RecvTimeoutError::Timeout) => None,
+        Err(RecvTimeoutError::Disconnected) => return None,
+    };
+    let mut changes = BTreeSet::new();
+    for signal in first.into_iter().chain(signals.try_iter()) {
+        match signal {
+            Signal::Changed(change) => drop(changes.insert(change)),
+            Signal::Stop => return None,
+        }
+    }
+    Some(changes)
 }
 
 /// Logs the findings that were not there before. Both lists are sorted.

@@ -19,7 +19,7 @@ mod upstreams;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use headgate_config::{Snapshot, Verdict};
+use headgate_config::{Snapshot, TlsTable, Verdict};
 
 use crate::{
     objects::{Changes, Key, Objects},
@@ -42,8 +42,13 @@ pub struct Translator {
     upstreams: UpstreamTable,
     tls: TlsState,
     source_verdicts: Vec<Verdict>,
+    default_certificate: Option<Key>,
+    tls_table: Arc<TlsTable>,
+    verdicts: Arc<Vec<Verdict>>,
+    /// Whether anything is other than in the snapshot before.
+    changed: bool,
+    /// Whether any finding may be.
     verdicts_changed: bool,
-    snapshot: Snapshot,
 }
 
 impl Translator {
@@ -56,15 +61,23 @@ impl Translator {
             hosts: HostTable::default(),
             tls: TlsState::default(),
             source_verdicts: Vec::new(),
+            default_certificate: options
+                .default_ssl_certificate
+                .as_ref()
+                .map(|name| Key::new(&name.namespace, &name.name)),
+            tls_table: Arc::default(),
+            verdicts: Arc::default(),
+            changed: true,
             verdicts_changed: true,
-            snapshot: Snapshot::default(),
             options,
         }
     }
 
     /// What these objects mean, without any history.
     pub fn translate_once(options: Options, objects: &Objects) -> Snapshot {
-        Self::new(options).translate(objects, &Changes::everything(objects))
+        let mut translator = Self::new(options);
+        translator.update(objects, &Changes::everything(objects));
+        translator.snapshot()
     }
 
     /// Takes note of what the source has to say about its files or its watches.
@@ -75,8 +88,24 @@ impl Translator {
         }
     }
 
-    /// What the objects mean now. `changes` must name every object that differs from the call before.
-    pub fn translate(&mut self, objects: &Objects, changes: &Changes) -> Snapshot {
+    /// What the objects mean now; `None` if they mean the same as before. `changes` must name every object that differs
+    /// from the call before.
+    pub fn translate(&mut self, objects: &Objects, changes: &Changes) -> Option<Snapshot> {
+        self.update(objects, changes);
+        std::mem::take(&mut self.changed).then(|| self.snapshot())
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            hosts: self.hosts.hosts().cloned().collect(),
+            upstreams: self.upstreams.upstreams(),
+            tls: self.tls_table.clone(),
+            settings: self.config.settings.clone(),
+            verdicts: self.verdicts.clone(),
+        }
+    }
+
+    fn update(&mut self, objects: &Objects, changes: &Changes) {
         let reread_annotations = self.read_config(objects, changes);
         for key in self.ingresses_to_look_at(objects, changes, reread_annotations) {
             let law = Law { options: &self.options, defaults: &self.config.defaults, objects };
@@ -88,26 +117,28 @@ impl Translator {
             }
         }
         let rebuilt = self.hosts.refresh(&self.options, &self.config.defaults);
-        if rebuilt.changed {
-            self.snapshot.hosts = self.hosts.hosts().cloned().collect();
-        }
+        self.changed |= rebuilt.changed;
         for service in &changes.services {
             self.upstreams.service_changed(service);
         }
         if self.upstreams.refresh(&self.options, objects) {
-            self.snapshot.upstreams.clone_from(self.upstreams.upstreams());
+            self.changed = true;
             self.verdicts_changed = true;
         }
-        if let Some(table) =
-            self.tls.refresh(&self.options, objects, &self.hosts, &rebuilt.names, &changes.secrets)
-        {
+        let source = tls::Source {
+            options: &self.options,
+            objects,
+            hosts: &self.hosts,
+            default: self.default_certificate.as_ref(),
+        };
+        if let Some(table) = self.tls.refresh(source, &rebuilt.names, &changes.secrets) {
             self.verdicts_changed = true;
-            if *self.snapshot.tls != table {
-                self.snapshot.tls = Arc::new(table);
+            if *self.tls_table != table {
+                self.tls_table = Arc::new(table);
+                self.changed = true;
             }
         }
         self.collect_verdicts();
-        self.snapshot.clone()
     }
 
     /// Reads the ConfigMap if it changed; says whether that changes what Ingresses mean.
@@ -117,12 +148,14 @@ impl Translator {
             return false;
         };
         let map = objects.config_map(&key);
-        let config = Config::read(map.map(|map| (&key, &**map)));
+        let mut config = Config::read(map.map(|map| (&key, &**map)));
+        if config.settings == self.config.settings {
+            config.settings = self.config.settings.clone();
+        } else {
+            self.changed = true;
+        }
         let before = std::mem::replace(&mut self.config, config);
         self.verdicts_changed |= before.verdicts != self.config.verdicts;
-        if self.snapshot.settings != self.config.settings {
-            self.snapshot.settings = self.config.settings.clone();
-        }
         let differs = before.defaults != self.config.defaults;
         if differs {
             self.hosts.distrust_all();
@@ -153,8 +186,9 @@ impl Translator {
             self.admission.verdicts().chain(self.upstreams.verdicts()).chain(self.tls.verdicts());
         let known = own.chain(&self.config.verdicts).chain(&self.source_verdicts);
         let verdicts: BTreeSet<_> = known.collect();
-        if !verdicts.iter().copied().eq(self.snapshot.verdicts.iter()) {
-            self.snapshot.verdicts = Arc::new(verdicts.into_iter().cloned().collect());
+        if !verdicts.iter().copied().eq(self.verdicts.iter()) {
+            self.verdicts = Arc::new(verdicts.into_iter().cloned().collect());
+            self.changed = true;
         }
     }
 }

@@ -145,6 +145,26 @@ fn a_broken_file_keeps_what_it_held() {
 }
 
 #[test]
+fn a_folder_that_is_away_keeps_what_it_held() {
+    let outer = tempfile::tempdir().unwrap();
+    let (here, away) = (outer.path().join("manifests"), outer.path().join("away"));
+    fs::create_dir(&here).unwrap();
+    fs::write(here.join("base.yaml"), format!("{CLASS}---\n{SERVICE}")).unwrap();
+    fs::write(here.join("a.yaml"), ingress("a", "one.test")).unwrap();
+    let mut served = Served::start(&here);
+    fs::rename(&here, &away).unwrap();
+    let snapshot = served.until(|snapshot| !snapshot.verdicts.is_empty());
+    assert_eq!(names(snapshot), ["one.test"]);
+    fs::rename(&away, &here).unwrap();
+    replace(&here.join("a.yaml"), &ingress("a", "two.test"));
+    served.until_hosts(&["two.test"]);
+    served.until(|snapshot| snapshot.verdicts.is_empty());
+    // Its new watch works.
+    replace(&here.join("a.yaml"), &ingress("a", "three.test"));
+    served.until_hosts(&["three.test"]);
+}
+
+#[test]
 fn of_two_files_with_one_object_the_first_has_it() {
     let folder = folder();
     let (first, second) = (folder.path().join("1.yaml"), folder.path().join("2.yaml"));

@@ -1,5 +1,8 @@
 use k8s_openapi::{
-    api::discovery::v1::{Endpoint, EndpointConditions},
+    api::{
+        discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice},
+        networking::v1::Ingress,
+    },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
@@ -18,19 +21,23 @@ fn slice(name: &str, service: &str, endpoints: &[(&str, Option<bool>)]) -> Objec
     };
     EndpointSlice {
         metadata: ObjectMeta {
-            labels: Some([(SERVICE_LABEL.to_owned(), service.to_owned())].into()),
+            labels: Some([("kubernetes.io/service-name".to_owned(), service.to_owned())].into()),
             ..metadata(name)
         },
         address_type: "IPv4".into(),
         endpoints: endpoints.iter().map(endpoint).collect(),
-        ports: None,
+        // The port tells slices apart.
+        ports: Some(vec![EndpointPort {
+            port: Some(name.bytes().map(i32::from).sum()),
+            ..EndpointPort::default()
+        }]),
     }
     .into()
 }
 
-fn names_of(objects: &Objects, service: &str) -> Vec<String> {
+fn ports_of(objects: &Objects, service: &str) -> Vec<i32> {
     let slices = objects.slices_of(&Key::new("ns", service));
-    slices.filter_map(|slice| slice.metadata.name.clone()).collect()
+    slices.filter_map(|slice| slice.ports.as_ref()?.first()?.number).collect()
 }
 
 #[test]
@@ -70,17 +77,17 @@ fn slices_follow_their_label() {
     let mut objects = Objects::default();
     objects.apply(&slice("b", "web", &[]));
     objects.apply(&slice("a", "web", &[]));
-    assert_eq!(names_of(&objects, "web"), ["a", "b"]);
+    assert_eq!(ports_of(&objects, "web"), [97, 98]);
     objects.take_changes();
 
     objects.apply(&slice("a", "other", &[]));
-    assert_eq!(names_of(&objects, "web"), ["b"]);
-    assert_eq!(names_of(&objects, "other"), ["a"]);
+    assert_eq!(ports_of(&objects, "web"), [98]);
+    assert_eq!(ports_of(&objects, "other"), [97]);
     let services = [Key::new("ns", "web"), Key::new("ns", "other")].into();
     assert_eq!(objects.take_changes().services, services);
 
     objects.remove(Kind::EndpointSlice, &Key::new("ns", "b"));
-    assert!(names_of(&objects, "web").is_empty());
+    assert!(ports_of(&objects, "web").is_empty());
 }
 
 #[test]

@@ -12,10 +12,7 @@ mod watch;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
@@ -25,6 +22,7 @@ use smallvec::SmallVec;
 use crate::objects::{Key, Kind, Object, Objects};
 
 use file::{File, Stamp};
+use scan::{FilePath, Found};
 pub use watch::{Change, Watch};
 
 /// Why a folder of manifests cannot be served.
@@ -52,13 +50,15 @@ pub enum DirectoryError {
 #[derive(Debug)]
 pub struct Directory {
     roots: Vec<PathBuf>,
-    files: BTreeMap<Arc<Path>, File>,
+    files: BTreeMap<FilePath, File>,
     /// The files that hold an object, sorted. The first has it.
-    holders: HashMap<(Kind, Key), SmallVec<[Arc<Path>; 1]>>,
+    holders: HashMap<(Kind, Key), SmallVec<[FilePath; 1]>>,
     /// Objects that more than one file holds.
     shared: BTreeSet<(Kind, Key)>,
     /// Files with documents that do not parse.
-    faulty: BTreeSet<Arc<Path>>,
+    faulty: BTreeSet<FilePath>,
+    /// Folders that could not be read when they were looked at last, and why.
+    unreadable: BTreeMap<PathBuf, String>,
 }
 
 impl Directory {
@@ -80,6 +80,7 @@ impl Directory {
             holders: HashMap::new(),
             shared: BTreeSet::new(),
             faulty: BTreeSet::new(),
+            unreadable: BTreeMap::new(),
         })
     }
 
@@ -88,21 +89,15 @@ impl Directory {
         &self.roots
     }
 
+    /// Whether all folders could be read when they were looked at last.
+    pub fn is_complete(&self) -> bool {
+        self.unreadable.is_empty()
+    }
+
     /// Reads whatever differs from what was read before, on all cores.
     pub fn rescan(&mut self, objects: &mut Objects) {
-        let found: BTreeMap<PathBuf, Stamp> =
-            self.roots.iter().flat_map(|root| scan::manifests(root)).collect();
-        let gone = self.files.keys().filter(|path| !found.contains_key(&***path));
-        for path in gone.cloned().collect::<Vec<_>>() {
-            self.forget(&path, objects);
-        }
-        let outdated = |(path, stamp): &(PathBuf, Stamp)| {
-            self.files.get(&**path).is_none_or(|file| !file.is_current(stamp))
-        };
-        let outdated: Vec<_> = found.into_iter().filter(outdated).collect();
-        for (path, read) in read_all(outdated) {
-            self.replace(path, read, objects);
-        }
+        self.unreadable.clear();
+        self.adopt(Found::in_folders(&self.roots), None, objects);
     }
 
     /// Takes in what a [`Watch`] reported.
@@ -123,6 +118,12 @@ impl Directory {
     pub fn verdicts(&self) -> Vec<Verdict> {
         let faulty = self.faulty.iter().filter_map(|path| self.files.get_key_value(path));
         let mut verdicts: Vec<_> = faulty.flat_map(|(path, file)| file.verdicts(path)).collect();
+        verdicts.extend(self.unreadable.iter().map(|(folder, reason)| Verdict {
+            object: file_reference(folder),
+            effect: Effect::Refused,
+            reason: "Unreadable".into(),
+            message: format!("{}: {reason}; what it held before stays", folder.display()),
+        }));
         for identity in &self.shared {
             if let Some([first, others @ ..]) = self.holders.get(identity).map(SmallVec::as_slice) {
                 verdicts.extend(others.iter().map(|other| duplicate(identity, first, other)));
@@ -134,31 +135,42 @@ impl Directory {
 
     fn reread(&mut self, path: &Path, objects: &mut Objects) {
         match File::read(path) {
-            Some(read) => self.replace(path.to_owned(), read, objects),
-            None => self.forget(path, objects),
+            Some(read) => self.replace(&path.into(), read, objects),
+            None => self.forget(&path.into(), objects),
         }
     }
 
     fn rescan_folder(&mut self, folder: &Path, objects: &mut Objects) {
-        let found: BTreeMap<_, _> = scan::manifests(folder).collect();
-        let known = self.files.range(Arc::from(folder)..).map(|(path, _)| path);
-        let known = known
-            .take_while(|path| path.starts_with(folder))
-            .filter(|path| !found.contains_key(&***path));
-        for path in known.cloned().collect::<Vec<_>>() {
+        self.unreadable.retain(|path, _| !path.starts_with(folder));
+        let is_root = self.roots.iter().any(|root| root == folder);
+        let mut found = Found::in_folders(&[folder.to_owned()]);
+        if !is_root && !folder.exists() {
+            found.unreadable.clear();
+        }
+        self.adopt(found, Some(folder), objects);
+    }
+
+    /// Takes in what was found, in all folders or in one.
+    fn adopt(&mut self, found: Found, folder: Option<&Path>, objects: &mut Objects) {
+        let is_below = |path: &&FilePath| folder.is_none_or(|folder| path.starts_with(folder));
+        let gone = self.files.keys().filter(is_below).filter(|path| !found.may_have(path));
+        for path in gone.cloned().collect::<Vec<_>>() {
             self.forget(&path, objects);
         }
-        for (path, stamp) in found {
-            if self.files.get(&*path).is_none_or(|file| !file.is_current(&stamp)) {
-                self.reread(&path, objects);
-            }
+        self.unreadable.extend(found.unreadable);
+        let outdated = |(path, stamp): &(FilePath, Stamp)| {
+            self.files.get(path).is_none_or(|file| !file.is_current(stamp))
+        };
+        let outdated: Vec<_> =
+            found.files.into_iter().filter(outdated).map(|(path, _)| path).collect();
+        for (path, read) in read_all(&outdated) {
+            self.replace(&path, read, objects);
         }
     }
 
     /// Puts a file's new content in place of its old.
-    fn replace(&mut self, path: PathBuf, mut read: File, objects: &mut Objects) {
-        let path: Arc<Path> = path.into();
-        let old = self.files.remove(&path);
+    fn replace(&mut self, path: &FilePath, mut read: File, objects: &mut Objects) {
+        let old = self.files.remove(path);
         if let Some(old) = &old {
             if old.has_content_of(&read) {
                 read.keep(old);
@@ -167,7 +179,7 @@ impl Directory {
             }
         }
         for object in read.objects() {
-            self.claim(&path, object, objects);
+            self.claim(path, object, objects);
         }
         let dropped = old
             .iter()
@@ -175,17 +187,17 @@ impl Directory {
             .filter(|old| read.object(old.kind(), old.key()).is_none());
         let dropped: Vec<_> = dropped.cloned().collect();
         if read.faults.is_empty() {
-            self.faulty.remove(&path);
+            self.faulty.remove(path);
         } else {
             self.faulty.insert(path.clone());
         }
         self.files.insert(path.clone(), read);
         for object in &dropped {
-            self.release(&path, object, objects);
+            self.release(path, object, objects);
         }
     }
 
-    fn forget(&mut self, path: &Path, objects: &mut Objects) {
+    fn forget(&mut self, path: &FilePath, objects: &mut Objects) {
         self.faulty.remove(path);
         if let Some(file) = self.files.remove(path) {
             for object in file.objects() {
@@ -195,7 +207,7 @@ impl Directory {
     }
 
     /// `path` holds the object: it is applied unless a file that sorts before has it, too.
-    fn claim(&mut self, path: &Arc<Path>, object: &Object, objects: &mut Objects) {
+    fn claim(&mut self, path: &FilePath, object: &Object, objects: &mut Objects) {
         let identity = (object.kind(), object.key().clone());
         let holders = self.holders.entry(identity.clone()).or_default();
         if let Err(at) = holders.binary_search(path) {
@@ -210,11 +222,11 @@ impl Directory {
     }
 
     /// `path` does not hold the object any more: it passes to the next file that does, or is removed.
-    fn release(&mut self, path: &Path, object: &Object, objects: &mut Objects) {
+    fn release(&mut self, path: &FilePath, object: &Object, objects: &mut Objects) {
         let (kind, key) = (object.kind(), object.key());
         let identity = (kind, key.clone());
         let holders = self.holders.entry(identity.clone()).or_default();
-        holders.retain(|holder| **holder != *path);
+        holders.retain(|holder| holder != path);
         let next = holders
             .first()
             .and_then(|next| self.files.get(next))
@@ -245,20 +257,17 @@ fn duplicate((kind, key): &(Kind, Key), first: &Path, other: &Path) -> Verdict {
 }
 
 /// Reads files on all cores; in the order of their paths.
-fn read_all(files: Vec<(PathBuf, Stamp)>) -> Vec<(PathBuf, File)> {
+fn read_all(paths: &[FilePath]) -> Vec<(FilePath, File)> {
     const WORTH_A_THREAD: usize = 32;
-    let threads = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(files.len() / WORTH_A_THREAD + 1);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let threads = cores.min(paths.len() / WORTH_A_THREAD + 1);
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut done = Vec::new();
-        while let Some((path, _)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Some(file) = File::read(path) {
-                done.push((path.clone(), file));
-            }
+        let mut read = Vec::new();
+        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+            read.extend(File::read(path).map(|file| (path.clone(), file)));
         }
-        done
+        read
     };
     let mut read = thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
@@ -268,7 +277,7 @@ fn read_all(files: Vec<(PathBuf, Stamp)>) -> Vec<(PathBuf, File)> {
         }
         read
     });
-    read.sort_by(|(a, _), (b, _)| a.cmp(b));
+    read.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     read
 }
 

@@ -4,22 +4,21 @@
 //! (routing §1.4). Everything after it is a function of the accepted versions.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
 use headgate_config::{Effect, Verdict};
-use k8s_openapi::api::networking::v1::Ingress;
 
 use super::{
-    annotations::{self, Finding},
+    annotations::{self, Annotations, Finding},
     class,
     config::Defaults,
     ingress::{Accepted, Age},
     inspect,
 };
 use crate::{
-    objects::{Key, Kind, Objects},
+    objects::{Ingress, Key, Kind, Objects},
     options::Options,
 };
 
@@ -28,6 +27,8 @@ use crate::{
 pub struct Admission {
     own_classes: BTreeSet<String>,
     entries: BTreeMap<Key, Entry>,
+    /// Annotations that were read last: those that many Ingresses have in common exist once.
+    recent: VecDeque<Arc<Annotations>>,
 }
 
 #[derive(Debug, Default)]
@@ -117,7 +118,7 @@ impl Admission {
         change
     }
 
-    fn entry(&self, law: Law<'_>, key: &Key, ingress: &Arc<Ingress>, before: &Entry) -> Entry {
+    fn entry(&mut self, law: Law<'_>, key: &Key, ingress: &Arc<Ingress>, before: &Entry) -> Entry {
         match self.judge(law, key, ingress) {
             Judgement::NotOurs(verdicts) => Entry { accepted: None, verdicts },
             Judgement::Refused(finding) => {
@@ -144,7 +145,7 @@ impl Admission {
         }
     }
 
-    fn judge(&self, law: Law<'_>, key: &Key, ingress: &Arc<Ingress>) -> Judgement {
+    fn judge(&mut self, law: Law<'_>, key: &Key, ingress: &Arc<Ingress>) -> Judgement {
         let Law { options, defaults, objects } = law;
         if !class::is_in_scope(options, objects, key)
             || !class::is_own(options, &self.own_classes, ingress)
@@ -152,9 +153,7 @@ impl Admission {
             return Judgement::NotOurs(Vec::new());
         }
         let refused = |reason, message| Finding { effect: Effect::Refused, reason, message };
-        if options.disable_catch_all
-            && ingress.spec.as_ref().is_some_and(|spec| spec.default_backend.is_some())
-        {
+        if options.disable_catch_all && ingress.default_backend.is_some() {
             let finding = refused(
                 "CatchAllDisabled",
                 "spec.defaultBackend is switched off by --disable-catch-all; remove it".into(),
@@ -168,9 +167,10 @@ impl Admission {
                 format!("{field} {text:?} looks like injected configuration, see --deep-inspect");
             return Judgement::Refused(refused("DeepInspection", message));
         }
-        match annotations::read(options, defaults, ingress.metadata.annotations.as_ref()) {
+        match annotations::read(options, defaults, &ingress.annotations) {
             Err(finding) => Judgement::Refused(finding),
             Ok((annotations, findings)) => {
+                let annotations = self.shared(annotations);
                 let accepted =
                     Accepted { age: Age::of(key, ingress), ingress: ingress.clone(), annotations };
                 let object = accepted.reference();
@@ -180,5 +180,15 @@ impl Admission {
                 )
             }
         }
+    }
+
+    fn shared(&mut self, annotations: Arc<Annotations>) -> Arc<Annotations> {
+        const ENOUGH: usize = 16;
+        if let Some(known) = self.recent.iter().find(|known| **known == annotations) {
+            return known.clone();
+        }
+        self.recent.truncate(ENOUGH - 1);
+        self.recent.push_front(annotations.clone());
+        annotations
     }
 }

@@ -23,7 +23,7 @@ mod snippet;
 mod upstream_host;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, LazyLock},
 };
 
@@ -191,18 +191,12 @@ impl Finding {
 pub fn read(
     options: &Options,
     defaults: &Defaults,
-    annotations: Option<&BTreeMap<String, String>>,
+    annotations: &[(Box<str>, Box<str>)],
 ) -> Result<(Arc<Annotations>, Vec<Finding>), Finding> {
-    let own: Vec<(&str, &str)> = annotations
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, value)| {
-            Some((
-                key.strip_prefix(&options.annotations_prefix)?.strip_prefix('/')?,
-                value.as_str(),
-            ))
-        })
-        .collect();
+    let own = annotations.iter().filter_map(|(name, value)| {
+        Some((name.strip_prefix(&options.annotations_prefix)?.strip_prefix('/')?, &**value))
+    });
+    let own: Vec<(&str, &str)> = own.collect();
     if own.is_empty() {
         return Ok((defaults.plain.clone(), Vec::new()));
     }

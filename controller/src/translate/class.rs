@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::networking::v1::Ingress;
-
 use crate::{
-    objects::{Key, Objects},
+    objects::{Ingress, Key, Objects},
     options::{NamespaceScope, Options},
 };
 
@@ -28,11 +26,10 @@ pub fn own_classes(options: &Options, objects: &Objects) -> BTreeSet<String> {
 
 /// Whether an Ingress has our class. The annotation only counts where the field is not set.
 pub fn is_own(options: &Options, own_classes: &BTreeSet<String>, ingress: &Ingress) -> bool {
-    if let Some(class) = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_ref()) {
-        return own_classes.contains(class);
+    if let Some(class) = &ingress.class {
+        return own_classes.contains(&**class);
     }
-    let annotations = ingress.metadata.annotations.as_ref();
-    match annotations.and_then(|annotations| annotations.get(CLASS_ANNOTATION)) {
+    match ingress.annotation(CLASS_ANNOTATION) {
         Some(class) => *class == options.ingress_class,
         None => options.watch_ingress_without_class,
     }
@@ -51,10 +48,6 @@ pub fn is_in_scope(options: &Options, objects: &Objects, key: &Key) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::{
-        api::networking::v1::IngressSpec, apimachinery::pkg::apis::meta::v1::ObjectMeta,
-    };
-
     use super::*;
 
     /// The table of routing §1.2.
@@ -73,19 +66,13 @@ mod tests {
         ] {
             let options =
                 Options { watch_ingress_without_class: without_class, ..Options::default() };
+            let annotation = annotation.map(|class| (CLASS_ANNOTATION.into(), class.into()));
             let ingress = Ingress {
-                metadata: ObjectMeta {
-                    annotations: annotation
-                        .map(|class| [(CLASS_ANNOTATION.to_owned(), class.to_owned())].into()),
-                    ..ObjectMeta::default()
-                },
-                spec: Some(IngressSpec {
-                    ingress_class_name: field.map(str::to_owned),
-                    ..IngressSpec::default()
-                }),
-                status: None,
+                class: field.map(Into::into),
+                annotations: annotation.into_iter().collect(),
+                ..Ingress::default()
             };
-            let case = (field, annotation, without_class);
+            let case = (field, ingress.annotation(CLASS_ANNOTATION), without_class);
             assert_eq!(is_own(&options, &own_classes, &ingress), expected, "{case:?}");
         }
     }

@@ -13,7 +13,7 @@ use headgate_config::{
 use super::{
     annotations::Annotations,
     config::Defaults,
-    ingress::{Accepted, DEFAULT_HOST, host_of, path_text, paths_of},
+    ingress::{Accepted, DEFAULT_HOST, host_of},
     path::{Entry, Paths, Place},
 };
 use crate::options::{NamespacedName, Options};
@@ -49,17 +49,16 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
     let mut paths = root(defaults, members);
     for ingress in members.ingresses {
         for rule in ingress.rules().iter().filter(|rule| host_of(rule) == members.name) {
-            for path in paths_of(rule) {
+            for path in &rule.paths {
                 let Some(upstream) = ingress.upstream(&path.backend) else {
                     continue;
                 };
-                let text = path_text(path);
                 paths.add(Entry {
-                    path: text.to_owned(),
-                    exact: path.path_type == "Exact",
+                    path: path.text.to_string(),
+                    exact: path.is_exact,
                     annotations: ingress.annotations.clone(),
                     what: Backend {
-                        origin: origin(Some(ingress.reference()), text, Some(&upstream)),
+                        origin: origin(Some(ingress.reference()), &path.text, Some(&upstream)),
                         target: Target::Service(upstream),
                     },
                 });

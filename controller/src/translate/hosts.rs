@@ -6,6 +6,7 @@ use std::{
 };
 
 use headgate_config::{Host, HostPattern, Location, PathMatch};
+use smallvec::SmallVec;
 
 use super::{
     config::Defaults,
@@ -19,7 +20,7 @@ use crate::options::Options;
 pub struct HostTable {
     hosts: BTreeMap<String, State>,
     /// Ingresses without rules that take the requests of unknown hosts, oldest first.
-    catch_alls: Vec<Arc<Accepted>>,
+    catch_alls: SmallVec<[Arc<Accepted>; 1]>,
     /// Hosts that have to be built again.
     dirty: BTreeSet<String>,
     /// Hosts that have aliases, or would like to.
@@ -29,7 +30,7 @@ pub struct HostTable {
 #[derive(Debug, Default)]
 struct State {
     /// Ingresses with a rule for the host, oldest first.
-    ingresses: Vec<Arc<Accepted>>,
+    ingresses: SmallVec<[Arc<Accepted>; 1]>,
     host: Option<Arc<Host>>,
 }
 
@@ -47,7 +48,7 @@ impl Default for HostTable {
         let name = DEFAULT_HOST.to_owned();
         Self {
             hosts: [(name.clone(), State::default())].into(),
-            catch_alls: Vec::new(),
+            catch_alls: SmallVec::new(),
             dirty: [name].into(),
             aliased: BTreeSet::new(),
         }
@@ -78,8 +79,8 @@ impl HostTable {
         let names: BTreeSet<_> = ingress.rules().iter().map(host_of).collect();
         for name in names {
             // A rule for no host and without paths is nothing (routing §2.4), but harmless here.
-            change(self.hosts.entry(name.clone().into_owned()).or_default());
-            self.dirty.insert(name.into_owned());
+            change(self.hosts.entry(name.to_owned()).or_default());
+            self.dirty.insert(name.to_owned());
         }
     }
 
@@ -215,7 +216,7 @@ pub fn alias_pattern(alias: &str) -> Option<HostPattern> {
     (!text.is_empty() && !text.contains('*')).then_some(pattern)
 }
 
-fn insert_by_age(ingresses: &mut Vec<Arc<Accepted>>, ingress: &Arc<Accepted>) {
+fn insert_by_age(ingresses: &mut SmallVec<[Arc<Accepted>; 1]>, ingress: &Arc<Accepted>) {
     let at = ingresses.partition_point(|other| other.age < ingress.age);
     ingresses.insert(at, ingress.clone());
 }

@@ -3,33 +3,16 @@
 //! Nothing here is ever templated, so that there is nothing to inject; the refusal is kept because users and their
 //! tests rely on it.
 
-use k8s_openapi::api::networking::v1::Ingress;
-
-use super::ingress::paths_of;
+use crate::objects::Ingress;
 
 /// The first suspicious text of an Ingress, with the field that holds it.
 pub fn suspicious(ingress: &Ingress) -> Option<(&'static str, &str)> {
-    let spec = ingress.spec.as_ref()?;
-    for rule in spec.rules.iter().flatten() {
-        let paths = paths_of(rule).iter().filter_map(|path| path.path.as_deref());
-        let texts = rule
-            .host
-            .as_deref()
-            .map(|host| ("host", host))
-            .into_iter()
-            .chain(paths.map(|path| ("path", path)));
-        if let Some(found) = texts.into_iter().find(|(_, text)| is_suspicious(text)) {
-            return Some(found);
-        }
-    }
-    for tls in spec.tls.iter().flatten() {
-        let hosts = tls.hosts.iter().flatten().map(|host| ("tls host", host.as_str()));
-        let secret = tls.secret_name.as_deref().map(|name| ("tls secretName", name));
-        if let Some(found) = hosts.chain(secret).find(|(_, text)| is_suspicious(text)) {
-            return Some(found);
-        }
-    }
-    None
+    let hosts = ingress.rules.iter().map(|rule| ("host", &rule.host));
+    let paths = ingress.rules.iter().flat_map(|rule| &rule.paths).map(|path| ("path", &path.text));
+    let tls_hosts = ingress.tls.iter().flat_map(|tls| &tls.hosts).map(|host| ("tls host", host));
+    let secrets = ingress.tls.iter().map(|tls| ("tls secretName", &tls.secret));
+    let mut texts = hosts.chain(paths).chain(tls_hosts).chain(secrets);
+    texts.find(|(_, text)| is_suspicious(text)).map(|(field, text)| (field, &**text))
 }
 
 fn is_suspicious(text: &str) -> bool {

@@ -12,14 +12,13 @@ use std::{
 };
 
 use headgate_config::{Certificate, CertificateId, Effect, Host, HostPattern, TlsTable, Verdict};
-use k8s_openapi::api::networking::v1::IngressTLS;
 
 use super::{
     hosts::HostTable,
     ingress::{Accepted, DEFAULT_HOST},
 };
 use crate::{
-    objects::{Key, Kind, Objects},
+    objects::{Key, Kind, Objects, Tls},
     options::Options,
 };
 
@@ -55,12 +54,17 @@ struct Choice {
     aliases: Vec<String>,
 }
 
-/// Where certificates come from.
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    options: &'a Options,
-    objects: &'a Objects,
-    default: Option<&'a Key>,
+/// Where certificates come from, and who wants them.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Start-up options.
+    pub options: &'a Options,
+    /// Secrets.
+    pub objects: &'a Objects,
+    /// All hosts, up to date.
+    pub hosts: &'a HostTable,
+    /// The Secret of the default certificate.
+    pub default: Option<&'a Key>,
 }
 
 impl TlsState {
@@ -68,17 +72,10 @@ impl TlsState {
     /// be another than before.
     pub fn refresh(
         &mut self,
-        options: &Options,
-        objects: &Objects,
-        hosts: &HostTable,
+        source: Source<'_>,
         names: &BTreeSet<String>,
         secrets: &BTreeSet<Key>,
     ) -> Option<TlsTable> {
-        let default = options
-            .default_ssl_certificate
-            .as_ref()
-            .map(|name| Key::new(&name.namespace, &name.name));
-        let source = Source { options, objects, default: default.as_ref() };
         let reloaded: BTreeSet<_> =
             secrets.iter().filter(|key| self.secrets.contains_key(key)).collect();
         for key in &reloaded {
@@ -96,8 +93,10 @@ impl TlsState {
         let concerned =
             self.choices.iter().filter(|(_, choice)| is_concerned(choice)).map(|(name, _)| name);
         for name in concerned.chain(names).cloned().collect::<BTreeSet<_>>() {
-            let choice =
-                hosts.get(&name).and_then(|(host, ingresses)| self.choose(source, host, ingresses));
+            let choice = source
+                .hosts
+                .get(&name)
+                .and_then(|(host, ingresses)| self.choose(source, host, ingresses));
             changed |= self.choices.get(&name) != choice.as_ref();
             match choice {
                 Some(choice) => drop(self.choices.insert(name, choice)),
@@ -126,17 +125,17 @@ impl TlsState {
         if host.name == DEFAULT_HOST {
             return None;
         }
-        let ingress = ingresses.iter().find(|ingress| !ingress.tls().is_empty())?;
+        let ingress = ingresses.iter().find(|ingress| !ingress.ingress.tls.is_empty())?;
         let mut choice = Choice::default();
-        let lists_host = |tls: &&IngressTLS| {
-            tls.hosts.iter().flatten().any(|listed| listed.eq_ignore_ascii_case(&host.name))
-        };
-        let named = ingress.tls().iter().find(lists_host);
-        for tls in named.map_or(ingress.tls(), std::slice::from_ref) {
-            let Some(secret) = tls.secret_name.as_deref().filter(|name| !name.is_empty()) else {
+        let tls: &[Tls] = &ingress.ingress.tls;
+        let lists_host =
+            |tls: &&Tls| tls.hosts.iter().any(|listed| listed.eq_ignore_ascii_case(&host.name));
+        let named = tls.iter().find(lists_host);
+        for tls in named.map_or(tls, std::slice::from_ref) {
+            if tls.secret.is_empty() {
                 continue;
-            };
-            let key = Key::new(ingress.key().namespace(), secret);
+            }
+            let key = Key::new(ingress.key().namespace(), &tls.secret);
             choice.consulted.push(key.clone());
             let Some(good) = self.certificate(source, &key) else { continue };
             if named.is_some() && good.covers(&host.name) || good.names_in_san(&host.name) {

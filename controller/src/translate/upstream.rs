@@ -3,28 +3,20 @@
 use std::{
     collections::HashSet,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
 };
 
 use headgate_config::{Balance, Effect, Endpoints, Upstream, UpstreamId, Verdict};
-use k8s_openapi::{
-    api::{
-        core::v1::{Service, ServicePort, ServiceSpec},
-        discovery::v1::EndpointSlice,
-    },
-    apimachinery::pkg::util::intstr::IntOrString,
-};
 
 use crate::{
-    objects::{Key, Kind, Objects},
+    objects::{EndpointSlice, Key, Kind, Objects, Service, ServicePort, TargetPort},
     options::Options,
 };
 
 /// What an upstream's Service gives it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Resolved {
     /// The upstream; empty where anything is wrong.
-    pub upstream: Arc<Upstream>,
+    pub upstream: Upstream,
     /// What is wrong.
     pub verdict: Option<Box<Verdict>>,
 }
@@ -52,7 +44,7 @@ pub fn resolve(
         })
     });
     let upstream = Upstream { id: id.clone(), endpoints, balance: Balance::RoundRobin };
-    Resolved { upstream: Arc::new(upstream), verdict }
+    Resolved { upstream, verdict }
 }
 
 struct Problem {
@@ -78,67 +70,69 @@ impl Lookup<'_> {
                 ),
             });
         };
-        let nothing = ServiceSpec::default();
-        let spec = service.spec.as_ref().unwrap_or(&nothing);
-        if spec.type_.as_deref() == Some("ExternalName") {
-            return self.external(spec);
+        if let Some(name) = &service.external_name {
+            return self.external(service, &name.to_ascii_lowercase());
         }
-        if by_cluster_ip && let Some(address) = self.cluster_ip(spec) {
+        if by_cluster_ip && let Some(address) = self.cluster_ip(service) {
             return Ok(Endpoints::Addresses(vec![address]));
         }
         let port = self.port(service)?;
         let mut slices = self.objects.slices_of(self.key).peekable();
         if slices.peek().is_none() && self.options.resolve_services_by_name {
+            let number = port.target.number().unwrap_or(port.number);
             return Ok(Endpoints::Name {
                 name: self.id.service.to_ascii_lowercase(),
-                port: target_number(port).unwrap_or(port.port).try_into().unwrap_or(0),
+                port: u16::try_from(number).map_err(|_| self.no_port())?,
             });
         }
         let (mut seen, mut addresses) = (HashSet::new(), Vec::new());
         for slice in slices {
-            add_addresses(slice, port, &mut seen, &mut addresses);
+            let fresh = addresses_of(slice, port).filter(|address| seen.insert(*address));
+            addresses.extend(fresh);
         }
         addresses.shrink_to_fit();
         Ok(Endpoints::Addresses(addresses))
     }
 
-    /// The port that the backend means: by number or name, then by target port. Where several match, one for TCP goes
-    /// first. (The reference takes whichever comes first; routing §11.2.)
+    /// The port that the backend means: by number or name, then by target port. (The reference takes the first that
+    /// matches either way; routing §11.2.)
     fn port<'s>(&self, service: &'s Service) -> Result<&'s ServicePort, Problem> {
-        let ports: Vec<_> = service
-            .spec
-            .iter()
-            .flat_map(|spec| spec.ports.iter().flatten())
-            .filter(|port| is_tcp(port.protocol.as_deref()))
-            .collect();
         let wanted = self.id.port.as_str();
         let number: Option<i32> = wanted.parse().ok();
-        let by_port = |port: &&&ServicePort| {
-            wanted.is_empty() || Some(port.port) == number || port.name.as_deref() == Some(wanted)
+        let by_target = |port: &&ServicePort| match &port.target {
+            TargetPort::Number(target) => Some(*target) == number,
+            TargetPort::Name(name) => **name == *wanted,
         };
-        let by_target = |port: &&&ServicePort| match &port.target_port {
-            Some(IntOrString::Int(target)) => Some(*target) == number,
-            Some(IntOrString::String(name)) => name == wanted,
-            None => false,
-        };
-        let found = ports.iter().find(by_port).or_else(|| ports.iter().find(by_target));
-        found.copied().ok_or_else(|| Problem {
-            reason: "ServicePortNotFound",
-            message: format!("the Service {} has no TCP port {wanted:?}, which an Ingress names; its paths answer 503", self.key),
-        })
+        let mut ports = service.ports.iter().filter(|port| port.is_tcp);
+        let found =
+            ports.clone().find(|port| self.is_wanted(port)).or_else(|| ports.find(by_target));
+        found.ok_or_else(|| self.no_port())
     }
 
-    fn cluster_ip(&self, spec: &ServiceSpec) -> Option<SocketAddr> {
-        let ip: IpAddr = spec.cluster_ip.as_deref()?.parse().ok()?;
+    fn is_wanted(&self, port: &ServicePort) -> bool {
         let wanted = self.id.port.as_str();
-        let named = spec.ports.iter().flatten().find(|port| port.name.as_deref() == Some(wanted));
-        let port =
-            wanted.parse().ok().or_else(|| named.and_then(|port| port.port.try_into().ok()))?;
-        Some(SocketAddr::new(ip, port))
+        wanted.is_empty() || wanted.parse() == Ok(port.number) || *port.name == *wanted
+    }
+
+    fn no_port(&self) -> Problem {
+        Problem {
+            reason: "ServicePortNotFound",
+            message: format!(
+                "the Service {} has no TCP port {:?}, which an Ingress names; its paths answer 503",
+                self.key, self.id.port
+            ),
+        }
+    }
+
+    fn cluster_ip(&self, service: &Service) -> Option<SocketAddr> {
+        let named = || service.ports.iter().find(|port| *port.name == *self.id.port);
+        let number = self.id.port.parse().ok();
+        let number = number.or_else(|| named().and_then(|port| port.number.try_into().ok()));
+        Some(SocketAddr::new(service.cluster_ip?, number?))
     }
 
     /// Routing §11.6.
-    fn external(&self, spec: &ServiceSpec) -> Result<Endpoints, Problem> {
+    fn external(&self, service: &Service, name: &str) -> Result<Endpoints, Problem> {
         let refused = |message: String| Problem { reason: "ExternalNameRefused", message };
         if self.options.disable_svc_external_name {
             return Err(refused(format!(
@@ -146,82 +140,44 @@ impl Lookup<'_> {
                 self.key
             )));
         }
-        let name = spec.external_name.as_deref().unwrap_or("").to_ascii_lowercase();
-        if !is_external_host(&name) {
+        if !is_external_host(name) {
             return Err(refused(format!(
                 "externalName {name:?} of the Service {} is no DNS name of another machine; give one that is neither an address nor localhost",
                 self.key
             )));
         }
-        let ports: Vec<_> = spec.ports.iter().flatten().collect();
-        let wanted = self.id.port.as_str();
-        let number: Option<i32> = wanted.parse().ok();
-        let found = ports.iter().find(|port| {
-            wanted.is_empty() || Some(port.port) == number || port.name.as_deref() == Some(wanted)
-        });
-        let port = match found {
-            Some(port) => Some(target_number(port).unwrap_or(port.port)),
-            None if ports.is_empty() => number,
+        let number = match service.ports.iter().find(|port| self.is_wanted(port)) {
+            Some(port) => Some(port.target.number().unwrap_or(port.number)),
+            None if service.ports.is_empty() => self.id.port.parse().ok(),
             None => None,
         };
-        match port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0) {
-            Some(port) => Ok(Endpoints::Name { name, port }),
-            None => Err(Problem {
-                reason: "ServicePortNotFound",
-                message: format!(
-                    "the Service {} has no port {wanted:?}, which an Ingress names; its paths answer 503",
-                    self.key
-                ),
-            }),
-        }
+        let port = number.and_then(|number| u16::try_from(number).ok());
+        Ok(Endpoints::Name {
+            name: name.to_owned(),
+            port: port.filter(|port| *port > 0).ok_or_else(|| self.no_port())?,
+        })
     }
 }
 
-/// The numeric target port; `None` if it has a name or is left out.
-fn target_number(port: &ServicePort) -> Option<i32> {
-    match &port.target_port {
-        Some(IntOrString::Int(number)) if *number > 0 => Some(*number),
-        _ => None,
-    }
-}
-
-fn is_tcp(protocol: Option<&str>) -> bool {
-    matches!(protocol, None | Some("" | "TCP"))
-}
-
-/// Adds the addresses of one slice, without repeats. The slice's port is found by name, because a named target port may
-/// have another number in each slice (routing §11.2).
-fn add_addresses(
-    slice: &EndpointSlice,
+/// The addresses of one slice. Its port is found by name, because a named target port may have another number in each
+/// slice; where no name fits, a numeric target port is as good (routing §11.2).
+fn addresses_of<'a>(
+    slice: &'a EndpointSlice,
     port: &ServicePort,
-    seen: &mut HashSet<SocketAddr>,
-    addresses: &mut Vec<SocketAddr>,
-) {
-    let slice_ports: Vec<_> = slice.ports.iter().flatten().collect();
-    let numeric = match &port.target_port {
-        None => Some(port.port),
-        Some(_) => target_number(port),
-    };
-    let name = port.name.as_deref().unwrap_or("");
-    let tcp = slice_ports.iter().filter(|port| is_tcp(port.protocol.as_deref()));
-    let named = tcp.filter(|port| name.is_empty() || port.name.as_deref().unwrap_or("") == name);
-    let mut numbers: Vec<_> = named.filter_map(|port| port.port).collect();
-    let has_tcp =
-        slice_ports.is_empty() || slice_ports.iter().any(|port| is_tcp(port.protocol.as_deref()));
-    if numbers.is_empty() && has_tcp {
-        numbers.extend(numeric);
-    }
-    for number in numbers {
-        let Ok(number) = u16::try_from(number) else { continue };
-        for address in slice.endpoints.iter().flat_map(|endpoint| &endpoint.addresses) {
-            // Anything but an address (addressType FQDN) is not resolved.
-            if let Ok(ip) = address.parse::<IpAddr>() {
-                addresses.extend(
-                    Some(SocketAddr::new(ip, number)).filter(|address| seen.insert(*address)),
-                );
-            }
+) -> impl Iterator<Item = SocketAddr> + use<'a> {
+    let mut numbers: Vec<_> = match slice.ports.as_deref() {
+        None => port.target.number().into_iter().collect(),
+        Some([]) => Vec::new(),
+        Some(ports) => {
+            let named =
+                ports.iter().filter(|other| port.name.is_empty() || other.name == port.name);
+            let numbers: Vec<_> = named.filter_map(|port| port.number).collect();
+            if numbers.is_empty() { port.target.number().into_iter().collect() } else { numbers }
         }
-    }
+    };
+    numbers.dedup();
+    let numbers = numbers.into_iter().filter_map(|number| u16::try_from(number).ok());
+    numbers.flat_map(|number| slice.addresses.iter().map(move |ip| SocketAddr::new(*ip, number)))
 }
 
 /// Whether a name is a DNS name that may be resolved for others: not this machine, and no address.

@@ -6,10 +6,11 @@ use std::{
 };
 
 use headgate_config::{Upstream, UpstreamId, Verdict};
+use smallvec::SmallVec;
 
 use super::{
     host::first_port_of,
-    ingress::{Accepted, paths_of},
+    ingress::Accepted,
     upstream::{self, Resolved},
 };
 use crate::{
@@ -23,13 +24,15 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct UpstreamTable {
     states: BTreeMap<UpstreamId, State>,
-    upstreams: BTreeMap<UpstreamId, Arc<Upstream>>,
     dirty: BTreeSet<UpstreamId>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    mentions: Vec<Mention>,
+    /// Oldest first.
+    mentions: SmallVec<[Mention; 1]>,
+    /// There is one if any Ingress that mentions it is serving.
+    upstream: Option<Arc<Upstream>>,
     verdict: Option<Box<Verdict>>,
 }
 
@@ -95,30 +98,24 @@ impl UpstreamTable {
         for id in std::mem::take(&mut self.dirty) {
             let state = self.states.entry(id.clone()).or_default();
             let is_global = global.as_ref() == Some(&id);
-            if !is_global && !state.mentions.iter().any(|mention| mention.ingress.is_serving()) {
-                changed |= self.upstreams.remove(&id).is_some() || state.verdict.take().is_some();
-                if state.mentions.is_empty() {
-                    self.states.remove(&id);
-                }
+            if is_global || state.mentions.iter().any(|mention| mention.ingress.is_serving()) {
+                let by_cluster_ip = state.by_cluster_ip(&id);
+                changed |= state.adopt(upstream::resolve(options, objects, &id, by_cluster_ip));
                 continue;
             }
-            let Resolved { upstream, verdict } =
-                upstream::resolve(options, objects, &id, state.by_cluster_ip(&id));
-            if state.verdict != verdict {
-                state.verdict = verdict;
-                changed = true;
-            }
-            if self.upstreams.get(&id) != Some(&upstream) {
-                self.upstreams.insert(id, upstream);
-                changed = true;
+            changed |= state.upstream.take().is_some();
+            state.verdict = None;
+            if state.mentions.is_empty() {
+                self.states.remove(&id);
             }
         }
         changed
     }
 
     /// The upstreams by their identity.
-    pub fn upstreams(&self) -> &BTreeMap<UpstreamId, Arc<Upstream>> {
-        &self.upstreams
+    pub fn upstreams(&self) -> BTreeMap<UpstreamId, Arc<Upstream>> {
+        let upstreams = self.states.values().filter_map(|state| state.upstream.as_ref());
+        upstreams.map(|upstream| (upstream.id.clone(), upstream.clone())).collect()
     }
 
     /// Findings about Services. Several ports of one Service may say the same.
@@ -128,6 +125,16 @@ impl UpstreamTable {
 }
 
 impl State {
+    /// Takes over what was looked up, keeping what is equal to before; says whether anything differs.
+    fn adopt(&mut self, Resolved { upstream, verdict }: Resolved) -> bool {
+        let changed = self.upstream.as_deref() != Some(&upstream) || self.verdict != verdict;
+        if self.upstream.as_deref() != Some(&upstream) {
+            self.upstream = Some(Arc::new(upstream));
+        }
+        self.verdict = verdict;
+        changed
+    }
+
     /// `service-upstream` belongs to the upstream, not to the path: the oldest mention decides, but each mention as
     /// `spec.defaultBackend` decides anew.
     fn by_cluster_ip(&self, id: &UpstreamId) -> bool {
@@ -141,7 +148,7 @@ impl State {
 
 /// Every upstream that an Ingress mentions, once for each way.
 fn mentions(ingress: &Accepted) -> BTreeSet<(UpstreamId, bool)> {
-    let paths = ingress.rules().iter().flat_map(paths_of);
+    let paths = ingress.rules().iter().flat_map(|rule| &rule.paths);
     let backends = paths.filter_map(|path| ingress.upstream(&path.backend)).map(|id| (id, false));
     let default = ingress.default_backend().map(|id| (id, true));
     let fallback = ingress.annotations.default_backend.as_ref().map(|service| UpstreamId {

@@ -5,10 +5,11 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     os::unix::fs::MetadataExt,
     path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use headgate_config::{Effect, Verdict};
+use smallvec::SmallVec;
 
 use super::file_reference;
 use crate::{
@@ -20,25 +21,20 @@ use crate::{
 /// system's clock; its stamp proves nothing.
 const TOO_FRESH: Duration = Duration::from_millis(100);
 
-/// What tells versions of a file apart without reading them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: Duration,
-}
+/// What tells versions of a file apart without reading them: a hash of device, inode, size and time of the last change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp(u64);
 
 impl From<&fs::Metadata> for Stamp {
     fn from(metadata: &fs::Metadata) -> Self {
-        let modified =
-            metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.len(),
-            modified: modified.unwrap_or_default(),
-        }
+        let version = (
+            metadata.dev(),
+            metadata.ino(),
+            metadata.len(),
+            metadata.mtime(),
+            metadata.mtime_nsec(),
+        );
+        Self(hash(&version))
     }
 }
 
@@ -49,9 +45,9 @@ pub struct File {
     stamp: Option<Stamp>,
     hash: u64,
     /// Objects by identity. Of repeated ones the last counts, as if they were applied one after the other.
-    objects: Vec<Object>,
+    objects: SmallVec<[Object; 1]>,
     /// Documents that do not parse.
-    pub faults: Vec<Fault>,
+    pub faults: Box<[Fault]>,
 }
 
 impl File {
@@ -61,18 +57,19 @@ impl File {
         if !metadata.is_file() {
             return None;
         }
-        let stamp = Stamp::from(&metadata);
-        let age = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .checked_sub(stamp.modified);
-        let stamp = age.is_some_and(|age| age > TOO_FRESH).then_some(stamp);
+        let age = metadata.modified().ok().and_then(|written| written.elapsed().ok());
+        let stamp = age.is_some_and(|age| age > TOO_FRESH).then(|| Stamp::from(&metadata));
         let (hash, manifest) = match fs::read(path) {
             Ok(bytes) => (hash(&bytes), parse(&bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             Err(error) => (0, fault(error.to_string())),
         };
-        Some(Self { stamp, hash, objects: by_identity(manifest.objects), faults: manifest.faults })
+        Some(Self {
+            stamp,
+            hash,
+            objects: by_identity(manifest.objects),
+            faults: manifest.faults.into(),
+        })
     }
 
     /// Whether this is certainly the version of the file that bears this stamp.
@@ -131,12 +128,11 @@ fn identity(object: &Object) -> (Kind, &Key) {
     (object.kind(), object.key())
 }
 
-fn by_identity(mut objects: Vec<Object>) -> Vec<Object> {
+fn by_identity(mut objects: Vec<Object>) -> SmallVec<[Object; 1]> {
     objects.reverse();
     objects.sort_by(|a, b| identity(a).cmp(&identity(b)));
     objects.dedup_by(|later, first| identity(later) == identity(first));
-    objects.shrink_to_fit();
-    objects
+    objects.into_iter().collect()
 }
 
 fn parse(bytes: &[u8]) -> Manifest {
@@ -150,8 +146,8 @@ fn fault(reason: String) -> Manifest {
     Manifest { objects: Vec::new(), faults: vec![Fault { line: 1, object: None, reason }] }
 }
 
-fn hash(bytes: &[u8]) -> u64 {
+fn hash(content: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
+    content.hash(&mut hasher);
     hasher.finish()
 }

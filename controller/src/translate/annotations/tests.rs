@@ -8,10 +8,14 @@ fn try_read(annotations: &[(&str, &str)]) -> Read {
 }
 
 fn read_with(defaults: &Defaults, annotations: &[(&str, &str)]) -> Read {
-    let named = annotations
-        .iter()
-        .map(|(name, value)| (format!("nginx.ingress.kubernetes.io/{name}"), (*value).to_owned()));
-    read(&Options::default(), defaults, Some(&named.collect()))
+    read(&Options::default(), defaults, &prefixed(annotations))
+}
+
+fn prefixed(annotations: &[(&str, &str)]) -> Vec<(Box<str>, Box<str>)> {
+    let prefixed = |(name, value): &(&str, &str)| {
+        (format!("nginx.ingress.kubernetes.io/{name}").into(), (*value).into())
+    };
+    annotations.iter().map(prefixed).collect()
 }
 
 /// What annotations mean that nothing is said against.
@@ -45,9 +49,8 @@ fn each_name_is_declared_once_and_all_are() {
 #[test]
 fn none_are_the_defaults() {
     assert_eq!(means(&[]), Annotations::default());
-    let other = [("example.com/use-regex".to_owned(), "true".to_owned())].into();
-    let (read, findings) =
-        read(&Options::default(), &Config::default().defaults, Some(&other)).unwrap();
+    let other = [("example.com/use-regex".into(), "true".into())];
+    let (read, findings) = read(&Options::default(), &Config::default().defaults, &other).unwrap();
     assert_eq!((&*read, findings), (&Annotations::default(), vec![]));
 }
 
@@ -219,8 +222,7 @@ fn what_is_not_supported_is_named_once() {
 #[test]
 fn without_validation_odd_texts_pass_and_odd_numbers_are_as_unset() {
     let options = Options { enable_annotation_validation: false, ..Options::default() };
-    let annotations = [("upstream-vhost", "a;b"), ("use-regex", "yes")]
-        .map(|(name, value)| (format!("nginx.ingress.kubernetes.io/{name}"), value.to_owned()));
-    let (read, _) = read(&options, &Config::default().defaults, Some(&annotations.into())).unwrap();
+    let annotations = prefixed(&[("upstream-vhost", "a;b"), ("use-regex", "yes")]);
+    let (read, _) = read(&options, &Config::default().defaults, &annotations).unwrap();
     assert_eq!((read.upstream_host.as_deref(), read.use_regex), (Some("a;b"), false));
 }
