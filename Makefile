@@ -38,7 +38,7 @@ deny: ## licences, bans, sources and advisories of all dependencies
 
 test: ## all tests, those of the real program included
 	@scripts/deps build
-	cargo build --locked -p headgate -p backends
+	cargo build --workspace --bins --tests --locked
 	HEADGATE_BIN=$(abspath $(TARGET))/debug/headgate cargo test --workspace --locked
 
 bench: ## route matching (criterion, ratios), then the comparison with nginx and HAProxy
@@ -48,6 +48,6 @@ bench: ## route matching (criterion, ratios), then the comparison with nginx and
 	cargo build --release --locked -p headgate
 	benches/load/run.py
 
-release: ## optimised binaries in target/release: headgate, backends and the whole-program tools
+release: ## optimised binaries in target/release: headgate, backends, the whole-program tools, match-ratio
 	@scripts/deps build
-	cargo build --release --locked -p headgate -p backends -p headgate-tests
+	cargo build --release --locked -p headgate -p backends -p headgate-tests -p headgate-benches
