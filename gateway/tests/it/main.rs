@@ -1,5 +1,6 @@
 //! The gateway over real sockets: raw bytes in, raw bytes out, scripted upstreams behind it.
 
+mod answers;
 mod framing;
 mod proxying;
 mod reload;
@@ -7,3 +8,4 @@ mod retries;
 mod shutdown;
 mod support;
 mod upgrade;
+mod uploads;

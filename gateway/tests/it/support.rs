@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use headgate_config::Snapshot;
+use headgate_config::{PathMatch, ProxySettings, Snapshot};
 use headgate_gateway::{
     live::Live,
     observe::{
@@ -64,6 +64,15 @@ impl TestGateway {
         Self::start(
             Table::default().upstream("app", &addresses).prefix("a.test", "/", "app").build(),
         )
+    }
+
+    /// The same, with bodies that are passed on as they arrive.
+    pub fn streaming(upstream: &Upstream) -> Self {
+        let mut location = snapshot::location(PathMatch::Prefix("/".into()), "app");
+        let settings = ProxySettings { request_buffering: false, ..ProxySettings::default() };
+        location.proxy = Arc::new(settings);
+        let table = Table::default().upstream("app", &[upstream.address]);
+        Self::start(table.location("a.test", location).build())
     }
 
     /// A new client connection.

@@ -58,6 +58,11 @@ impl Client {
         self.stream.write_all(bytes.as_ref()).expect("sent");
     }
 
+    /// Sends bytes; false if the other side does not take them.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
     /// Asks `a.test` for a target.
     pub fn get(&mut self, target: &str) -> Answer {
         self.send(format!("GET {target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));

@@ -1,0 +1,111 @@
+//! Bodies that are passed on as they arrive, and what is answered meanwhile.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use crate::support::{Client, TestGateway, Upstream, eventually, upstream::read_request};
+
+/// The head of an upload that is too large to be read ahead.
+const UPLOAD: &str = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1048576\r\n\r\n";
+
+#[test]
+fn an_early_answer_ends_an_upload() {
+    let upstream = Upstream::raw(|mut connection| {
+        connection.head();
+        connection
+            .send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
+        // The answer must get through while the upload waits.
+        assert!(connection.exactly(1_048_576).is_none());
+    });
+    let gateway = TestGateway::streaming(&upstream);
+    let mut client = gateway.client();
+    client.send(UPLOAD);
+    client.send([b'x'; 1000]);
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.text()), (403, "no"));
+}
+
+#[test]
+fn an_upload_goes_on_while_its_answer_is_passed_on() {
+    let upstream = Upstream::raw(|mut connection| {
+        while connection.head().is_some() {
+            connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n");
+            let body = connection.exactly(1_048_576).expect("the upload");
+            assert!(body.iter().all(|byte| *byte == b'x'));
+            connection.send("3\r\nend\r\n0\r\n\r\n");
+        }
+    });
+    let gateway = TestGateway::streaming(&upstream);
+    let mut client = gateway.client();
+    for _ in 0..2 {
+        client.send(UPLOAD);
+        assert!(client.head().expect("a head").starts_with("HTTP/1.1 200"));
+        assert_eq!(client.exactly(10).as_deref(), Some(&b"5\r\nbegin\r\n"[..]));
+        client.send(vec![b'x'; 1_048_576]);
+        assert_eq!(client.exactly(13).as_deref(), Some(&b"3\r\nend\r\n0\r\n\r\n"[..]));
+    }
+    assert_eq!(upstream.connections(), 1, "the whole of both was exchanged");
+}
+
+#[test]
+fn an_upload_without_a_length_is_sent_in_chunks() {
+    let upstream = Upstream::echo("x");
+    let gateway = TestGateway::streaming(&upstream);
+    let mut client = gateway.client();
+    for _ in 0..2 {
+        client.send(
+            "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n\
+             5\r\nhello\r\n1;x=y\r\n!\r\n0\r\nX-T: 1\r\n\r\n",
+        );
+        assert_eq!(client.answer().status, 200);
+    }
+    for seen in upstream.seen() {
+        assert_eq!(seen.header("transfer-encoding"), Some("chunked"));
+        assert_eq!(seen.header("content-length"), None);
+        assert_eq!(seen.body, b"hello!");
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn an_upload_over_the_limit_is_refused_and_cut() {
+    let cut = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&cut);
+    let upstream = Upstream::raw(move |mut connection| {
+        if read_request(&mut connection).is_none() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let gateway = TestGateway::streaming(&upstream);
+    let mut client = gateway.client();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    // The table's limit is 1 MiB.
+    for _ in 0..17 {
+        if !client.try_send(format!("10000\r\n{}\r\n", "x".repeat(65_536)).as_bytes()) {
+            break;
+        }
+    }
+    assert_eq!(client.answer().status, 413);
+    eventually("the upstream sees the cut", || cut.load(Ordering::Relaxed) == 1);
+}
+
+#[test]
+fn a_client_that_leaves_ends_its_upload() {
+    let cut = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&cut);
+    let upstream = Upstream::raw(move |mut connection: Client| {
+        connection.head();
+        if connection.exactly(1_048_576).is_none() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let gateway = TestGateway::streaming(&upstream);
+    let mut client = gateway.client();
+    client.send(UPLOAD);
+    client.send([b'x'; 5000]);
+    eventually("the request arrives", || upstream.connections() == 1);
+    drop(client);
+    eventually("the upstream sees the cut", || cut.load(Ordering::Relaxed) == 1);
+}
