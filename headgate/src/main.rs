@@ -14,9 +14,6 @@ use crate::settings::{Cli, Command};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> anyhow::Result<()> {
-    // Huge pages save little here and cost much: with them each thread's heap takes megabytes before it holds
-    // kilobytes. Where the kernel has none, nothing is lost.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let cli = Cli::parse();
     if cli.serve.version {
         return version();
