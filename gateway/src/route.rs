@@ -21,6 +21,8 @@
 //!
 //! Everything that is compiled is immutable and can be shared between threads.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod host;
 pub mod name;
 pub mod path;

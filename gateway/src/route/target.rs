@@ -130,58 +130,71 @@ pub fn normalise(target: &[u8]) -> Result<Target<'_>, TargetError> {
     if target.first() != Some(&b'/') {
         return Err(TargetError::NoLeadingSlash);
     }
-    let mut plus = false;
-    for (at, &byte) in target.iter().enumerate() {
-        match KIND[usize::from(byte)] {
-            Kind::Plain => {}
-            Kind::Plus => plus = true,
-            Kind::Slash => {
-                if segment_changes(&target[at + 1..]) {
-                    return rebuild(target, at, plus);
-                }
-            }
-            Kind::Percent | Kind::Hash => return rebuild(target, at, plus),
-            Kind::Question => {
-                return Ok(Target {
-                    path: Cow::Borrowed(&target[..at]),
-                    query: Some(query(&target[at + 1..])?),
-                    quoted: plus,
-                });
-            }
-            Kind::Bad => return Err(TargetError::BadByte),
-        }
+    let end = memchr::memchr(b'?', target).unwrap_or(target.len());
+    let path = &target[..end];
+    let seen = look_over(path);
+    if seen & BAD != 0 {
+        return Err(TargetError::BadByte);
     }
-    Ok(Target { path: Cow::Borrowed(target), query: None, quoted: plus })
+    if seen & (ESCAPE | FRAGMENT) != 0 || seen & SEGMENT != 0 && has_empty_or_dots(path) {
+        return rebuild(target);
+    }
+    let query = target.get(end + 1..).map(query).transpose()?;
+    Ok(Target { path: Cow::Borrowed(path), query, quoted: seen & PLUS != 0 })
 }
 
-/// Whether the segment at the start of `rest`, which follows a slash, is empty or made of dots and not the last
-/// empty one.
-fn segment_changes(rest: &[u8]) -> bool {
-    let after = match rest {
-        [b'/', ..] => return true,
-        [b'.', b'.', after @ ..] | [b'.', after @ ..] => after,
-        _ => return false,
-    };
-    matches!(after.first(), None | Some(b'/' | b'?' | b'#' | b'%'))
+/// A control byte or a space.
+const BAD: u8 = 1;
+/// `%`
+const ESCAPE: u8 = 2;
+/// `#`
+const FRAGMENT: u8 = 4;
+/// `+`
+const PLUS: u8 = 8;
+/// Two slashes, or a slash and a dot.
+const SEGMENT: u8 = 16;
+
+/// What a path holds. Without branches, so that it is done many bytes at a time.
+fn look_over(path: &[u8]) -> u8 {
+    let pairs = path.iter().zip(path.get(1..).unwrap_or_default());
+    let inner = pairs.fold(0, |seen, (&byte, &next)| seen | kind(byte, next));
+    inner | path.last().map_or(0, |&last| kind(last, 0))
 }
 
-/// Normalises a target whose first `clean` bytes are known to stay as they are.
+fn kind(byte: u8, next: u8) -> u8 {
+    let flag = |found: bool, flag: u8| u8::from(found) * flag;
+    flag(is_bad(byte), BAD)
+        | flag(byte == b'%', ESCAPE)
+        | flag(byte == b'#', FRAGMENT)
+        | flag(byte == b'+', PLUS)
+        | flag((byte == b'/') & ((next == b'/') | (next == b'.')), SEGMENT)
+}
+
+fn is_bad(byte: u8) -> bool {
+    (byte <= b' ') | (byte == 0x7F)
+}
+
+/// Whether a segment before the last is empty, or any is `.` or `..`.
+fn has_empty_or_dots(path: &[u8]) -> bool {
+    memchr::memchr_iter(b'/', path).any(|slash| match &path[slash + 1..] {
+        [b'/', ..] => true,
+        [b'.', b'.', rest @ ..] | [b'.', rest @ ..] => matches!(rest.first(), None | Some(b'/')),
+        _ => false,
+    })
+}
+
+/// Normalises a target that is not clean; its path holds no bad byte before the first `?`.
 #[cold]
-fn rebuild(target: &[u8], clean: usize, plus: bool) -> Result<Target<'_>, TargetError> {
-    let mut out = Output::new(&target[..clean], target.len());
+fn rebuild(target: &[u8]) -> Result<Target<'_>, TargetError> {
+    let mut out = Output { bytes: Vec::with_capacity(target.len()), segment: 0 };
     let mut query_start = None;
-    let mut quoted = plus;
-    let mut at = clean;
+    let mut quoted = false;
+    let mut at = 0;
     while let Some(&byte) = target.get(at) {
         at += 1;
-        match KIND[usize::from(byte)] {
-            Kind::Plain => out.bytes.push(byte),
-            Kind::Plus => {
-                quoted = true;
-                out.bytes.push(byte);
-            }
-            Kind::Slash => out.end_segment(false)?,
-            Kind::Percent => {
+        match byte {
+            b'/' => out.end_segment(false)?,
+            b'%' => {
                 quoted = true;
                 match decode(&target[at..])? {
                     b'/' => out.end_segment(false)?,
@@ -189,15 +202,18 @@ fn rebuild(target: &[u8], clean: usize, plus: bool) -> Result<Target<'_>, Target
                 }
                 at += 2;
             }
-            Kind::Question => {
+            b'?' => {
                 query_start = Some(at);
                 break;
             }
-            Kind::Hash => {
+            b'#' => {
                 query(&target[at..])?;
                 break;
             }
-            Kind::Bad => return Err(TargetError::BadByte),
+            _ => {
+                quoted |= byte == b'+';
+                out.bytes.push(byte);
+            }
         }
     }
     out.end_segment(true)?;
@@ -213,13 +229,6 @@ struct Output {
 }
 
 impl Output {
-    fn new(clean: &[u8], capacity: usize) -> Self {
-        let mut bytes = Vec::with_capacity(capacity);
-        bytes.extend_from_slice(clean);
-        let segment = clean.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
-        Self { bytes, segment }
-    }
-
     /// A slash or the end of the path follows the segment in work.
     fn end_segment(&mut self, last: bool) -> Result<(), TargetError> {
         match &self.bytes[self.segment..] {
@@ -256,36 +265,8 @@ fn decode(digits: &[u8]) -> Result<u8, TargetError> {
 
 /// Checks the bytes after a `?` and cuts a fragment off.
 fn query(rest: &[u8]) -> Result<&[u8], TargetError> {
-    if rest.iter().any(|&b| b <= b' ' || b == 0x7F) {
+    if rest.iter().fold(false, |bad, &byte| bad | is_bad(byte)) {
         return Err(TargetError::BadByte);
     }
     Ok(memchr::memchr(b'#', rest).map_or(rest, |end| &rest[..end]))
 }
-
-/// What a byte of the target means for the path.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Plain,
-    Plus,
-    Slash,
-    Percent,
-    Question,
-    Hash,
-    Bad,
-}
-
-static KIND: [Kind; 256] = {
-    let mut table = [Kind::Plain; 256];
-    let mut byte = 0;
-    while byte <= 0x20 {
-        table[byte] = Kind::Bad;
-        byte += 1;
-    }
-    table[0x7F] = Kind::Bad;
-    table[b'+' as usize] = Kind::Plus;
-    table[b'/' as usize] = Kind::Slash;
-    table[b'%' as usize] = Kind::Percent;
-    table[b'?' as usize] = Kind::Question;
-    table[b'#' as usize] = Kind::Hash;
-    table
-};

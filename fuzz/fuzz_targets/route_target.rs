@@ -1,0 +1,4 @@
+//! Request targets: normalisation.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| headgate_gateway::route::fuzz::target(data));
