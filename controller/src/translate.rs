@@ -192,3 +192,6 @@ impl Translator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
