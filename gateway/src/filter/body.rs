@@ -56,7 +56,7 @@ impl Drop for Held {
 enum Kind {
     Empty,
     Full(Bytes),
-    Streamed(Option<Streamed>, Rc<Progress>),
+    Streamed(Option<Box<Streamed>>, Rc<Progress>),
 }
 
 /// Refuses a body whose announced length is over the limit, before a byte of it is asked for.
@@ -69,16 +69,11 @@ pub fn check_length(body: &Incoming, limit: Option<u64>) -> Result<(), ProxyErro
 
 /// Takes over the body of a request, reading ahead if `ahead`. `counter` counts what the worker holds.
 pub async fn prepare(
-    headers: &HeaderMap,
     mut body: Incoming,
     limit: Option<u64>,
     ahead: bool,
     counter: &Rc<Cell<usize>>,
 ) -> Result<Prepared, ProxyError> {
-    if body.is_end_stream() {
-        let length = headers.contains_key(header::CONTENT_LENGTH).then_some(0);
-        return Ok(Prepared { kind: Kind::Empty, length, _held: None });
-    }
     let announced = body.size_hint().exact();
     let mut start = BytesMut::new();
     let mut held = Held { counter: Rc::clone(counter), bytes: 0 };
@@ -106,21 +101,25 @@ pub async fn prepare(
     let allowance = limit.map(|limit| limit.saturating_sub(start.len() as u64));
     let streamed = Streamed::new(start.freeze(), body, allowance, Rc::clone(&progress));
     Ok(Prepared {
-        kind: Kind::Streamed(Some(streamed), progress),
+        kind: Kind::Streamed(Some(Box::new(streamed)), progress),
         length: announced,
         _held: Some(held),
     })
 }
 
 impl Prepared {
+    /// No body. Its length is sent on if the client said one.
+    pub fn empty(headers: &HeaderMap) -> Self {
+        let length = headers.contains_key(header::CONTENT_LENGTH).then_some(0);
+        Self { kind: Kind::Empty, length, _held: None }
+    }
+
     /// The body for a try; `None` when it was passed on and cannot be sent again.
     pub fn take(&mut self) -> Option<RequestBody> {
         match &mut self.kind {
             Kind::Empty => Some(RequestBody::Empty),
             Kind::Full(bytes) => Some(RequestBody::Full(bytes.clone())),
-            Kind::Streamed(streamed, _) => {
-                streamed.take().map(|body| RequestBody::Streamed(Box::new(body)))
-            }
+            Kind::Streamed(streamed, _) => streamed.take().map(RequestBody::Streamed),
         }
     }
 
@@ -132,7 +131,7 @@ impl Prepared {
     /// Puts back a body that was not touched.
     pub fn restore(&mut self, body: RequestBody) {
         if let (Kind::Streamed(slot, _), RequestBody::Streamed(streamed)) = (&mut self.kind, body) {
-            *slot = Some(*streamed);
+            *slot = Some(streamed);
         }
     }
 

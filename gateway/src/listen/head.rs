@@ -99,7 +99,7 @@ pub(super) fn repair(head: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
     }
     for line in lines.take_while(|line| !line.is_empty()) {
         let name = memchr(b':', line).map_or(line, |colon| &line[..colon]);
-        if name.iter().all(|b| token(*b)) {
+        if classes(name) & NO_TOKEN == 0 {
             out.extend_from_slice(line);
             out.extend_from_slice(b"\r\n");
         }
@@ -110,10 +110,38 @@ pub(super) fn repair(head: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
 
 /// Whether the HTTP library would refuse a target that the reference takes, or cut it at `#`.
 fn odd_target(target: &[u8]) -> bool {
-    target.iter().any(|b| {
-        *b >= 0x80
-            || matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#')
-    })
+    classes(target) & ODD_TARGET != 0
+}
+
+/// White space and control characters but not the bytes from 0x80 on.
+const CONTROL: u8 = 1;
+/// What is no `tchar`.
+const NO_TOKEN: u8 = 2;
+/// What is neither a letter nor a digit nor `-`.
+const ODD_NAME: u8 = 4;
+/// What the HTTP library does not take in a target.
+const ODD_TARGET: u8 = 8;
+
+/// The classes of every byte.
+const CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut index = 0;
+    while index < 256 {
+        let byte = index as u8;
+        let odd_target = byte >= 0x80
+            || matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#');
+        table[index] = if byte <= b' ' || byte == 0x7f { CONTROL } else { 0 }
+            | if token(byte) { 0 } else { NO_TOKEN }
+            | if byte.is_ascii_alphanumeric() || byte == b'-' { 0 } else { ODD_NAME }
+            | if odd_target { ODD_TARGET } else { 0 };
+        index += 1;
+    }
+    table
+};
+
+/// The classes of all bytes together.
+fn classes(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |seen, byte| seen | CLASSES[usize::from(*byte)])
 }
 
 /// The two versions that are spoken here.
@@ -176,20 +204,21 @@ impl Fields {
         // A folded line (RFC 9112 §5.2) starts with white space; it has no name either.
         let colon = memchr(b':', line).ok_or(400u16)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
-        if name.is_empty() || name.iter().any(|b| *b <= b' ' || *b == 0x7f) {
+        let seen = classes(name);
+        if name.is_empty() || seen & CONTROL != 0 {
             return Err(400);
         }
-        if !name.iter().all(|b| token(*b)) {
+        if seen & NO_TOKEN != 0 {
             // No header at all for the reference: the line is dropped.
             self.repair = true;
             return Ok(());
         }
-        if value.iter().any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f) {
+        // Looks at all bytes even when the first is bad: good lines are the usual ones, and faster so.
+        let bad = |b: u8| ((b < 0x20) & (b != b'\t')) | (b == 0x7f);
+        if value.iter().fold(false, |any, b| any | bad(*b)) {
             return Err(400);
         }
-        if !self.odd_names {
-            self.odd_names = name.iter().any(|b| !(b.is_ascii_alphanumeric() || *b == b'-'));
-        }
+        self.odd_names |= seen & ODD_NAME != 0;
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.hosts += 1,
             14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value)?,
@@ -241,8 +270,25 @@ impl Fields {
 }
 
 /// RFC 9110 §5.6.2 `tchar`.
-fn token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+const fn token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
 }
 
 /// Lines without their ends (`\n` or `\r\n`).

@@ -1,10 +1,8 @@
 //! From a stream to requests: TLS, which version of HTTP, and the HTTP library's connection.
 
-use std::{convert::Infallible, pin::pin, rc::Rc, sync::Arc};
+use std::{pin::pin, rc::Rc, sync::Arc};
 
-use ::http::{Request, Response};
 use hyper::{
-    body::Incoming,
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -22,11 +20,7 @@ use super::{
     guard::Guarded,
     malformed_stream::Answering,
 };
-use crate::{
-    observe::metrics,
-    proxy::{self, ResponseBody},
-    worker::Worker,
-};
+use crate::{observe::metrics, proxy, worker::Worker};
 
 /// The bytes that every HTTP/2 connection begins with (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -124,7 +118,7 @@ async fn serve_http1<S>(
 {
     let guarded = Guarded::new(stream, Arc::clone(&connection), early);
     let service = service_fn(move |request| {
-        answer(Rc::clone(&worker), Arc::clone(&connection), request, Rc::clone(&counted))
+        proxy::handle(Rc::clone(&worker), Arc::clone(&connection), request, Rc::clone(&counted))
     });
     // What goes wrong on a connection is told to its client or is the client's doing; requests log themselves.
     let _ = http1::Builder::new()
@@ -147,7 +141,7 @@ async fn serve_http2<S>(
     connection.tunnel();
     let guarded = Guarded::new(stream, Arc::clone(&connection), early);
     let service = service_fn(move |request| {
-        answer(Rc::clone(&worker), Arc::clone(&connection), request, Rc::clone(&counted))
+        proxy::handle(Rc::clone(&worker), Arc::clone(&connection), request, Rc::clone(&counted))
     });
     let mut serving = pin!(
         http2::Builder::new(LocalExecutor)
@@ -166,15 +160,6 @@ async fn serve_http2<S>(
             let _ = serving.await;
         }
     }
-}
-
-async fn answer(
-    worker: Rc<Worker>,
-    connection: Arc<Connection>,
-    request: Request<Incoming>,
-    counted: Rc<metrics::Connection>,
-) -> Result<Response<ResponseBody>, Infallible> {
-    proxy::handle(worker, connection, request, counted).await
 }
 
 /// Runs the HTTP library's tasks on the worker's own thread.

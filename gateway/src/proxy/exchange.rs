@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Method, Request, Uri, Version, header};
-use hyper::body::Incoming;
+use http::{HeaderName, HeaderValue, Method, Version, header, request::Parts};
 use smallvec::SmallVec;
 
+use super::inbound::Inbound;
 use crate::{
     error::ProxyError,
-    listen::conn::{Connection, Head},
+    listen::conn::Connection,
     live::{LiveHost, LiveLocation},
     observe::{
         access_log,
@@ -43,15 +43,10 @@ pub struct Exchange {
     logged: bool,
     counted: Rc<metrics::Connection>,
     live: HeldConfig,
-    method: Method,
-    uri: Uri,
-    version: Version,
+    inbound: Rc<Inbound>,
     keep_alive: bool,
     head_received: u64,
     request_id: Option<HeaderValue>,
-    referer: Option<HeaderValue>,
-    user_agent: Option<HeaderValue>,
-    authorization: Option<HeaderValue>,
     captured: access_log::Captured,
     host: Option<NameKey>,
     host_name: SmallVec<[u8; 48]>,
@@ -78,11 +73,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// A try that begins now.
-    pub fn new(endpoint: &Rc<Endpoint>) -> Self {
+    /// A try that began at `started`.
+    pub fn new(endpoint: &Rc<Endpoint>, started: Instant) -> Self {
         Self {
             endpoint: Rc::clone(endpoint),
-            started: Instant::now(),
+            started,
             connect: None,
             header: None,
             response: None,
@@ -104,16 +99,14 @@ impl Exchange {
         worker: Rc<Worker>,
         connection: Arc<Connection>,
         counted: Rc<metrics::Connection>,
-        request: &Request<Incoming>,
-        head: &Head,
+        inbound: &Rc<Inbound>,
         live: &HeldConfig,
     ) -> Box<Self> {
         connection.request_began();
         counted.request_started();
-        let headers = request.headers();
+        let headers = &inbound.parts.headers;
         let spec = &live.settings.spec;
         let logged = spec.access_log;
-        let note = |name| if logged { headers.get(name).cloned() } else { None };
         let request_id = match headers.get("x-request-id").filter(|id| !id.is_empty()) {
             Some(id) => Some(id.clone()),
             None => spec.generate_request_id.then(|| worker.request_id()),
@@ -128,19 +121,13 @@ impl Exchange {
             logged,
             counted,
             live: Rc::clone(live),
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            version: request.version(),
-            keep_alive: keeps_alive(request),
-            head_received: if head.length > 0 {
-                u64::from(head.length)
-            } else {
-                head_length(request)
+            inbound: Rc::clone(inbound),
+            keep_alive: keeps_alive(&inbound.parts),
+            head_received: match inbound.head.length {
+                0 => head_length(&inbound.parts),
+                length => u64::from(length),
             },
             request_id,
-            referer: note(header::REFERER),
-            user_agent: note(header::USER_AGENT),
-            authorization: note(header::AUTHORIZATION),
             captured: if logged { live.settings.log_format.capture(headers) } else { Vec::new() },
             host: None,
             host_name: SmallVec::new(),
@@ -191,7 +178,7 @@ impl Exchange {
 
     /// Version of HTTP that the client speaks.
     pub fn version(&self) -> Version {
-        self.version
+        self.inbound.parts.version
     }
 
     /// Whether the client would go on using the connection.
@@ -201,12 +188,22 @@ impl Exchange {
 
     /// Whether error pages for the client are padded.
     pub fn wants_padding(&self) -> bool {
-        page::wants_padding(self.user_agent.as_ref().map(HeaderValue::as_bytes))
+        page::wants_padding(self.header(&header::USER_AGENT))
     }
 
     /// Method of the request.
     pub fn method(&self) -> &Method {
-        &self.method
+        &self.inbound.parts.method
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// A header of the request.
+    fn header(&self, name: &HeaderName) -> Option<&[u8]> {
+        self.inbound.parts.headers.get(name).map(HeaderValue::as_bytes)
     }
 
     fn record(&self, elapsed: Duration) {
@@ -223,7 +220,7 @@ impl Exchange {
             location: &location.key,
             host: self.host.as_ref(),
             canary: None,
-            method: &self.method,
+            method: self.method(),
             status: self.status,
             request_time: elapsed,
             request_length: self.head_received + self.body_received,
@@ -251,18 +248,18 @@ impl Exchange {
         let record = access_log::AccessRecord {
             remote_addr: connection.peer_ip.to_str().unwrap_or("-"),
             remote_port: connection.peer.port(),
-            method: self.method.as_str(),
-            target: self.uri.path_and_query().map_or(b"", |target| target.as_str().as_bytes()),
-            version: self.version,
+            method: self.method().as_str(),
+            target: self.inbound.raw_target(),
+            version: self.version(),
             scheme,
             access_scheme: scheme,
             host: &self.host_name,
             status: self.status,
             body_bytes_sent: self.body_sent,
             bytes_sent: self.head_sent + self.body_sent,
-            referer: self.referer.as_ref().map(HeaderValue::as_bytes),
-            user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
-            authorization: self.authorization.as_ref().map(HeaderValue::as_bytes),
+            referer: self.header(&header::REFERER),
+            user_agent: self.header(&header::USER_AGENT),
+            authorization: self.header(&header::AUTHORIZATION),
             captured: &self.captured,
             request_length: self.head_received + self.body_received,
             request_time: elapsed,
@@ -278,35 +275,36 @@ impl Exchange {
 }
 
 /// Whether a client wants to keep the connection: by default with HTTP/1.1, on request with HTTP/1.0 (RFC 9112 §9.3).
-fn keeps_alive(request: &Request<Incoming>) -> bool {
+fn keeps_alive(request: &Parts) -> bool {
     let says = |word: &str| {
-        let values = request.headers().get_all(header::CONNECTION);
+        let values = request.headers.get_all(header::CONNECTION);
         values
             .iter()
             .flat_map(|value| value.as_bytes().split(|b| *b == b','))
             .any(|token| token.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
     };
-    match request.version() {
+    match request.version {
         Version::HTTP_10 => says("keep-alive") && !says("close"),
         _ => !says("close"),
     }
 }
 
 /// Bytes of the head of a request that came without a text form, as HTTP/1 would write it.
-fn head_length(request: &Request<Incoming>) -> u64 {
+fn head_length(request: &Parts) -> u64 {
     let lines: usize =
-        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    let target = request.uri().path_and_query().map_or(1, |target| target.as_str().len());
-    (request.method().as_str().len() + target + 12 + lines + 2) as u64
+        request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let target = request.uri.path_and_query().map_or(1, |target| target.as_str().len());
+    (request.method.as_str().len() + target + 12 + lines + 2) as u64
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let elapsed = self.started.elapsed();
+        let now = Instant::now();
+        let elapsed = now.duration_since(self.started);
         if let Some(last) = self.attempts.last_mut()
             && last.response.is_none()
         {
-            last.response = Some(last.started.elapsed());
+            last.response = Some(now.duration_since(last.started));
         }
         self.record(elapsed);
         if self.logged {

@@ -11,7 +11,7 @@ use std::{
 
 use headgate_config::{Origin, ProxySettings};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 
 use super::{
     answer::Answer,
@@ -46,13 +46,13 @@ pub struct Outbound<'a> {
     /// The location whose upstream has no endpoint, if another one stands in.
     pub fallback_for: Option<&'a Origin>,
     inbound: &'a Inbound,
-    client: &'a Client<'a>,
+    client: Client<'a>,
     host: Option<HeaderValue>,
 }
 
 impl<'a> Outbound<'a> {
     /// The request of a client; `host` replaces its `Host`.
-    pub fn new(inbound: &'a Inbound, client: &'a Client<'a>, host: Option<HeaderValue>) -> Self {
+    pub fn new(inbound: &'a Inbound, client: Client<'a>, host: Option<HeaderValue>) -> Self {
         Self { rewritten: None, prefix: None, fallback_for: None, inbound, client, host }
     }
 
@@ -94,7 +94,7 @@ impl<'a> Outbound<'a> {
             framing,
             extra: explanation.as_deref().unwrap_or_default(),
         };
-        request_headers::write(self.client, &rules, out);
+        request_headers::write(&self.client, &rules, out);
     }
 }
 
@@ -119,33 +119,34 @@ fn explain_fallback<'a>(
 
 /// Sends the request to endpoints of `upstream` until one answers.
 pub async fn forward(
-    exchange: &mut Box<Exchange>,
+    exchange: &mut Exchange,
     live: &LiveConfig,
     location: &LiveLocation,
     upstream: &Rc<WorkerUpstream>,
-    outbound: Outbound<'_>,
+    outbound: &Outbound<'_>,
     body: Incoming,
 ) -> Result<Answer, ProxyError> {
     exchange.set_upstream(upstream);
     let settings = location.proxy();
     let limit = location.spec.body_limit;
-    let mut body = body::prepare(
-        &outbound.inbound.parts.headers,
-        body,
-        limit,
-        settings.request_buffering,
-        &exchange.worker.held_bodies,
-    )
-    .await?;
+    let headers = &outbound.inbound.parts.headers;
+    let (mut body, started) = if body.is_end_stream() {
+        (Prepared::empty(headers), exchange.started())
+    } else {
+        let (ahead, held) = (settings.request_buffering, &exchange.worker.held_bodies);
+        // In a box, so that requests without a body do not have to carry its state along.
+        let body = Box::pin(body::prepare(body, limit, ahead, held)).await?;
+        (body, Instant::now())
+    };
     exchange.body_received = body.read_length();
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
-    let started = Instant::now();
     let mut tries =
         Tries { left: settings.retry.tries.checked_sub(1), started, settings, only_new: false };
     loop {
         let endpoint = upstream.pick().ok_or(ProxyError::NoEndpoint)?;
-        exchange.attempts.push(Attempt::new(&endpoint));
-        let try_ = Try { live, settings, endpoint: &endpoint, outbound: &outbound };
+        let began = if exchange.attempts.is_empty() { started } else { Instant::now() };
+        exchange.attempts.push(Attempt::new(&endpoint, began));
+        let try_ = Try { live, settings, endpoint: &endpoint, outbound };
         let failure = match try_.run(exchange, &mut body, tries.only_new, &deadline).await {
             Ok((head, connection)) => {
                 if settings.retry.on.statuses.contains(&head.status.as_u16())
