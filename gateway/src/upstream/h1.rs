@@ -3,6 +3,8 @@
 
 mod body;
 mod connection;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod head;
 mod upload;
 
