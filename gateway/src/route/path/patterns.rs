@@ -16,7 +16,7 @@ use crate::route::pattern::{
     fancy::Fancy,
     hir::subject,
     is_plain,
-    prefix::{split, split_literal},
+    prefix::{SplitLiteral, split, split_literal},
     tree::Node,
 };
 
@@ -30,8 +30,15 @@ pub(super) struct PatternTable {
     /// What stands at the texts.
     entries: Box<[Entry]>,
     tails: Box<[Tail]>,
-    fancies: Box<[Fancy]>,
+    fancies: Box<[Rest]>,
     sets: Box<[PatternSet]>,
+}
+
+/// A rest that is not regular.
+struct Rest {
+    program: Fancy,
+    /// It has to match right behind the text.
+    anchored: bool,
 }
 
 /// The patterns that begin with one text.
@@ -114,7 +121,14 @@ impl PatternTable {
             if best.is_before(location) {
                 break;
             }
-            best.take(location, self.fancies[fancy as usize].matches_at(path, at));
+            let rest = &self.fancies[fancy as usize];
+            best.take(
+                location,
+                match rest.anchored {
+                    true => rest.program.matches_at(path, at),
+                    false => rest.program.matches(path),
+                },
+            );
         }
     }
 }
@@ -145,11 +159,11 @@ struct Builder {
     /// Equal rests are one.
     tails: HashMap<Node, u32, FixedState>,
     fancy_tails: HashMap<FancyKey, u32, FixedState>,
-    fancies: Vec<Fancy>,
+    fancies: Vec<Rest>,
 }
 
-/// A rest that is not regular, and the names of its groups.
-type FancyKey = (Node, Vec<(String, u32)>);
+/// A rest that is not regular, the names of its groups, and whether it is anchored.
+type FancyKey = (Node, Vec<(String, u32)>, bool);
 
 /// An entry while it grows. A rest that was met before cannot be reached again behind the same text.
 struct Draft {
@@ -197,13 +211,13 @@ impl Builder {
     }
 
     fn add_fancy(&mut self, location: u32, pattern: &Pattern) -> Result<(), pattern::Error> {
-        let (text, rest) = split_literal(&pattern.node);
-        let key = (rest, pattern.names.clone());
+        let SplitLiteral { text, rest, anchored } = split_literal(&pattern.node);
+        let key = (rest, pattern.names.clone(), anchored);
         let fancy = match self.fancy_tails.get(&key) {
             Some(fancy) => *fancy,
             None => {
                 let fancy = self.fancies.len() as u32;
-                self.fancies.push(Fancy::new(pattern, &key.0)?);
+                self.fancies.push(Rest { program: Fancy::new(pattern, &key.0)?, anchored });
                 self.fancy_tails.insert(key, fancy);
                 fancy
             }

@@ -46,6 +46,11 @@ impl Fancy {
         })
     }
 
+    /// Whether the pattern matches the path anywhere.
+    pub fn matches(&self, path: &[u8]) -> Result<bool, Exhausted> {
+        guard(|| self.0.is_match(path))
+    }
+
     /// Start and end of the groups of the leftmost match, in the order of their numbers; the first is the whole.
     pub fn find(&self, path: &[u8]) -> Result<Option<Groups>, Exhausted> {
         guard(|| {

@@ -49,20 +49,31 @@ fn split_branch(branch: Node) -> Split {
     Split { texts, rest: Node::concat(items) }
 }
 
-/// The literal text that a whole pattern begins with, and the rest of it, for patterns that are not regular.
-pub(crate) fn split_literal(node: &Node) -> (Vec<u8>, Node) {
+/// A pattern that is not regular, taken apart.
+pub(crate) struct SplitLiteral {
+    /// The literal text that it begins with, in lower case; often empty.
+    pub text: Vec<u8>,
+    /// What has to match behind the text.
+    pub rest: Node,
+    /// It has to match right behind the text. Otherwise it may match anywhere.
+    pub anchored: bool,
+}
+
+/// Takes a pattern that is not regular apart.
+pub(crate) fn split_literal(node: &Node) -> SplitLiteral {
+    let whole = |anchored| SplitLiteral { text: Vec::new(), rest: node.clone(), anchored };
     let Node::Concat(items) = node else {
-        return (Vec::new(), node.clone());
+        return whole(false);
     };
     let [Node::Look(Look::Start), rest @ ..] = items.as_slice() else {
-        return (Vec::new(), node.clone());
+        return whole(false);
     };
     let text: Vec<u8> = rest.iter().map_while(literal_byte).collect();
     if text.is_empty() {
-        return (text, node.clone());
+        return whole(true);
     }
-    let rest = rest[text.len()..].to_vec();
-    (text, Node::concat(rest))
+    let rest = Node::concat(rest[text.len()..].to_vec());
+    SplitLiteral { text, rest, anchored: true }
 }
 
 /// Drops from the end what matches anyway.

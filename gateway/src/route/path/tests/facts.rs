@@ -151,6 +151,15 @@ fn the_first_pattern_wins_however_much_it_matches() {
 
 #[test]
 fn only_the_first_alternative_is_bound_to_the_start() {
+    check(
+        &patterns(&["/(?!x)foo|/bar", "/(?=f)fo+"]),
+        &[
+            ("/foo", Location(0)),
+            ("/x/bar", Location(0)),
+            ("/fooo", Location(0)),
+            ("/x/foo", Nothing),
+        ],
+    );
     let table = patterns(&["/foo|/bar", "/end$"]);
     check(
         &table,

@@ -21,6 +21,8 @@ fn families() -> impl Strategy<Value = String> {
         "/S#/\\d+",
         "/s#.*",
         "/x|/s#",
+        "/(?=x)|/s#",
+        "/s#(?!/)|x",
         "/s#\\b",
         "/(?!s#)s",
         "/[a-c]+/#",

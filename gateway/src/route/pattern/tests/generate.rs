@@ -55,8 +55,9 @@ pub fn pattern() -> impl Strategy<Value = String> {
             1 => (around, inner).prop_map(|(open, body)| format!("{open}{body})")),
         ]
     });
-    (prop::bool::weighted(0.7), tree)
-        .prop_map(|(anchored, tree)| format!("{}{tree}", if anchored { "^/" } else { "" }))
+    let branches = prop_oneof![4 => tree.clone().boxed(), 1 => (tree.clone(), tree).prop_map(|(a, b)| format!("{a}|{b}")).boxed()];
+    (prop::bool::weighted(0.7), branches)
+        .prop_map(|(anchored, text)| format!("{}{text}", if anchored { "^/" } else { "" }))
 }
 
 /// Text in which every second character means something.
