@@ -38,17 +38,26 @@ impl ChunkScan {
     pub(crate) fn advance(&mut self, bytes: &[u8]) -> Result<usize, BadChunk> {
         let mut at = 0;
         while at < bytes.len() && *self != Self::Done {
-            at += self.advance_framing(&bytes[at..])?;
+            at += self.advance_framing(&bytes[at..], |_| ())?;
             at += self.take_data(bytes.len() - at);
         }
         Ok(at)
     }
 
-    /// Consumes framing up to data, to the end of the body or of `bytes`; says how many bytes.
-    pub(crate) fn advance_framing(&mut self, bytes: &[u8]) -> Result<usize, BadChunk> {
+    /// Consumes framing up to data, to the end of the body or of `bytes`; says how many bytes. `trailer` sees the
+    /// bytes of the trailer section.
+    pub(crate) fn advance_framing(
+        &mut self,
+        bytes: &[u8],
+        mut trailer: impl FnMut(u8),
+    ) -> Result<usize, BadChunk> {
         let mut at = 0;
         while at < bytes.len() && !matches!(self, Self::Data(_) | Self::Done) {
+            let in_trailers = matches!(self, Self::Trailer(..) | Self::LastEnd);
             *self = self.step(bytes[at])?;
+            if in_trailers {
+                trailer(bytes[at]);
+            }
             at += 1;
         }
         Ok(at)

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::exchange::Exchange;
@@ -42,6 +43,8 @@ pub struct UpstreamBody {
     gap: Duration,
     deadline: Deadline,
     failure: Option<ProxyError>,
+    /// What comes behind the last bytes.
+    trailers: Option<HeaderMap>,
 }
 
 /// A connection in use, and how it is kept afterwards.
@@ -64,11 +67,12 @@ impl Lease {
 impl UpstreamBody {
     /// A body that arrives over the connection of `lease`.
     pub fn new(lease: Lease, gap: Duration, deadline: Deadline) -> Self {
-        Self { lease: Some(lease), gap, deadline, failure: None }
+        Self { lease: Some(lease), gap, deadline, failure: None, trailers: None }
     }
 
     fn release(&mut self) {
-        if let Some(lease) = self.lease.take() {
+        if let Some(mut lease) = self.lease.take() {
+            self.trailers = lease.connection.take_trailers();
             lease.release();
         }
     }
@@ -76,7 +80,7 @@ impl UpstreamBody {
     fn left(&self) -> Option<u64> {
         match &self.lease {
             Some(lease) => lease.connection.left(),
-            None => self.failure.is_none().then_some(0),
+            None => (self.failure.is_none() && self.trailers.is_none()).then_some(0),
         }
     }
 
@@ -87,7 +91,9 @@ impl UpstreamBody {
         if let Some(failure) = self.failure {
             return Poll::Ready(Some(Err(failure)));
         }
-        let Some(lease) = &mut self.lease else { return Poll::Ready(None) };
+        let Some(lease) = &mut self.lease else {
+            return Poll::Ready(self.trailers.take().map(|fields| Ok(Frame::trailers(fields))));
+        };
         match lease.connection.poll_data(cx) {
             Poll::Ready(Some(Ok(data))) => {
                 self.deadline.reset(self.gap);
@@ -99,7 +105,7 @@ impl UpstreamBody {
             Poll::Ready(Some(Err(error))) => self.fail(error, cx),
             Poll::Ready(None) => {
                 self.release();
-                Poll::Ready(None)
+                Poll::Ready(self.trailers.take().map(|fields| Ok(Frame::trailers(fields))))
             }
             Poll::Pending => match self.deadline.poll_expired(cx) {
                 Poll::Ready(()) => self.fail(ProxyError::UpstreamTimeout, cx),

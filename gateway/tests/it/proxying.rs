@@ -208,3 +208,29 @@ fn head_and_bodiless_answers_end_at_their_head() {
     assert!(client.head().expect("a head").starts_with("HTTP/1.1 204"));
     assert_eq!(client.get("/").text(), "after");
 }
+
+#[test]
+fn announced_trailers_of_an_answer_reach_clients_that_take_them() {
+    let upstream = Upstream::scripted(|_, _| {
+        Reply::Bytes(
+            b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n\
+              2\r\nab\r\n0\r\nX-Sum: 7\r\nContent-Length: 9\r\n\r\n"
+                .to_vec(),
+        )
+    });
+    let gateway = TestGateway::before(&[&upstream]);
+    let mut client = gateway.client();
+    for _ in 0..2 {
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\nTE: trailers\r\n\r\n");
+        client.head();
+        let mut lines = Vec::new();
+        while let Some(line) = client.line() {
+            if line == "\r\n" {
+                break;
+            }
+            lines.push(line.trim().to_lowercase());
+        }
+        assert_eq!(lines, ["2", "ab", "0", "x-sum: 7"]);
+    }
+    assert_eq!(upstream.connections(), 1, "the connection can be used again");
+}

@@ -48,7 +48,11 @@ impl Decoder {
     ///
     /// # Errors
     /// [`ProxyError::InvalidAnswer`]: the chunks are malformed.
-    pub fn next(&mut self, bytes: &mut Bytes) -> Result<Option<Bytes>, ProxyError> {
+    pub fn next(
+        &mut self,
+        bytes: &mut Bytes,
+        trailers: &mut Vec<u8>,
+    ) -> Result<Option<Bytes>, ProxyError> {
         let piece = match self {
             Self::Length(left) => {
                 let taken = (*left).min(bytes.len() as u64);
@@ -56,14 +60,17 @@ impl Decoder {
                 bytes.split_to(taken as usize)
             }
             Self::Chunked(Chunks(scan)) => {
-                let framing = scan.advance_framing(bytes);
+                let framing = scan.advance_framing(bytes, |byte| trailers.push(byte));
                 bytes.advance(framing.map_err(|_| ProxyError::InvalidAnswer)?);
                 let piece = bytes.split_to(scan.take_data(bytes.len()));
                 // The end of the body usually comes with its last data: to know it now saves the reader a turn.
                 let mut ahead = *scan;
-                if let Ok(framing) = ahead.advance_framing(bytes) {
+                let before = trailers.len();
+                if let Ok(framing) = ahead.advance_framing(bytes, |byte| trailers.push(byte)) {
                     bytes.advance(framing);
                     *scan = ahead;
+                } else {
+                    trailers.truncate(before);
                 }
                 piece
             }
@@ -89,7 +96,7 @@ mod tests {
         let (mut body, mut rest) = (Vec::new(), 0);
         for part in parts {
             let mut bytes = Bytes::copy_from_slice(part);
-            while let Some(piece) = decoder.next(&mut bytes)? {
+            while let Some(piece) = decoder.next(&mut bytes, &mut Vec::new())? {
                 body.extend_from_slice(&piece);
             }
             rest += bytes.len();
@@ -118,9 +125,9 @@ mod tests {
     fn data_in_front_of_bad_framing_comes_out_first() {
         let mut bytes = Bytes::from_static(b"3\r\nabcX");
         let mut decoder = Decoder::chunked();
-        assert_eq!(decoder.next(&mut bytes), Ok(Some(Bytes::from_static(b"abc"))));
-        assert_eq!(decoder.next(&mut bytes), Err(ProxyError::InvalidAnswer));
-        assert_eq!(decoder.next(&mut bytes), Err(ProxyError::InvalidAnswer));
+        assert_eq!(decoder.next(&mut bytes, &mut Vec::new()), Ok(Some(Bytes::from_static(b"abc"))));
+        assert_eq!(decoder.next(&mut bytes, &mut Vec::new()), Err(ProxyError::InvalidAnswer));
+        assert_eq!(decoder.next(&mut bytes, &mut Vec::new()), Err(ProxyError::InvalidAnswer));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut, buf::Chain};
-use http::Method;
+use http::{HeaderMap, Method};
 use memchr::memmem;
 use tokio::{
     io::{AsyncReadExt, AsyncWrite},
@@ -59,6 +59,8 @@ pub struct Connection {
     broken: bool,
     /// Bytes of interim answers.
     interim: usize,
+    /// The trailer section of the answer's body.
+    trailers: Vec<u8>,
 }
 
 enum Stream {
@@ -99,6 +101,7 @@ impl Connection {
             answered: false,
             broken: false,
             interim: 0,
+            trailers: Vec::new(),
         }
     }
 
@@ -276,7 +279,7 @@ impl Connection {
     /// The next bytes of the answer's body; `None` at its end.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ProxyError>>> {
         loop {
-            match self.body.next(&mut self.held) {
+            match self.body.next(&mut self.held, &mut self.trailers) {
                 Ok(Some(piece)) => return Poll::Ready(Some(Ok(piece))),
                 Ok(None) if self.body.is_done() => return Poll::Ready(None),
                 Ok(None) => {}
@@ -298,10 +301,12 @@ impl Connection {
     /// All of the answer's body, if it has arrived already and needs no further look.
     pub fn take_whole(&mut self) -> Option<Bytes> {
         match self.body.left() {
-            Some(left) if left <= self.held.len() as u64 => match self.body.next(&mut self.held) {
-                Ok(piece) if self.body.is_done() => Some(piece.unwrap_or_default()),
-                _ => None,
-            },
+            Some(left) if left <= self.held.len() as u64 => {
+                match self.body.next(&mut self.held, &mut self.trailers) {
+                    Ok(piece) if self.body.is_done() => Some(piece.unwrap_or_default()),
+                    _ => None,
+                }
+            }
             _ => None,
         }
     }
@@ -309,6 +314,11 @@ impl Connection {
     /// Bytes of the answer's body that are left, if that is known.
     pub fn left(&self) -> Option<u64> {
         self.body.left()
+    }
+
+    /// The trailer fields of an answer that is all read (RFC 9110 §6.5), to be taken once.
+    pub fn take_trailers(&mut self) -> Option<HeaderMap> {
+        head::trailers(&mem::take(&mut self.trailers))
     }
 
     /// Whether all of the answer was taken.
@@ -337,6 +347,7 @@ impl Connection {
             other => other,
         };
         self.held = Bytes::new();
+        self.trailers = Vec::new();
         (self.sent, self.answered, self.interim) = (false, false, 0);
         true
     }
