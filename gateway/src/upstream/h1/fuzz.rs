@@ -77,7 +77,7 @@ fn read_head(seen: &mut Understood, bytes: &mut Bytes, to_head: bool) -> Option<
 /// Reads the body as far as it goes; false if it is refused.
 fn read_body(seen: &mut Understood, decoder: &mut Decoder, bytes: &mut Bytes) -> bool {
     loop {
-        match decoder.next(bytes) {
+        match decoder.next(bytes, &mut Vec::new()) {
             Ok(Some(data)) => seen.body.extend_from_slice(&data),
             Ok(None) => {
                 seen.done = decoder.is_done();
