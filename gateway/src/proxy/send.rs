@@ -148,10 +148,13 @@ pub async fn forward(
         exchange.attempts.push(Attempt::new(&endpoint, began));
         let try_ = Try { live, settings, endpoint: &endpoint, outbound };
         let failure = match try_.run(exchange, &mut body, tries.only_new, &deadline).await {
-            Ok((head, connection)) => {
+            Ok((head, mut connection)) => {
                 if settings.retry.on.statuses.contains(&head.status.as_u16())
                     && tries.again(Failure::Status, outbound.method(), &mut body)
                 {
+                    if connection.take_whole().is_some() {
+                        endpoint.keep(connection, &live.settings.keep_alive);
+                    }
                     continue;
                 }
                 deadline.reset(settings.read_timeout);

@@ -5,8 +5,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use headgate_config::{PathMatch, ProxySettings};
+
 use crate::support::{
-    Client, Table, TestGateway, Upstream,
+    Client, Table, TestGateway, Upstream, snapshot,
     upstream::{Reply, ok, read_request},
 };
 
@@ -77,4 +79,45 @@ fn an_answer_that_is_no_http_is_a_bad_gateway_and_not_tried_again() {
     let gateway = TestGateway::before(&[&upstream]);
     assert_eq!(gateway.get("/").status, 502);
     assert_eq!(upstream.seen().len(), 1);
+}
+
+/// Answers the first request of every connection, and closes at the second without a word.
+fn closing_at_the_second(seen: Arc<AtomicUsize>) -> Upstream {
+    Upstream::raw(move |mut connection: Client| {
+        if read_request(&mut connection).is_some() {
+            connection.send(ok("first"));
+        }
+        if read_request(&mut connection).is_some() {
+            seen.fetch_add(1, Ordering::Relaxed);
+        }
+    })
+}
+
+#[test]
+fn a_reused_connection_that_closes_is_replaced_without_counting_as_a_try() {
+    let closed = Arc::new(AtomicUsize::new(0));
+    let upstream = closing_at_the_second(Arc::clone(&closed));
+    let mut location = snapshot::location(PathMatch::Prefix("/".into()), "app");
+    let mut settings = ProxySettings::default();
+    settings.retry.tries = 1;
+    location.proxy = Arc::new(settings);
+    let table = Table::default().upstream("app", &[upstream.address]);
+    let gateway = TestGateway::start(table.location("a.test", location).build());
+    let mut client = gateway.client();
+    for _ in 0..5 {
+        assert_eq!(client.get("/").text(), "first");
+    }
+    assert_eq!((upstream.connections(), closed.load(Ordering::Relaxed)), (5, 4));
+}
+
+#[test]
+fn a_request_that_may_have_been_acted_on_is_not_sent_twice() {
+    let closed = Arc::new(AtomicUsize::new(0));
+    let upstream = closing_at_the_second(Arc::clone(&closed));
+    let gateway = TestGateway::before(&[&upstream]);
+    let mut client = gateway.client();
+    assert_eq!(client.get("/").text(), "first");
+    client.send(POST);
+    assert_eq!(client.answer().status, 502);
+    assert_eq!((upstream.connections(), closed.load(Ordering::Relaxed)), (1, 1));
 }
