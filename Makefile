@@ -31,7 +31,7 @@ tidy: ## house rules that no compiler checks
 	scripts/tidy
 
 doc: ## documentation builds without a warning
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 
 deny: ## licences, bans, sources and advisories of all dependencies
 	scripts/deny
