@@ -12,7 +12,7 @@ pub struct Snapshot {
     /// Hosts in ascending order of their names. Patterns of hosts that sort first win (routing §3.2). The default
     /// host `_` is always among them once a source was read.
     pub hosts: Vec<Arc<Host>>,
-    /// Every upstream that a location mentions.
+    /// Every upstream that a location mentions; perhaps some that only losing rules mention.
     pub upstreams: BTreeMap<UpstreamId, Arc<Upstream>>,
     /// Certificates by server name.
     pub tls: Arc<TlsTable>,

@@ -11,7 +11,8 @@ pub struct UpstreamId {
     pub namespace: String,
     /// Name of the Service; empty if the rule names none.
     pub service: String,
-    /// Port as the rule writes it: a number or a name.
+    /// Port as the rule writes it: a number or a name. Empty for the Service's first port, where the configuration names
+    /// none (`default-backend`, `--default-backend-service`).
     pub port: String,
 }
 

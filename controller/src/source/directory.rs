@@ -134,7 +134,9 @@ impl Directory {
     }
 
     fn reread(&mut self, path: &Path, objects: &mut Objects) {
-        match File::read(path) {
+        // Opening anything else, a pipe for example, might wait for ever.
+        let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+        match is_file.then(|| File::read(path)).flatten() {
             Some(read) => self.replace(&path.into(), read, objects),
             None => self.forget(&path.into(), objects),
         }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher},
+    io::{self, Read},
     os::unix::fs::MetadataExt,
     path::Path,
     time::Duration,
@@ -53,23 +54,30 @@ pub struct File {
 impl File {
     /// Reads a file; `None` if it does not exist.
     pub fn read(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
-        if !metadata.is_file() {
-            return None;
+        match Self::open_and_parse(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => Some(Self::of(None, 0, fault(error.to_string()))),
         }
-        let age = metadata.modified().ok().and_then(|written| written.elapsed().ok());
-        let stamp = age.is_some_and(|age| age > TOO_FRESH).then(|| Stamp::from(&metadata));
-        let (hash, manifest) = match fs::read(path) {
-            Ok(bytes) => (hash(&bytes), parse(&bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-            Err(error) => (0, fault(error.to_string())),
-        };
-        Some(Self {
-            stamp,
-            hash,
-            objects: by_identity(manifest.objects),
-            faults: manifest.faults.into(),
-        })
+    }
+
+    fn open_and_parse(path: &Path) -> io::Result<Option<Self>> {
+        let mut file = fs::File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Ok(None);
+        }
+        let age = metadata.modified()?.elapsed();
+        let is_proof = age.is_ok_and(|age| age > TOO_FRESH);
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+        file.read_to_end(&mut bytes)?;
+        let stamp = is_proof.then(|| Stamp::from(&metadata));
+        Ok(Some(Self::of(stamp, hash(&bytes), parse(&bytes))))
+    }
+
+    fn of(stamp: Option<Stamp>, hash: u64, manifest: Manifest) -> Self {
+        let Manifest { objects, faults } = manifest;
+        Self { stamp, hash, objects: by_identity(objects), faults: faults.into() }
     }
 
     /// Whether this is certainly the version of the file that bears this stamp.

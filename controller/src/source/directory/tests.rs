@@ -1,1 +1,145 @@
+use std::{fs, os::unix::fs::symlink};
 
+use tempfile::TempDir;
+
+use super::*;
+
+/// A folder with what was read from it.
+struct Read {
+    folder: TempDir,
+    directory: Directory,
+    objects: Objects,
+}
+
+impl Read {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(vec![folder.path().to_owned()]).unwrap();
+        Self { folder, directory, objects: Objects::default() }
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        let path = self.folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// The Services after a rescan, each with its port.
+    fn services(&mut self) -> Vec<(String, i32)> {
+        self.directory.rescan(&mut self.objects);
+        let names = ["a", "b", "c"].map(|name| Key::new("default", name));
+        let services = names.iter().filter_map(|key| Some((key, self.objects.service(key)?)));
+        services.map(|(key, service)| (key.name().to_owned(), service.ports[0].number)).collect()
+    }
+
+    fn messages(&self) -> Vec<String> {
+        self.directory.verdicts().into_iter().map(|verdict| verdict.message).collect()
+    }
+}
+
+fn service(name: &str, port: i32) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: {port}}}]}}\n"
+    )
+}
+
+fn named(services: &[(&str, i32)]) -> Vec<(String, i32)> {
+    services.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect()
+}
+
+#[test]
+fn good_documents_of_a_broken_file_are_applied_and_none_is_deleted() {
+    let mut read = Read::new();
+    read.write("x.yaml", &(service("a", 1) + &service("b", 1)));
+    assert_eq!(read.services(), named(&[("a", 1), ("b", 1)]));
+    read.write("x.yaml", &(service("a", 2) + "---\nkind: [\n" + &service("c", 2)));
+    assert_eq!(read.services(), named(&[("a", 2), ("b", 1), ("c", 2)]));
+    assert!(read.messages()[0].contains("x.yaml:"), "{:?}", read.messages());
+    read.write("x.yaml", &service("c", 3));
+    assert_eq!(read.services(), named(&[("c", 3)]));
+    assert_eq!(read.messages(), [""; 0]);
+}
+
+#[test]
+fn a_broken_object_keeps_its_version_before() {
+    let mut read = Read::new();
+    read.write("x.yaml", &service("a", 1));
+    assert_eq!(read.services(), named(&[("a", 1)]));
+    read.write("x.yaml", &service("a", 1).replace("port: 1", "port: many"));
+    assert_eq!(read.services(), named(&[("a", 1)]));
+    let verdicts = read.directory.verdicts();
+    assert_eq!(verdicts[0].object.to_string(), "Service default/a");
+}
+
+#[test]
+fn a_change_within_one_tick_of_the_clock_is_seen() {
+    let mut read = Read::new();
+    for port in 1..=20 {
+        read.write("x.yaml", &service("a", 10 + port));
+        assert_eq!(read.services(), named(&[("a", 10 + port)]));
+    }
+}
+
+#[test]
+fn only_manifests_are_read() {
+    let mut read = Read::new();
+    for file in ["a.txt", ".a.yaml", ".git/a.yaml", "a.yaml~", "yaml"] {
+        read.write(file, &service("a", 1));
+    }
+    assert_eq!(read.services(), []);
+    for (file, name) in [("a.yml", "a"), ("deep/er/b.yaml", "b"), ("c.json", "c")] {
+        read.write(file, &service(name, 1));
+    }
+    assert_eq!(read.services(), named(&[("a", 1), ("b", 1), ("c", 1)]));
+}
+
+#[test]
+fn an_object_moves_from_file_to_file() {
+    let mut read = Read::new();
+    read.write("2.yaml", &service("a", 2));
+    assert_eq!(read.services(), named(&[("a", 2)]));
+    read.write("1.yaml", &service("a", 1));
+    assert_eq!(read.services(), named(&[("a", 1)]));
+    assert_eq!(read.messages().len(), 1);
+    read.write("1.yaml", "");
+    assert_eq!(read.services(), named(&[("a", 2)]));
+    assert_eq!(read.messages(), [""; 0]);
+}
+
+#[test]
+fn of_one_object_twice_in_a_file_the_last_counts() {
+    let mut read = Read::new();
+    read.write("x.yaml", &(service("a", 1) + &service("a", 2)));
+    assert_eq!(read.services(), named(&[("a", 2)]));
+}
+
+#[test]
+fn links_that_lead_back_up_end() {
+    let mut read = Read::new();
+    read.write("deep/a.yaml", &service("a", 1));
+    symlink(read.folder.path(), read.folder.path().join("deep/up")).unwrap();
+    symlink("nowhere", read.folder.path().join("dangling.yaml")).unwrap();
+    assert_eq!(read.services(), named(&[("a", 1)]));
+}
+
+#[test]
+fn a_file_that_must_not_be_read_keeps_what_it_held() {
+    let mut read = Read::new();
+    read.write("x.yaml", &service("a", 1));
+    assert_eq!(read.services(), named(&[("a", 1)]));
+    // Not UTF-8 is as good as no permission, which the superuser always has.
+    fs::write(read.folder.path().join("x.yaml"), b"\xff\xfe").unwrap();
+    assert_eq!(read.services(), named(&[("a", 1)]));
+    assert!(read.messages()[0].contains("not UTF-8"), "{:?}", read.messages());
+    fs::remove_file(read.folder.path().join("x.yaml")).unwrap();
+    assert_eq!(read.services(), []);
+}
+
+#[test]
+fn a_folder_named_like_a_manifest_is_none() {
+    let mut read = Read::new();
+    fs::create_dir(read.folder.path().join("a.yaml")).unwrap();
+    let path = read.folder.path().join("a.yaml");
+    read.directory.follow(&[Change::File(path)].into(), &mut read.objects);
+    assert_eq!(read.services(), []);
+}
