@@ -6,6 +6,7 @@ mod connection;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod head;
+mod stream;
 mod upload;
 
 pub use body::Decoder;

@@ -3,38 +3,31 @@
 
 use std::{
     cell::RefCell,
-    future::Future,
     io::{self, IoSlice},
     mem,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::{Buf, Bytes, BytesMut, buf::Chain};
 use http::{HeaderMap, Method};
 use memchr::memmem;
-use tokio::{
-    io::{AsyncReadExt, AsyncWrite},
-    net::{TcpStream, tcp::OwnedReadHalf},
-};
+use tokio::{io::AsyncWrite, net::TcpStream};
 
 use super::{
     body::Decoder,
     head::{self, Head, Keep, Parsed},
+    stream::Stream,
     upload::Upload,
 };
 use crate::{error::ProxyError, upstream::body::RequestBody};
 
-/// Bytes that are read at once, at most.
-const READ_SIZE: usize = 64 * 1024;
 /// Largest head of an answer, interim answers in front of it included.
 const MAX_HEAD: usize = 64 * 1024;
 /// Bodies up to this size are written in one piece with their head.
 const JOINED: usize = 8 * 1024;
 
 thread_local! {
-    /// What all connections of a worker read into. Small reads are copied out, so that nobody who is slow holds it.
-    static INPUT: RefCell<BytesMut> = RefCell::default();
     /// Where heads of requests are written.
     static OUTPUT: RefCell<Vec<u8>> = RefCell::default();
 }
@@ -61,13 +54,6 @@ pub struct Connection {
     interim: usize,
     /// The trailer section of the answer's body.
     trailers: Vec<u8>,
-}
-
-enum Stream {
-    Whole(TcpStream),
-    /// The other half is with the upload.
-    Uploading(OwnedReadHalf, Upload),
-    Closed,
 }
 
 /// What decides about the answer to a request.
@@ -218,7 +204,7 @@ impl Connection {
                 return Poll::Ready(Err(failure));
             }
             self.poll_unsent(cx);
-            let read = match self.poll_read(cx) {
+            let read = match self.stream.poll_read(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(read)) if !read.is_empty() => read,
                 Poll::Ready(_) => return Poll::Ready(Err(ProxyError::UpstreamClosed)),
@@ -289,7 +275,7 @@ impl Connection {
                 return Poll::Ready(Some(Err(failure)));
             }
             self.poll_unsent(cx);
-            match self.poll_read(cx) {
+            match self.stream.poll_read(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(read)) if !read.is_empty() => self.held = read,
                 Poll::Ready(Ok(_)) if self.body.close() => return Poll::Ready(None),
@@ -374,26 +360,6 @@ impl Connection {
             progress.watch(cx);
         }
         Poll::Pending
-    }
-
-    /// Reads what is there. Empty at the end of the stream.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        INPUT.with_borrow_mut(|input| {
-            input.clear();
-            input.reserve(READ_SIZE);
-            let outcome = match &mut self.stream {
-                Stream::Whole(stream) => pin!(stream.read_buf(input)).poll(cx),
-                Stream::Uploading(read, _) => pin!(read.read_buf(input)).poll(cx),
-                Stream::Closed => Poll::Ready(Ok(0)),
-            };
-            outcome.map_ok(|read| {
-                if read >= READ_SIZE / 2 {
-                    input.split().freeze()
-                } else {
-                    Bytes::copy_from_slice(input)
-                }
-            })
-        })
     }
 }
 

@@ -1,0 +1,136 @@
+use super::*;
+
+fn rules<'a>() -> Rules<'a> {
+    Rules {
+        host: b"a.test",
+        request_id: None,
+        prefix: None,
+        original_uri: None,
+        odd_names: false,
+        underscores: false,
+        upgrade: None,
+        close: false,
+        framing: Framing::None,
+        extra: &[],
+    }
+}
+
+fn written(lines: &[(&'static str, &'static str)], rules: &Rules<'_>) -> Vec<(String, String)> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines {
+        headers.append(*name, HeaderValue::from_static(value));
+    }
+    let client = Client {
+        ip: b"192.0.2.1",
+        chain: None,
+        best_host: b"a.test",
+        port: b"80",
+        scheme: b"http",
+        headers: &headers,
+    };
+    let mut out = Vec::new();
+    write(&client, rules, &mut out);
+    let text = String::from_utf8(out).unwrap();
+    let text = text.strip_suffix("\r\n\r\n").unwrap();
+    text.split("\r\n")
+        .map(|line| line.split_once(": ").unwrap())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn values<'a>(lines: &'a [(String, String)], name: &str) -> Vec<&'a str> {
+    lines.iter().filter(|line| line.0 == name).map(|line| line.1.as_str()).collect()
+}
+
+#[test]
+fn forged_headers_are_replaced_or_renamed() {
+    let lines = [
+        ("x-real-ip", "6.6.6.6"),
+        ("x-forwarded-for", "6.6.6.6"),
+        ("x-forwarded-for", "7.7.7.7"),
+        ("x-forwarded-host", "evil"),
+        ("x-forwarded-proto", "https"),
+        ("x-request-id", "mine"),
+        ("content-length", "9"),
+        ("transfer-encoding", "chunked"),
+        ("proxy", "evil"),
+    ];
+    let written = written(&lines, &Rules { request_id: Some(b"1"), ..rules() });
+    for (name, expected) in [
+        ("host", vec!["a.test"]),
+        ("x-real-ip", vec!["192.0.2.1"]),
+        ("x-forwarded-for", vec!["192.0.2.1"]),
+        ("x-original-forwarded-for", vec!["6.6.6.6", "7.7.7.7"]),
+        ("x-forwarded-host", vec!["a.test"]),
+        ("x-original-forwarded-host", vec!["evil"]),
+        ("x-forwarded-port", vec!["80"]),
+        ("x-forwarded-proto", vec!["http"]),
+        ("x-forwarded-scheme", vec!["http"]),
+        ("x-scheme", vec!["http"]),
+        ("x-request-id", vec!["1"]),
+        ("content-length", vec![]),
+        ("transfer-encoding", vec![]),
+        ("connection", vec![]),
+        ("proxy", vec![]),
+    ] {
+        assert_eq!(values(&written, name), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_the_gateway_says_replaces_what_the_client_says() {
+    let lines = [
+        ("x-original-uri", "/theirs"),
+        ("x-forwarded-prefix", "/theirs"),
+        ("x-code", "200"),
+        ("x-other", "1"),
+    ];
+    let ours = Rules {
+        original_uri: Some(b"/ours"),
+        prefix: Some(b"/prefix"),
+        extra: &[("x-code", Cow::Borrowed(b"503"))],
+        ..rules()
+    };
+    let (with, without) = (written(&lines, &ours), written(&lines, &rules()));
+    for (name, ours, theirs) in [
+        ("x-original-uri", "/ours", "/theirs"),
+        ("x-forwarded-prefix", "/prefix", "/theirs"),
+        ("x-code", "503", "200"),
+        ("x-other", "1", "1"),
+    ] {
+        assert_eq!(values(&with, name), [ours]);
+        assert_eq!(values(&without, name), [theirs]);
+    }
+}
+
+#[test]
+fn cookies_become_one_line_and_nominated_headers_go() {
+    let lines = [
+        ("cookie", "a=1"),
+        ("cookie", "b=2"),
+        ("connection", "X-Hop, te-st, keep-alive"),
+        ("te-st", "1"),
+        ("x-hop", "1"),
+        ("odd_name", "1"),
+    ];
+    let written = written(&lines, &Rules { odd_names: true, ..rules() });
+    assert_eq!(values(&written, "cookie"), ["a=1; b=2"]);
+    assert_eq!(values(&written, "te-st"), [""; 0]);
+    assert_eq!(values(&written, "x-hop"), ["1"], "a protected name");
+    assert_eq!(values(&written, "odd_name"), [""; 0]);
+}
+
+#[test]
+fn framing_and_connection_are_written_once() {
+    let websocket = HeaderValue::from_static("websocket");
+    let upgrade = Rules { upgrade: Some(&websocket), close: true, ..rules() };
+    let lines = written(&[("upgrade", "h2c"), ("connection", "upgrade")], &upgrade);
+    assert_eq!(values(&lines, "upgrade"), ["websocket"]);
+    assert_eq!(values(&lines, "connection"), ["upgrade"]);
+    let close = Rules { close: true, framing: Framing::Length(12), ..rules() };
+    let lines = written(&[("connection", "keep-alive")], &close);
+    assert_eq!(values(&lines, "connection"), ["close"]);
+    assert_eq!(values(&lines, "content-length"), ["12"]);
+    let lines = written(&[], &Rules { framing: Framing::Chunked, ..rules() });
+    assert_eq!(values(&lines, "transfer-encoding"), ["chunked"]);
+}
