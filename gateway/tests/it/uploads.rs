@@ -109,3 +109,32 @@ fn a_client_that_leaves_ends_its_upload() {
     drop(client);
     eventually("the upstream sees the cut", || cut.load(Ordering::Relaxed) == 1);
 }
+
+#[test]
+fn an_upload_goes_on_while_nobody_reads_the_answer() {
+    // More than all buffers on the way hold.
+    const ANSWER: usize = 32 * 1024 * 1024;
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&arrived);
+    let upstream = Upstream::raw(move |mut connection| {
+        connection.head();
+        let mut writer = Client::over(connection.stream.try_clone().expect("a second handle"));
+        let answer = std::thread::spawn(move || {
+            writer.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {ANSWER}\r\n\r\n"));
+            writer.send(vec![b'y'; ANSWER]);
+        });
+        if connection.exactly(1_048_576).is_some() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        answer.join().expect("the answer is sent");
+    });
+    let gateway = TestGateway::streaming(&upstream);
+    let mut client = gateway.client();
+    client.send(UPLOAD);
+    client.send([b'x'; 100]);
+    assert!(client.head().expect("a head").starts_with("HTTP/1.1 200"));
+    // The answer now waits for its reader.
+    client.send(vec![b'x'; 1_048_476]);
+    eventually("the upload arrives", || arrived.load(Ordering::Relaxed) == 1);
+    assert!(client.exactly(ANSWER).is_some());
+}
