@@ -5,8 +5,10 @@ use std::{hint::black_box, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use headgate_benches::{LinearScan, Shape, host_names, hosts, pattern_host, plain_host};
+use headgate_config::Rewrite;
 use headgate_gateway::route::{
-    host::HostTable, name::routing_host, path::PathTable, target::normalise,
+    host::HostTable, name::routing_host, path::PathTable, rewrite::RewriteProgram,
+    target::normalise,
 };
 
 const COUNTS: [usize; 4] = [10, 1_000, 10_000, 100_000];
@@ -113,6 +115,31 @@ fn linear(c: &mut Criterion) {
     }
 }
 
+fn rewrites(c: &mut Criterion) {
+    let mut group = c.benchmark_group("rewrite");
+    for (name, pattern, target) in [
+        ("rest", "/service-17(/|$)(.*)", "/$2"),
+        ("whole", "/service-17", "/new"),
+        ("two sets", "/service-([0-9]+)/(\\w+)/(.*)", "/$2/$1/$3"),
+        ("engine", "/(.*)/orders/(.*)", "/$2/$1"),
+        ("backtracking", "/(?!admin)(.*)", "/x/$1"),
+    ] {
+        let rewrite = Rewrite {
+            pattern: pattern.to_owned(),
+            target: target.to_owned(),
+            forwarded_prefix: None,
+        };
+        let Ok(program) = RewriteProgram::compile(&rewrite) else { continue };
+        let Ok(target) = normalise(b"/service-17/orders/23/lines") else { continue };
+        group.bench_function(BenchmarkId::new("apply", name), |b| {
+            b.iter(|| program.apply(black_box(&target), &|_| None).is_ok());
+        });
+        group.bench_function(BenchmarkId::new("compile", name), |b| {
+            b.iter(|| RewriteProgram::compile(black_box(&rewrite)).is_ok());
+        });
+    }
+}
+
 fn short() -> Criterion {
     Criterion::default()
         .sample_size(10)
@@ -123,6 +150,6 @@ fn short() -> Criterion {
 criterion_group! {
     name = benches;
     config = short();
-    targets = requests, host_table, plain, patterns, linear
+    targets = requests, host_table, plain, patterns, rewrites, linear
 }
 criterion_main!(benches);

@@ -240,10 +240,16 @@ impl Builder {
             texts.push((text, entries.len() as u32));
             entries.push(draft.finish(&nodes, &mut sets));
         }
+        // those that became part of an automaton are not kept
+        let mut used = vec![false; nodes.len()];
+        let lists = entries.iter().flat_map(|entry: &Entry| &entry.tails);
+        lists.for_each(|&(_, tail)| used[tail as usize] = true);
+        let keep = |(node, used)| if used { Tail::new(node) } else { Tail::End };
+        let tails = nodes.into_iter().zip(used).map(keep).collect();
         PatternTable {
             texts: Radix::new(&texts),
             entries: entries.into(),
-            tails: nodes.into_iter().map(Tail::new).collect(),
+            tails,
             fancies: self.fancies.into(),
             sets: sets.into(),
         }
