@@ -12,6 +12,7 @@ mod host;
 mod hosts;
 mod ingress;
 mod inspect;
+mod location;
 mod path;
 mod tls;
 mod upstream;

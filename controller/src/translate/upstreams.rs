@@ -9,8 +9,8 @@ use headgate_config::{Upstream, UpstreamId, Verdict};
 use smallvec::SmallVec;
 
 use super::{
-    host::first_port_of,
     ingress::Accepted,
+    location::first_port_of,
     upstream::{self, Resolved},
 };
 use crate::{

@@ -1,0 +1,171 @@
+//! What one location does: its action, redirects, rewrite and limits.
+
+use std::sync::Arc;
+
+use headgate_config::{
+    Action, Forward, HttpsRedirect, Location, Origin, PathMatch, Rewrite, UpstreamId, WhenEmpty,
+};
+
+use super::{annotations::Annotations, config::Defaults, ingress::Accepted, path::Place};
+use crate::{
+    objects::{Backend, Path},
+    options::{NamespacedName, Options},
+};
+
+/// A path of a rule or an implicit `/`, with who serves it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Claim<'a> {
+    /// The Ingress that makes it.
+    ingress: Option<&'a Accepted>,
+    /// The rule's path; none for an implicit `/`.
+    path: Option<&'a Path>,
+}
+
+impl<'a> Claim<'a> {
+    /// The `/` that an Ingress has without declaring it.
+    pub fn root(ingress: &'a Accepted) -> Self {
+        Self { ingress: Some(ingress), path: None }
+    }
+
+    /// A declared path, if its backend is a Service: others are skipped (routing §2.4).
+    pub fn path(ingress: &'a Accepted, path: &'a Path) -> Option<Self> {
+        let is_service = matches!(path.backend, Backend::Service { .. });
+        is_service.then_some(Self { ingress: Some(ingress), path: Some(path) })
+    }
+
+    /// The upstream that serves it; none is the default backend of the whole installation.
+    fn upstream(&self) -> Option<UpstreamId> {
+        match self.path {
+            Some(path) => self.ingress?.upstream(&path.backend),
+            None => self.ingress?.default_backend(),
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        let same_ingress =
+            self.ingress.map(std::ptr::from_ref) == other.ingress.map(std::ptr::from_ref);
+        same_ingress && self.path.map(std::ptr::from_ref) == other.path.map(std::ptr::from_ref)
+    }
+}
+
+/// Makes the locations of one host, in order.
+#[derive(Debug)]
+pub struct Maker<'a> {
+    options: &'a Options,
+    defaults: &'a Defaults,
+    /// The origin that was made last: the locations that one path expands to are neighbours and share it.
+    last: Option<(Claim<'a>, Arc<Origin>)>,
+}
+
+impl<'a> Maker<'a> {
+    /// For a new host.
+    pub fn new(options: &'a Options, defaults: &'a Defaults) -> Self {
+        Self { options, defaults, last: None }
+    }
+
+    /// The location for a place in the table.
+    pub fn location(&mut self, place: Place<'a, Claim<'a>>) -> Location {
+        let annotations = place.annotations;
+        let rewrite = place.rewrites().map(|target| Rewrite {
+            pattern: place.path().to_owned(),
+            target: target.to_owned(),
+            forwarded_prefix: annotations.forwarded_prefix.clone(),
+        });
+        let upstream = place.what.upstream();
+        let origin = self.origin(place.what, upstream.as_ref());
+        let action = match &annotations.denied {
+            Some(_) => Action::Deny,
+            None => self.action(annotations, upstream),
+        };
+        Location {
+            slash_redirect: place.slash_redirect && action != Action::Deny,
+            origin,
+            action,
+            body_limit: annotations.body_limit,
+            https_redirect: self.https_redirect(annotations, place.path()),
+            redirect: annotations.redirect,
+            rewrite,
+            upstream_host: annotations.upstream_host.clone(),
+            proxy: annotations.proxy.clone(),
+            access_log: annotations.access_log,
+            matcher: place.matcher,
+        }
+    }
+
+    /// The path that the default host answers itself.
+    pub fn health(&self) -> Location {
+        let plain = &self.defaults.default_host;
+        let path = &self.options.health_check_path;
+        Location {
+            matcher: PathMatch::Prefix(path.clone()),
+            slash_redirect: false,
+            origin: Arc::new(Origin { path: path.clone(), ..Origin::default() }),
+            action: Action::Health,
+            body_limit: plain.body_limit,
+            https_redirect: HttpsRedirect::Never,
+            redirect: plain.redirect,
+            rewrite: None,
+            upstream_host: None,
+            proxy: plain.proxy.clone(),
+            access_log: false,
+        }
+    }
+
+    fn origin(&mut self, claim: Claim<'a>, upstream: Option<&UpstreamId>) -> Arc<Origin> {
+        if let Some((last, origin)) = &self.last
+            && last.is_same(&claim)
+        {
+            return origin.clone();
+        }
+        let origin = Arc::new(Origin {
+            object: claim.ingress.map(Accepted::reference),
+            path: claim.path.map_or("/", |path| &path.text).to_owned(),
+            service: upstream.map(|id| id.service.clone()).unwrap_or_default(),
+            port: upstream.map(|id| id.port.clone()).unwrap_or_default(),
+        });
+        self.last = Some((claim, origin.clone()));
+        origin
+    }
+
+    fn action(&self, annotations: &Annotations, upstream: Option<UpstreamId>) -> Action {
+        match (upstream, &self.options.default_backend_service) {
+            (Some(upstream), _) => {
+                // Whether that Service exists shows when it is needed: without endpoints it is as none.
+                let fallback = annotations.default_backend.as_ref().map(|service| UpstreamId {
+                    namespace: upstream.namespace.clone(),
+                    service: service.clone(),
+                    port: String::new(),
+                });
+                let when_empty = fallback.map_or(WhenEmpty::Respond(503), WhenEmpty::Fallback);
+                Action::Forward(Forward { upstream, when_empty })
+            }
+            (None, Some(service)) => {
+                let upstream = first_port_of(service);
+                Action::Forward(Forward { upstream, when_empty: WhenEmpty::Respond(404) })
+            }
+            (None, None) => Action::Respond(404),
+        }
+    }
+
+    /// Routing §9.1. The exemption looks at the location's path, not at the request's.
+    fn https_redirect(&self, annotations: &Annotations, path: &str) -> HttpsRedirect {
+        if self.defaults.no_tls_redirect.iter().any(|prefix| path.starts_with(prefix.as_str())) {
+            HttpsRedirect::Never
+        } else if annotations.force_ssl_redirect {
+            HttpsRedirect::Always
+        } else if annotations.ssl_redirect {
+            HttpsRedirect::IfCertificate
+        } else {
+            HttpsRedirect::Never
+        }
+    }
+}
+
+/// The upstream of a Service's first port, which has no port in its name.
+pub fn first_port_of(service: &NamespacedName) -> UpstreamId {
+    UpstreamId {
+        namespace: service.namespace.clone(),
+        service: service.name.clone(),
+        port: String::new(),
+    }
+}
