@@ -65,7 +65,7 @@ impl Lookup<'_> {
             return Err(Problem {
                 reason: "ServiceNotFound",
                 message: format!(
-                    "an Ingress names the Service {}, which does not exist; its paths answer 503",
+                    "the Service {} is named as a backend and does not exist; create it or correct the name",
                     self.key
                 ),
             });
@@ -118,7 +118,7 @@ impl Lookup<'_> {
         Problem {
             reason: "ServicePortNotFound",
             message: format!(
-                "the Service {} has no TCP port {:?}, which an Ingress names; its paths answer 503",
+                "the Service {} has no TCP port {:?}, which a backend names; correct one of them",
                 self.key, self.id.port
             ),
         }
