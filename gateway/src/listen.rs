@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::conn::{Connection, Phase};
+use self::conn::Connection;
 use crate::{observe::metrics, worker::Worker};
 
 /// Pause after the process ran out of file descriptors.
@@ -67,8 +67,7 @@ impl Connections {
         let limits = &live.settings.listener;
         let draining = worker.is_draining();
         for open in self.open.borrow().values() {
-            let idle =
-                draining && open.connection.phase() == Phase::Idle && !open.connection.is_tunnel();
+            let idle = draining && open.connection.is_at_rest() && !open.connection.is_tunnel();
             if idle || open.connection.overdue(limits) {
                 open.task.abort();
             }
@@ -118,6 +117,7 @@ pub async fn accept(
         // Clients reach the TLS listener as 443, whatever it is bound to (annotations §3.15).
         Security::Tls => HeaderValue::from_static("443"),
     };
+    let mut exhausted = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -126,6 +126,7 @@ pub async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
+                exhausted = false;
                 // Only a latency hint: without it the connection still works.
                 let _ = stream.set_nodelay(true);
                 let connection =
@@ -135,7 +136,10 @@ pub async fn accept(
             Err(error) => {
                 worker.metrics.connection_refused();
                 if !is_of_one_connection(&error) {
-                    tracing::warn!(%error, "accepting is not possible for the moment");
+                    if !exhausted {
+                        tracing::warn!(%error, "accepting is not possible for the moment");
+                    }
+                    exhausted = true;
                     sleep(EXHAUSTED_PAUSE).await;
                 }
             }

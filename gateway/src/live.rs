@@ -98,7 +98,7 @@ impl LiveSettings {
             listener: ListenerSettings {
                 head_timeout: spec.client_header_timeout,
                 body_timeout: spec.client_body_timeout,
-                idle_timeout: spec.keep_alive,
+                idle_timeout: spec.keep_alive.max(Duration::from_secs(1)),
                 send_timeout: Duration::from_secs(60),
                 linger_timeout: Duration::from_secs(5),
             },

@@ -143,7 +143,14 @@ fn decide<'a>(
                 let target = answer::with_query(path, query)
                     .filter(|target| target.as_bytes().iter().all(|byte| *byte > b' '));
                 outbound.rewritten = Some(target.ok_or(ProxyError::EmptyRewrite)?);
-                outbound.prefix = prefix.and_then(|prefix| HeaderValue::from_bytes(&prefix).ok());
+                // A prefix that no header can hold is not sent, and the client's own even less.
+                let prefix = prefix.and_then(|prefix| HeaderValue::from_bytes(&prefix).ok());
+                let decided = location
+                    .spec
+                    .rewrite
+                    .as_ref()
+                    .is_some_and(|rewrite| rewrite.forwarded_prefix.is_some());
+                outbound.prefix = decided.then(|| prefix.unwrap_or(HeaderValue::from_static("")));
             }
         }
     }

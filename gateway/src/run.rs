@@ -181,6 +181,7 @@ async fn drain(worker: &Worker, connections: &Connections, grace: Duration) {
         clock::advance();
         worker.deadlines.wake_expired();
         connections.sweep(worker);
+        worker.tick();
         time::sleep(clock::TICK / 4).await;
     }
     if !connections.is_empty() {

@@ -29,6 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings::Serve;
 
+/// How often replaced tables are looked for.
+const COLLECT_EVERY: Duration = Duration::from_secs(1);
+
 /// Everything that a running gateway is made of.
 pub struct Plan {
     /// Folders of manifests.
@@ -144,6 +147,16 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
         runtime.spawn(admin::serve(listener, Arc::new(state), stop.clone()));
         address
     };
+
+    {
+        // Tables that were replaced are taken apart here, as soon as no request uses them, and not on a worker.
+        let (live, stop) = (Arc::clone(&live), stop.clone());
+        runtime.spawn(async move {
+            while tokio::time::timeout(COLLECT_EVERY, stop.cancelled()).await.is_err() {
+                live.collect();
+            }
+        });
+    }
 
     let (ready, http, https) = (Arc::clone(&readiness), gateway.http, gateway.https);
     let controller = run_directory(plan.options, plan.manifests, move |snapshot| {

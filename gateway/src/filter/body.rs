@@ -5,12 +5,11 @@ use std::{cell::Cell, rc::Rc};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body::Body;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::{
     error::ProxyError,
-    upstream::body::{Progress, RequestBody, Streamed},
+    upstream::body::{Patience, Progress, RequestBody, Streamed},
 };
 
 /// Bodies up to this size are read before the upstream is contacted: it never waits for a slow client, and the
@@ -73,18 +72,18 @@ pub async fn prepare(
     limit: Option<u64>,
     ahead: bool,
     counter: &Rc<Cell<usize>>,
+    mut patience: Patience,
 ) -> Result<Prepared, ProxyError> {
     let announced = body.size_hint().exact();
     let mut start = BytesMut::new();
     let mut held = Held { counter: Rc::clone(counter), bytes: 0 };
     if ahead && announced.is_none_or(|length| length <= READ_AHEAD as u64) {
         loop {
-            let Some(frame) = body.frame().await else {
+            let Some(frame) = patience.next_frame(&mut body).await? else {
                 let length = start.len() as u64;
                 let kind = Kind::Full(start.freeze());
                 return Ok(Prepared { kind, length: Some(length), _held: Some(held) });
             };
-            let frame = frame.map_err(|_| ProxyError::ClientGone)?;
             // Trailers of a body that is sent with a length have no place; they are dropped, as the reference does.
             let Ok(data) = frame.into_data() else { continue };
             let room = held.grow(data.len());
@@ -99,7 +98,7 @@ pub async fn prepare(
     }
     let progress = Rc::new(Progress::default());
     let allowance = limit.map(|limit| limit.saturating_sub(start.len() as u64));
-    let streamed = Streamed::new(start.freeze(), body, allowance, Rc::clone(&progress));
+    let streamed = Streamed::new(start.freeze(), body, allowance, Rc::clone(&progress), patience);
     Ok(Prepared {
         kind: Kind::Streamed(Some(Box::new(streamed)), progress),
         length: announced,

@@ -94,7 +94,7 @@ pub struct Rules<'a> {
     pub host: &'a [u8],
     /// `X-Request-ID`, if there is one.
     pub request_id: Option<&'a [u8]>,
-    /// `X-Forwarded-Prefix`, if a rewrite sets it.
+    /// `X-Forwarded-Prefix`, if a rewrite decides about it; empty to send none.
     pub prefix: Option<&'a [u8]>,
     /// `X-Original-URI`, if it is sent.
     pub original_uri: Option<&'a [u8]>,
@@ -145,7 +145,7 @@ pub fn write(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
     if let Some(uri) = rules.original_uri {
         line(out, X_ORIGINAL_URI, uri);
     }
-    if let Some(prefix) = rules.prefix {
+    if let Some(prefix) = rules.prefix.filter(|prefix| !prefix.is_empty()) {
         line(out, "x-forwarded-prefix", prefix);
     }
     for (name, value) in rules.extra {
@@ -261,6 +261,9 @@ struct Nominated {
     names: Vec<HeaderName>,
 }
 
+/// Names that are heeded of a client's `Connection`; real ones name one or two.
+const MAX_NOMINATED: usize = 32;
+
 impl Nominated {
     fn new(headers: &HeaderMap) -> Self {
         let mut names = Vec::new();
@@ -274,6 +277,7 @@ impl Nominated {
                 }
                 if let Ok(name) = HeaderName::from_bytes(token)
                     && !is_protected(&name)
+                    && names.len() < MAX_NOMINATED
                 {
                     names.push(name);
                 }

@@ -15,6 +15,8 @@ pub(crate) enum ChunkScan {
     DataEnd(u8),
     /// In the trailers: bytes on this line, bytes in all.
     Trailer(u32, u32),
+    /// After the CR of a trailer line: bytes in all.
+    TrailerEnd(u32),
     /// After the CR of the empty line.
     LastEnd,
     /// The byte behind this one belongs to the next message.
@@ -53,7 +55,8 @@ impl ChunkScan {
     ) -> Result<usize, BadChunk> {
         let mut at = 0;
         while at < bytes.len() && !matches!(self, Self::Data(_) | Self::Done) {
-            let in_trailers = matches!(self, Self::Trailer(..) | Self::LastEnd);
+            let in_trailers =
+                matches!(self, Self::Trailer(..) | Self::TrailerEnd(_) | Self::LastEnd);
             *self = self.step(bytes[at])?;
             if in_trailers {
                 trailer(bytes[at]);
@@ -90,8 +93,10 @@ impl ChunkScan {
             (Self::DataEnd(b'\n'), b'\n') => Self::START,
             (Self::Trailer(0, _), b'\r') => Self::LastEnd,
             (Self::Trailer(0, _), b' ' | b'\t' | b'\n') => return Err(BadChunk),
-            (Self::Trailer(_, all), b'\n') if all < MAX_TRAILERS => Self::Trailer(0, all + 1),
-            (Self::Trailer(line, all), _) if all < MAX_TRAILERS && byte != 0 => {
+            // A line ends in CRLF and in nothing else: whoever comes next must find the same end.
+            (Self::Trailer(_, all), b'\r') => Self::TrailerEnd(all),
+            (Self::TrailerEnd(all), b'\n') => Self::Trailer(0, all + 1),
+            (Self::Trailer(line, all), b'\t' | 0x20..=0x7e | 0x80..) if all < MAX_TRAILERS => {
                 Self::Trailer(line + 1, all + 1)
             }
             (Self::LastEnd, b'\n') => Self::Done,
@@ -149,6 +154,9 @@ mod tests {
             b"5\r\nhello\n",
             b"0\r\n folded\r\n\r\n",
             b"5;\n\r\nhello",
+            b"0\r\nx: y\n\r\n",
+            b"0\r\nx: y\r\r\n",
+            b"0\r\nx: \0\r\n\r\n",
         ] {
             assert_eq!(end(body), Err(BadChunk), "{:?}", String::from_utf8_lossy(body));
         }

@@ -5,6 +5,7 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+    task::{Context, Waker},
 };
 
 use bytes::Bytes;
@@ -32,10 +33,15 @@ pub struct Connection {
     linger: AtomicBool,
     received: AtomicU64,
     active: AtomicU32,
+    untaken: AtomicU32,
+    untaken_since: AtomicU32,
     requests: AtomicU64,
     misdirected: AtomicBool,
     malformed: AtomicBool,
     heads: Mutex<VecDeque<Head>>,
+    /// Set while `reader` waits for the answer to a request that wants to change the protocol.
+    paused: AtomicBool,
+    reader: Mutex<Option<Waker>>,
 }
 
 /// What the guard knows about a request head that the HTTP library does not tell.
@@ -86,10 +92,14 @@ impl Connection {
             linger: AtomicBool::new(false),
             received: AtomicU64::new(0),
             active: AtomicU32::new(0),
+            untaken: AtomicU32::new(0),
+            untaken_since: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             misdirected: AtomicBool::new(false),
             malformed: AtomicBool::new(false),
             heads: Mutex::new(VecDeque::new()),
+            paused: AtomicBool::new(false),
+            reader: Mutex::new(None),
         }
     }
 
@@ -115,6 +125,10 @@ impl Connection {
     pub fn wrote(&self, progress: bool) {
         if progress {
             self.write_blocked_since.store(0, Relaxed);
+            if self.phase() == Phase::Idle {
+                // The end of an answer was still on its way.
+                self.enter(Phase::Idle);
+            }
         } else if self.write_blocked_since.load(Relaxed) == 0 {
             self.write_blocked_since.store(clock::tick(), Relaxed);
         }
@@ -153,7 +167,12 @@ impl Connection {
 
     /// What is known about the request that the HTTP library has just parsed.
     pub fn pop_head(&self) -> Head {
-        self.heads.lock().pop_front().unwrap_or_default()
+        let unknown = || Head {
+            // Over HTTP/2 nothing is known. Over HTTP/1 every request has passed the guard; one that has not is none.
+            refusal: (!self.is_tunnel()).then_some(400),
+            ..Head::default()
+        };
+        self.heads.lock().pop_front().unwrap_or_else(unknown)
     }
 
     /// Plain HTTP arrived at a TLS port: every request is refused.
@@ -193,6 +212,39 @@ impl Connection {
         if active == 0 && self.phase() != Phase::Lingering {
             self.enter(Phase::Idle);
         }
+        if self.paused.swap(false, Relaxed)
+            && let Some(reader) = self.reader.lock().take()
+        {
+            reader.wake();
+        }
+    }
+
+    /// Bytes of an answer were handed to the HTTP library: the peer's turn to take them.
+    pub fn handed_over(&self) {
+        self.untaken.store(self.untaken.load(Relaxed) + 1, Relaxed);
+        self.untaken_since.store(clock::tick(), Relaxed);
+    }
+
+    /// The HTTP library asks for more, or has let go of the answer: what it was given before is taken.
+    pub fn taken(&self) {
+        self.untaken.store(self.untaken.load(Relaxed).saturating_sub(1), Relaxed);
+        self.untaken_since.store(clock::tick(), Relaxed);
+    }
+
+    /// Wakes the reader when the request at hand has its answer.
+    pub fn pause(&self, cx: &Context<'_>) {
+        *self.reader.lock() = Some(cx.waker().clone());
+        self.paused.store(true, Relaxed);
+    }
+
+    /// Whether every request that came has its answer.
+    pub fn is_answered(&self) -> bool {
+        self.active.load(Relaxed) == 0 && self.heads.lock().is_empty()
+    }
+
+    /// Whether nothing is owed to either side, and all that was written has left.
+    pub fn is_at_rest(&self) -> bool {
+        self.phase() == Phase::Idle && self.write_blocked_since.load(Relaxed) == 0
     }
 
     /// How many requests have begun.
@@ -207,10 +259,12 @@ impl Connection {
         if current == phase || current == Phase::Handshake || current == Phase::Lingering {
             return;
         }
-        if phase == Phase::Idle && self.active.load(Relaxed) > 0 {
+        // While an answer is owed the peer may be silent, or begin with its next request.
+        if matches!(phase, Phase::Idle | Phase::Head) && self.active.load(Relaxed) > 0 {
             return;
         }
-        self.enter(phase);
+        // The first request of a connection is owed; only later ones are waited for at leisure.
+        self.enter(if self.requests() == 0 { Phase::Head } else { phase });
     }
 
     /// Whether the peer has used up its time.
@@ -220,7 +274,15 @@ impl Connection {
         if blocked != 0 && clock::elapsed(blocked, now) > settings.send_timeout {
             return true;
         }
+        // Over HTTP/2 a reader that stops is felt in its stream, not in the socket.
+        if self.is_tunnel()
+            && self.untaken.load(Relaxed) > 0
+            && clock::elapsed(self.untaken_since.load(Relaxed), now) > settings.send_timeout
+        {
+            return true;
+        }
         let limit = match self.phase() {
+            Phase::Idle if blocked != 0 => return false,
             Phase::Handshake | Phase::Head => settings.head_timeout,
             Phase::Idle => settings.idle_timeout,
             Phase::Body => settings.body_timeout,

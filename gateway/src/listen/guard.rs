@@ -45,6 +45,8 @@ pub struct Guarded<S> {
     held: Vec<u8>,
     /// How much of `held` is checked and may be passed on.
     ready: usize,
+    /// The message at hand wants to change the protocol.
+    wants_upgrade: bool,
     lingered: u64,
     write_closed: bool,
 }
@@ -57,6 +59,8 @@ enum Framing {
     Length(u64),
     /// A chunked body.
     Chunked(ChunkScan),
+    /// Behind a request that wants to change the protocol: what comes is not looked at before it is answered.
+    Paused,
     /// A chunked body turned out to be malformed.
     Broken,
     /// A head was refused: nothing of the peer counts any more.
@@ -72,6 +76,7 @@ impl<S> Guarded<S> {
             framing: Framing::Head { searched: 0 },
             held: early,
             ready: 0,
+            wants_upgrade: false,
             lingered: 0,
             write_closed: false,
         };
@@ -153,14 +158,16 @@ impl<S> Guarded<S> {
                         HeadScan::Refused => return (at, Then::Refused),
                     }
                 }
-                Framing::Broken | Framing::Refused => return (at, Then::Rest),
+                Framing::Paused | Framing::Broken | Framing::Refused => return (at, Then::Rest),
             }
         }
         (at, Then::Rest)
     }
 
     fn message_end(&mut self) {
-        self.framing = Framing::Head { searched: 0 };
+        let next = if self.wants_upgrade { Framing::Paused } else { Framing::Head { searched: 0 } };
+        self.wants_upgrade = false;
+        self.framing = next;
     }
 
     /// The stream has nothing: notes what the peer is waited for.
@@ -170,7 +177,18 @@ impl<S> Guarded<S> {
             Framing::Length(_) | Framing::Chunked(_) => self.connection.waiting(Phase::Body),
             Framing::Head { .. } if self.held.is_empty() => self.connection.waiting(Phase::Idle),
             Framing::Head { .. } => self.connection.waiting(Phase::Head),
-            Framing::Broken | Framing::Refused => {}
+            Framing::Paused | Framing::Broken | Framing::Refused => {}
+        }
+    }
+
+    /// Goes on behind a request that wanted to change the protocol: everything is passed on if it was agreed to, and
+    /// looked at if not. Nothing changes while that is open.
+    fn resume(&mut self) {
+        if self.connection.is_tunnel() {
+            self.ready = self.held.len();
+        } else if self.connection.is_answered() {
+            self.framing = Framing::Head { searched: 0 };
+            self.scan_held();
         }
     }
 
@@ -204,11 +222,12 @@ impl<S> Guarded<S> {
                 });
                 self.connection.push_head(head);
                 self.connection.enter(Phase::Serving);
-                self.framing = match accepted.framing {
-                    BodyFraming::Length(0) => Framing::Head { searched: 0 },
-                    BodyFraming::Length(length) => Framing::Length(length),
-                    BodyFraming::Chunked => Framing::Chunked(ChunkScan::START),
-                };
+                self.wants_upgrade = accepted.wants_upgrade;
+                match accepted.framing {
+                    BodyFraming::Length(0) => self.message_end(),
+                    BodyFraming::Length(length) => self.framing = Framing::Length(length),
+                    BodyFraming::Chunked => self.framing = Framing::Chunked(ChunkScan::START),
+                }
                 match repaired {
                     Some(head) => HeadScan::Replaced(blank + end, head),
                     None => HeadScan::Passed(blank + end),
@@ -320,11 +339,22 @@ impl<S: AsyncRead + Unpin> Read for Guarded<S> {
         mut out: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let guard = &mut *self;
+        if matches!(guard.framing, Framing::Paused) {
+            guard.resume();
+        }
         if guard.deliver(&mut out).is_some() {
             return Poll::Ready(Ok(()));
         }
         loop {
             match guard.framing {
+                _ if guard.connection.is_tunnel() => {}
+                Framing::Paused => {
+                    guard.connection.pause(cx);
+                    // Enough is held of a peer that talks before it was answered.
+                    if guard.held.len() > head::MAX_HEAD {
+                        return Poll::Pending;
+                    }
+                }
                 // The answer to the refused head is on its way; the connection ends with it.
                 Framing::Refused => return Poll::Pending,
                 Framing::Broken => {
@@ -392,7 +422,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Guarded<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let outcome = Pin::new(&mut self.stream).poll_flush(cx);
+        if outcome.is_pending() {
+            self.connection.wrote(false);
+        }
+        outcome
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -7,6 +7,8 @@ use memchr::memchr;
 const MAX_REQUEST_LINE: usize = 8192;
 /// Longest header line; longer ones are 400.
 const MAX_HEADER_LINE: usize = 8192;
+/// Most header lines; more are 400. As many as the HTTP library keeps without an allocation of its own.
+const MAX_LINES: u32 = 100;
 /// Longest head; longer ones are 400.
 pub(super) const MAX_HEAD: usize = 4 * 8192;
 /// Largest number that fits the signed offset that sizes are kept in elsewhere.
@@ -27,8 +29,10 @@ pub(super) struct Accepted {
     pub framing: BodyFraming,
     /// A header name has a character outside `[A-Za-z0-9-]`: such lines are dropped later.
     pub odd_names: bool,
-    /// The HTTP library would refuse or change the head although it is fine: it has to be shown [`Accepted::plain`].
+    /// The HTTP library would refuse or change the head although it is fine: it has to be shown what [`repair`] makes.
     pub repair: bool,
+    /// The client wants to change the protocol.
+    pub wants_upgrade: bool,
 }
 
 /// The status that a refused head is answered with; the connection is closed after it.
@@ -187,6 +191,8 @@ struct Fields {
     hosts: u32,
     odd_names: bool,
     repair: bool,
+    wants_upgrade: bool,
+    lines: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -219,7 +225,12 @@ impl Fields {
             return Err(400);
         }
         self.odd_names |= seen & ODD_NAME != 0;
+        self.lines += 1;
+        if self.lines > MAX_LINES {
+            return Err(400);
+        }
         match name.len() {
+            7 if name.eq_ignore_ascii_case(b"upgrade") => self.wants_upgrade = true,
             4 if name.eq_ignore_ascii_case(b"host") => self.hosts += 1,
             14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value)?,
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value),
@@ -265,7 +276,12 @@ impl Fields {
             (Some(Coding::Unknown), None) => return Err(501),
             (Some(Coding::Chunked), None) => BodyFraming::Chunked,
         };
-        Ok(Accepted { framing, odd_names: self.odd_names, repair: self.repair })
+        Ok(Accepted {
+            framing,
+            odd_names: self.odd_names,
+            repair: self.repair,
+            wants_upgrade: self.wants_upgrade && version == Version::Http11,
+        })
     }
 }
 

@@ -87,13 +87,15 @@ impl Frames {
         let id = u32::from_be_bytes([begun[5] & 0x7f, begun[6], begun[7], begun[8]]);
         match begun[3] {
             HEADERS => self.remember(id),
-            RST_STREAM if begun[FRAME_HEADER..] == PROTOCOL_ERROR => {
-                if id > self.forgotten && !self.answered.contains(&id) {
-                    out.extend_from_slice(&[0, 0, 1, HEADERS, WHOLE]);
-                    out.extend_from_slice(&begun[5..9]);
-                    out.push(STATUS_400);
-                    self.remember(id);
-                }
+            RST_STREAM
+                if begun[FRAME_HEADER..] == PROTOCOL_ERROR
+                    && id > self.forgotten
+                    && !self.answered.contains(&id) =>
+            {
+                out.extend_from_slice(&[0, 0, 1, HEADERS, WHOLE]);
+                out.extend_from_slice(&begun[5..9]);
+                out.push(STATUS_400);
+                self.remember(id);
             }
             _ => {}
         }

@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use headgate_config::{Action, Host, Location, Settings, Snapshot, TlsTable, UpstreamId};
+use headgate_config::{
+    Action, Host, Location, PathMatch, Settings, Snapshot, TlsTable, UpstreamId,
+};
 
 use http::HeaderValue;
 
@@ -111,10 +113,23 @@ impl Compiler {
         if let Some(live) = self.hosts.get(&identity(host)) {
             return Arc::clone(live);
         }
-        let locations = host.locations.iter().map(|spec| Arc::new(self.location(spec))).collect();
-        let table = PathTable::compile(host);
+        let mut locations: Vec<_> =
+            host.locations.iter().map(|spec| Arc::new(self.location(spec))).collect();
+        let mut table = PathTable::compile(host);
+        let broken: Vec<_> = table.errors().iter().map(|error| error.location).collect();
         for error in table.errors() {
-            tracing::warn!(host = host.name, %error, "location is not served");
+            tracing::warn!(host = host.name, %error, "path is no valid pattern: what begins like it is denied");
+        }
+        if !broken.is_empty() {
+            // Left out, its requests would fall to a broader location, which may protect them less.
+            let mut fenced = Host::clone(host);
+            for index in broken {
+                fence(&mut fenced.locations[index]);
+                let mut denied = self.location(&fenced.locations[index]);
+                denied.action = LiveAction::Deny;
+                locations[index] = Arc::new(denied);
+            }
+            table = PathTable::compile(&fenced);
         }
         Arc::new(LiveHost::new(host, table, locations, &self.metrics))
     }
@@ -157,6 +172,21 @@ impl Compiler {
 
     fn upstream(&self, id: &UpstreamId) -> Option<UpstreamRef> {
         self.registry.find(id).map(Arc::clone)
+    }
+}
+
+/// Replaces a pattern that cannot be used by the plain text that it begins with.
+fn fence(location: &mut Arc<Location>) {
+    if let PathMatch::Pattern(pattern) = &location.matcher {
+        let plain =
+            |c: &char| c.is_alphanumeric() || matches!(c, '/' | '-' | '_' | '%' | '~' | ' ');
+        let mut text: String = pattern.chars().take_while(plain).collect();
+        // What is behind it may make the last character optional, or one of several.
+        if text.len() < pattern.len() {
+            text.pop();
+        }
+        let matcher = PathMatch::Pattern(if text.is_empty() { "/".into() } else { text });
+        *location = Arc::new(Location { matcher, rewrite: None, ..Location::clone(location) });
     }
 }
 

@@ -297,8 +297,14 @@ fn head_length(request: &Parts) -> u64 {
     (request.method.as_str().len() + target + 12 + lines + 2) as u64
 }
 
+/// The status in the log of a request whose client left before there was one.
+const CLIENT_LEFT: u16 = 499;
+
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if self.status == 0 {
+            self.status = CLIENT_LEFT;
+        }
         let now = Instant::now();
         let elapsed = now.duration_since(self.started);
         if let Some(last) = self.attempts.last_mut()

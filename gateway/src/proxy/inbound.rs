@@ -65,7 +65,8 @@ impl Inbound {
             let upper =
                 method.as_str().bytes().all(|b| b.is_ascii_uppercase() || matches!(b, b'_' | b'-'));
             // Both forms of the host at once are a duplicate Host (routing §3.1).
-            if !upper || (uri.authority().is_some() && headers.contains_key(header::HOST)) {
+            let hosts = headers.get_all(header::HOST).iter().count();
+            if !upper || hosts + usize::from(uri.authority().is_some()) > 1 {
                 return Err(ProxyError::BadRequest);
             }
         }
@@ -128,10 +129,15 @@ impl Inbound {
         if self.parts.version != Version::HTTP_11 {
             return None;
         }
-        self.parts.headers.get(header::UPGRADE).filter(|value| {
-            // To change the connection to HTTP/2 is between neighbours, and this gateway does not do it.
-            !value.is_empty() && !value.as_bytes().to_ascii_lowercase().starts_with(b"h2c")
-        })
+        let mut lines = self.parts.headers.get_all(header::UPGRADE).iter();
+        let (Some(value), None) = (lines.next(), lines.next()) else { return None };
+        // Another version of HTTP would be a tunnel for requests that nobody checks.
+        let is_http = |token: &[u8]| {
+            let token = token.trim_ascii().to_ascii_lowercase();
+            token.starts_with(b"h2") || token.starts_with(b"http")
+        };
+        let fine = !value.is_empty() && !value.as_bytes().split(|b| *b == b',').any(is_http);
+        fine.then_some(value)
     }
 
     /// The client's side of an upgrade, to be taken once, if it wants one.

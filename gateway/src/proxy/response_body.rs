@@ -23,6 +23,16 @@ use crate::{
 pub struct ResponseBody {
     source: Source,
     exchange: Box<Exchange>,
+    /// The HTTP library holds bytes that it may not have sent yet.
+    untaken: bool,
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if self.untaken {
+            self.exchange.connection.taken();
+        }
+    }
 }
 
 /// Where the bytes come from.
@@ -131,7 +141,7 @@ impl UpstreamBody {
 impl ResponseBody {
     /// The body of an answer whose head is on its way.
     pub fn new(source: Source, exchange: Box<Exchange>) -> Self {
-        Self { source, exchange }
+        Self { source, exchange, untaken: false }
     }
 }
 
@@ -144,6 +154,9 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ProxyError>>> {
         let this = &mut *self;
+        if std::mem::take(&mut this.untaken) {
+            this.exchange.connection.taken();
+        }
         let polled = match &mut this.source {
             Source::Empty => Poll::Ready(None),
             Source::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
@@ -154,6 +167,10 @@ impl Body for ResponseBody {
         {
             let length = data.len() as u64;
             this.exchange.body_sent += length;
+            if length > 0 {
+                this.untaken = true;
+                this.exchange.connection.handed_over();
+            }
             if let (Source::Upstream(_), Some(attempt)) =
                 (&this.source, this.exchange.attempts.last_mut())
             {

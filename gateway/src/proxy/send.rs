@@ -31,7 +31,7 @@ use crate::{
     live::{LiveConfig, LiveLocation},
     upstream::{
         RequestBody, WorkerUpstream,
-        body::Progress,
+        body::{Patience, Progress},
         h1::{self, Expect},
         pool::{Endpoint, Pooled},
     },
@@ -134,14 +134,15 @@ pub async fn forward(
         (Prepared::empty(headers), exchange.started())
     } else {
         let (ahead, held) = (settings.request_buffering, &exchange.worker.held_bodies);
+        let patience = live.settings.listener.body_timeout;
+        let patience = Patience::new(exchange.worker.deadlines.set(patience), patience);
         // In a box, so that requests without a body do not have to carry its state along.
-        let body = Box::pin(body::prepare(body, limit, ahead, held)).await?;
+        let body = Box::pin(body::prepare(body, limit, ahead, held, patience)).await?;
         (body, Instant::now())
     };
     exchange.body_received = body.read_length();
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
-    let mut tries =
-        Tries { left: settings.retry.tries.checked_sub(1), started, settings, only_new: false };
+    let mut tries = Tries { left: tries_after_first(settings), started, settings, only_new: false };
     loop {
         let endpoint = upstream.pick().ok_or(ProxyError::NoEndpoint)?;
         let began = if exchange.attempts.is_empty() { started } else { Instant::now() };
@@ -188,10 +189,20 @@ enum Failure {
     Status,
 }
 
+/// Tries of one request at most, whatever is configured: "unlimited" must not keep a worker busy for ever.
+const MAX_TRIES: u32 = 16;
+
+/// How often a request may be tried again.
+fn tries_after_first(settings: &ProxySettings) -> u32 {
+    match settings.retry.tries {
+        0 => MAX_TRIES - 1,
+        tries => tries.min(MAX_TRIES) - 1,
+    }
+}
+
 /// How many tries there may still be.
 struct Tries<'a> {
-    /// `None` after 0, which is unlimited.
-    left: Option<u32>,
+    left: u32,
     started: Instant,
     settings: &'a ProxySettings,
     /// Idle connections have proved to be dead: no other one is used.
@@ -223,11 +234,10 @@ impl Tries<'_> {
             self.only_new = true;
             return true;
         }
-        match &mut self.left {
-            None => true,
-            Some(0) => false,
+        match self.left.checked_sub(1) {
+            None => false,
             Some(left) => {
-                *left -= 1;
+                self.left = left;
                 true
             }
         }

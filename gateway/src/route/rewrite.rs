@@ -153,7 +153,7 @@ impl Values<'_, '_> {
         match part {
             Part::Text(text) => text,
             Part::Group(group) => match self.captures.get(*group as usize) {
-                Some(&Some((start, end))) => &self.path[start..end],
+                Some(&Some((start, end))) => self.path.get(start..end).unwrap_or_default(),
                 _ => b"",
             },
             Part::Variable(name) => (self.variables)(name).unwrap_or_default(),

@@ -2,17 +2,18 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http_body::Body;
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 
-use crate::error::ProxyError;
+use crate::{deadline::Deadline, error::ProxyError};
 
 /// A request body as it is sent.
 pub enum RequestBody {
@@ -24,6 +25,52 @@ pub enum RequestBody {
     Streamed(Box<Streamed>),
 }
 
+/// How long a client may pause inside a body (`client-body-timeout`).
+pub struct Patience {
+    deadline: Deadline,
+    limit: Duration,
+    waiting: bool,
+}
+
+impl Patience {
+    /// Patience for one body.
+    pub fn new(deadline: Deadline, limit: Duration) -> Self {
+        Self { deadline, limit, waiting: false }
+    }
+
+    /// The next frame of `body`; `None` at its end. Waiting counts, and not the time in which nobody asked.
+    fn poll_frame(
+        &mut self,
+        body: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Frame<Bytes>>, ProxyError>> {
+        match Pin::new(body).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                self.waiting = false;
+                Poll::Ready(frame.transpose().map_err(|_| ProxyError::ClientGone))
+            }
+            Poll::Pending => {
+                if !self.waiting {
+                    self.waiting = true;
+                    self.deadline.reset(self.limit);
+                }
+                self.deadline.poll_expired(cx).map(|()| Err(ProxyError::ClientGone))
+            }
+        }
+    }
+
+    /// Waits for [`Self::poll_frame`].
+    ///
+    /// # Errors
+    /// The client paused for too long, or its body ended early.
+    pub async fn next_frame(
+        &mut self,
+        body: &mut Incoming,
+    ) -> Result<Option<Frame<Bytes>>, ProxyError> {
+        poll_fn(|cx| self.poll_frame(body, cx)).await
+    }
+}
+
 /// A body that is passed on as it arrives: the upstream's pace is the client's pace.
 pub struct Streamed {
     /// What was read ahead.
@@ -32,6 +79,7 @@ pub struct Streamed {
     /// Bytes that may still come; `None` for no limit.
     allowance: Option<u64>,
     progress: Rc<Progress>,
+    patience: Patience,
 }
 
 /// How a streamed body is doing, for those who wait for the answer.
@@ -109,8 +157,10 @@ impl Streamed {
         rest: Incoming,
         allowance: Option<u64>,
         progress: Rc<Progress>,
+        patience: Patience,
     ) -> Self {
-        Self { start: Some(start).filter(|bytes| !bytes.is_empty()), rest, allowance, progress }
+        let start = Some(start).filter(|bytes| !bytes.is_empty());
+        Self { start, rest, allowance, progress, patience }
     }
 
     /// How it is doing.
@@ -125,10 +175,10 @@ impl Streamed {
             return Poll::Ready(Some(Ok(start)));
         }
         loop {
-            let data = match ready!(Pin::new(&mut self.rest).poll_frame(cx)) {
-                None => return Poll::Ready(None),
-                Some(Err(_)) => return Poll::Ready(Some(Err(ProxyError::ClientGone))),
-                Some(Ok(frame)) => match frame.into_data() {
+            let data = match ready!(self.patience.poll_frame(&mut self.rest, cx)) {
+                Ok(None) => return Poll::Ready(None),
+                Err(error) => return Poll::Ready(Some(Err(error))),
+                Ok(Some(frame)) => match frame.into_data() {
                     Ok(data) if !data.is_empty() => data,
                     _ => continue,
                 },

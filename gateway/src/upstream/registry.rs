@@ -6,12 +6,13 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use arc_swap::ArcSwap;
 use headgate_config::{Endpoints, Upstream, UpstreamId};
+use parking_lot::Mutex;
 
 use super::resolve::{Resolution, Resolver};
 
@@ -24,6 +25,9 @@ pub struct SharedUpstream {
     pub slot: usize,
     addresses: ArcSwap<Vec<SocketAddr>>,
     version: AtomicU64,
+    /// Who may set the addresses: a name that is resolved no more must not come back with an old answer.
+    source: Mutex<u64>,
+    retired: AtomicBool,
 }
 
 impl SharedUpstream {
@@ -33,6 +37,8 @@ impl SharedUpstream {
             slot,
             addresses: ArcSwap::default(),
             version: AtomicU64::new(0),
+            source: Mutex::new(0),
+            retired: AtomicBool::new(false),
         }
     }
 
@@ -46,9 +52,22 @@ impl SharedUpstream {
         self.addresses.load_full()
     }
 
-    /// Replaces the addresses, if they differ.
-    pub fn set_addresses(&self, addresses: &[SocketAddr]) {
-        if **self.addresses.load() != *addresses {
+    /// Lets a new source set the addresses, and nobody else from now on.
+    fn change_source(&self) -> u64 {
+        let mut source = self.source.lock();
+        *source += 1;
+        *source
+    }
+
+    /// No configuration names it any more.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
+    }
+
+    /// Replaces the addresses, if they differ and `source` may still set them.
+    pub fn set_addresses(&self, source: u64, addresses: &[SocketAddr]) {
+        let current = self.source.lock();
+        if *current == source && **self.addresses.load() != *addresses {
             self.addresses.store(Arc::new(addresses.to_vec()));
             self.version.fetch_add(1, Ordering::Release);
         }
@@ -111,6 +130,7 @@ impl Registry {
         self.entries.retain(|id, entry| {
             let keep = wanted(id);
             if !keep {
+                entry.shared.retired.store(true, Ordering::Relaxed);
                 free.push(entry.shared.slot);
             }
             keep
@@ -120,11 +140,14 @@ impl Registry {
 
 /// Sets the addresses of an upstream, or starts to resolve its name.
 fn point(shared: &Arc<SharedUpstream>, spec: &Upstream, resolver: &Resolver) -> Option<Resolution> {
+    let source = shared.change_source();
     match &spec.endpoints {
         Endpoints::Addresses(addresses) => {
-            shared.set_addresses(addresses);
+            shared.set_addresses(source, addresses);
             None
         }
-        Endpoints::Name { name, port } => Some(resolver.follow(Arc::clone(shared), name, *port)),
+        Endpoints::Name { name, port } => {
+            Some(resolver.follow(Arc::clone(shared), source, name, *port))
+        }
     }
 }

@@ -52,19 +52,26 @@ impl Resolver {
     }
 
     /// Starts to keep `upstream` at the addresses of `name`. Until the first answer it keeps those that it has.
-    pub fn follow(&self, upstream: Arc<SharedUpstream>, name: &str, port: u16) -> Resolution {
+    /// `source` is what the upstream knows this resolution by.
+    pub fn follow(
+        &self,
+        upstream: Arc<SharedUpstream>,
+        source: u64,
+        name: &str,
+        port: u16,
+    ) -> Resolution {
         let resolver = self.resolver.clone();
         let name = name.to_owned();
         let task = self.runtime.spawn(async move {
             let Some(resolver) = resolver else {
-                upstream.set_addresses(&[]);
+                upstream.set_addresses(source, &[]);
                 return;
             };
             loop {
                 let (addresses, wait) = look_up(&resolver, &name).await;
                 let endpoints: Vec<_> =
                     addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
-                upstream.set_addresses(&endpoints);
+                upstream.set_addresses(source, &endpoints);
                 time::sleep(wait).await;
             }
         });

@@ -48,8 +48,8 @@ impl WorkerUpstreams {
     pub fn sweep(&self, idle_limit: std::time::Duration) {
         for slot in self.slots.borrow_mut().iter_mut() {
             let Some(view) = slot else { continue };
-            // Only this worker holds it: no table and no request knows it any more.
-            if Arc::strong_count(&view.shared) == 1 {
+            // Requests that still use it hold it themselves.
+            if view.shared.is_retired() {
                 *slot = None;
                 continue;
             }

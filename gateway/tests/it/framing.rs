@@ -132,3 +132,20 @@ fn http_1_0_clients_are_told_how_the_connection_goes_on() {
         assert_eq!(client.answer().header("connection"), Some(said), "{line:?}");
     }
 }
+
+#[test]
+fn trailers_cannot_hide_a_request() {
+    for trailer in ["x: y\n\r\n", "x: y\r\r\n\r\n"] {
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{trailer}\
+             GET /b HTTP/1.1\r\nHost: a.test\r\n\r\n"
+        );
+        assert_eq!(refused(&request), 400, "{trailer:?}");
+    }
+}
+
+#[test]
+fn more_header_lines_than_are_kept_are_a_bad_request() {
+    let lines: String = (0..101).map(|n| format!("X-{n}: 1\r\n")).collect();
+    assert_eq!(refused(&format!("GET / HTTP/1.1\r\nHost: a.test\r\n{lines}\r\n")), 400);
+}

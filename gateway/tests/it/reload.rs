@@ -52,3 +52,28 @@ fn an_endpoint_change_leaves_the_compiled_hosts_alone() {
     assert!(std::sync::Arc::ptr_eq(old.expect("known"), new.expect("known")));
     assert_eq!(gateway.get("/").text(), "two");
 }
+
+#[test]
+fn a_path_that_is_no_pattern_is_denied_and_not_served_by_a_broader_one() {
+    use headgate_config::PathMatch;
+
+    use crate::support::snapshot::location;
+
+    let upstream = Upstream::echo("served");
+    let mut table = Table::default()
+        .upstream("app", &[upstream.address])
+        .location("a.test", location(PathMatch::Pattern("/admin/(?<n".into()), "app"))
+        .location("a.test", location(PathMatch::Pattern("/".into()), "app"))
+        .build();
+    for host in &mut table.hosts {
+        std::sync::Arc::make_mut(host).mode = if host.name == "_" {
+            headgate_config::PathMode::Literal
+        } else {
+            headgate_config::PathMode::Pattern
+        };
+    }
+    let gateway = TestGateway::start(table);
+    assert_eq!(gateway.get("/admin/x").status, 503);
+    assert_eq!(gateway.get("/ADMIN/x").status, 503);
+    assert_eq!(gateway.get("/other").text(), "served");
+}

@@ -121,3 +121,16 @@ fn a_request_that_may_have_been_acted_on_is_not_sent_twice() {
     assert_eq!(client.answer().status, 502);
     assert_eq!((upstream.connections(), closed.load(Ordering::Relaxed)), (1, 1));
 }
+
+#[test]
+fn unlimited_tries_have_an_end() {
+    let mut table =
+        crate::support::snapshot::location(headgate_config::PathMatch::Prefix("/".into()), "app");
+    let mut settings = headgate_config::ProxySettings::default();
+    settings.retry.tries = 0;
+    table.proxy = Arc::new(settings);
+    let gateway = TestGateway::start(
+        Table::default().upstream("app", &[Upstream::refusing()]).location("a.test", table).build(),
+    );
+    assert_eq!(gateway.get("/").status, 502);
+}

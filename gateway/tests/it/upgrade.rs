@@ -56,3 +56,45 @@ fn an_upgrade_that_nobody_asked_for_is_a_bad_gateway() {
     let gateway = TestGateway::before(&[&upstream]);
     assert_eq!(gateway.get("/").status, 502);
 }
+
+#[test]
+fn bytes_right_behind_the_request_reach_the_upstream() {
+    let gateway = TestGateway::before(&[&switching()]);
+    let mut client = gateway.client();
+    // Not even what looks like a malformed head may be taken for one.
+    client.send(format!("{UPGRADE}early \0\n\n\n"));
+    let head = client.head().expect("a head");
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    assert_eq!(client.line().as_deref(), Some("hi\n"));
+    assert_eq!(client.line().as_deref(), Some("echo early \0\n"));
+    client.send("late\n");
+    for expected in ["echo \n", "echo \n", "echo late\n"] {
+        assert_eq!(client.line().as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn a_refused_upgrade_leaves_an_ordinary_connection() {
+    let upstream = Upstream::echo("no");
+    let gateway = TestGateway::before(&[&upstream]);
+    let mut client = gateway.client();
+    client.send(format!("{UPGRADE}GET /next HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+    assert_eq!(client.answer().text(), "no");
+    assert_eq!(client.answer().text(), "no");
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nBad Name: x\r\n\r\n");
+    assert_eq!(client.answer().status, 400);
+}
+
+#[test]
+fn no_upgrade_leads_to_another_http() {
+    let upstream = Upstream::echo("plain");
+    let gateway = TestGateway::before(&[&upstream]);
+    for protocols in ["h2c", "websocket, h2c", "HTTP/2.0", "websocket\r\nUpgrade: h2c"] {
+        let mut client = gateway.client();
+        client.send(format!(
+            "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: {protocols}\r\n\r\n"
+        ));
+        assert_eq!(client.answer().text(), "plain");
+    }
+    assert!(upstream.seen().iter().all(|seen| seen.header("upgrade").is_none()));
+}

@@ -470,7 +470,7 @@ fn a_match_is_tested_at_one_position_with_what_is_before_it_in_view() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases(3000)))]
+    #![proptest_config(ProptestConfig::with_cases(cases(1500)))]
 
     /// For patterns of the kinds that people write, groups included.
     #[test]

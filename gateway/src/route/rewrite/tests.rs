@@ -273,7 +273,7 @@ fn compare(pattern: &str, paths: &[String]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases(2000)))]
+    #![proptest_config(ProptestConfig::with_cases(cases(1000)))]
 
     #[test]
     fn straight_sequences_agree_with_pcre(

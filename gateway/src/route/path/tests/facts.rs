@@ -265,7 +265,7 @@ fn reference(locations: &[(bool, String, bool)], path: &str) -> Found {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn plain_hosts_agree_with_the_obvious_implementation(

@@ -70,7 +70,7 @@ fn compare(texts: &[String], paths: &[String]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases(400)))]
+    #![proptest_config(ProptestConfig::with_cases(cases(150)))]
 
     #[test]
     fn few_patterns_agree_with_pcre_in_order(
