@@ -1,5 +1,4 @@
 //! Route matching and compilation at 10 to 100,000 routes.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 
 use std::{hint::black_box, time::Duration};
 

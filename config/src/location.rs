@@ -168,11 +168,7 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self {
-            on: RetryOn::default(),
-            tries: 3,
-            budget: Duration::ZERO,
-        }
+        Self { on: RetryOn::default(), tries: 3, budget: Duration::ZERO }
     }
 }
 

@@ -80,11 +80,7 @@ pub struct Hsts {
 
 impl Default for Hsts {
     fn default() -> Self {
-        Self {
-            max_age: "31536000".into(),
-            include_subdomains: true,
-            preload: false,
-        }
+        Self { max_age: "31536000".into(), include_subdomains: true, preload: false }
     }
 }
 

@@ -60,10 +60,7 @@ pub enum Failure {
 impl Failure {
     /// Whether the connection was lost, as opposed to slow or wrong.
     pub fn is_closed(&self) -> bool {
-        matches!(
-            self,
-            Self::ClosedBeforeAnswer | Self::ClosedWithinAnswer | Self::Io(_)
-        )
+        matches!(self, Self::ClosedBeforeAnswer | Self::ClosedWithinAnswer | Self::Io(_))
     }
 }
 
@@ -85,9 +82,7 @@ impl std::error::Error for Failure {}
 /// Opens a TCP connection without delay of small packets.
 pub async fn tcp(address: SocketAddr) -> Result<TcpStream, Failure> {
     let connected = timeout(REQUEST_LIMIT, TcpStream::connect(address)).await;
-    let stream = connected
-        .map_err(|_| Failure::Timeout)?
-        .map_err(Failure::Connect)?;
+    let stream = connected.map_err(|_| Failure::Timeout)?.map_err(Failure::Connect)?;
     stream.set_nodelay(true).map_err(Failure::Connect)?;
     Ok(stream)
 }
@@ -102,11 +97,7 @@ impl Connection<TcpStream> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// A connection over an open stream, plain or TLS.
     pub fn new(stream: S) -> Self {
-        Self {
-            stream,
-            unread: Vec::new(),
-            requests: 0,
-        }
+        Self { stream, unread: Vec::new(), requests: 0 }
     }
 
     /// How many requests were sent so far.
@@ -121,15 +112,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let head = format!(
                 "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: headgate-tests\r\nAccept: */*\r\n\r\n"
             );
-            self.stream
-                .write_all(head.as_bytes())
-                .await
-                .map_err(Failure::Io)?;
+            self.stream.write_all(head.as_bytes()).await.map_err(Failure::Io)?;
             self.answer().await
         };
-        timeout(REQUEST_LIMIT, exchange)
-            .await
-            .unwrap_or(Err(Failure::Timeout))
+        timeout(REQUEST_LIMIT, exchange).await.unwrap_or(Err(Failure::Timeout))
     }
 
     async fn answer(&mut self) -> Result<Answer, Failure> {
@@ -154,11 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 std::mem::take(&mut self.unread)
             }
         };
-        Ok(Answer {
-            status: head.status,
-            body,
-            close: head.close,
-        })
+        Ok(Answer { status: head.status, body, close: head.close })
     }
 
     async fn take(&mut self, length: usize) -> Result<Vec<u8>, Failure> {
@@ -184,10 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     async fn fill(&mut self) -> Result<usize, Failure> {
         self.unread.reserve(READ_SIZE);
-        self.stream
-            .read_buf(&mut self.unread)
-            .await
-            .map_err(Failure::Io)
+        self.stream.read_buf(&mut self.unread).await.map_err(Failure::Io)
     }
 }
 
@@ -208,15 +187,12 @@ impl Head {
     fn parse(bytes: &[u8]) -> Result<Option<Self>, Failure> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
-        let parsed = response
-            .parse(bytes)
-            .map_err(|error| Failure::Malformed(error.to_string()))?;
+        let parsed =
+            response.parse(bytes).map_err(|error| Failure::Malformed(error.to_string()))?;
         let httparse::Status::Complete(length) = parsed else {
             return Ok(None);
         };
-        let status = response
-            .code
-            .ok_or_else(|| Failure::Malformed("no status".into()))?;
+        let status = response.code.ok_or_else(|| Failure::Malformed("no status".into()))?;
         let mut head = Self {
             length,
             status,
@@ -279,10 +255,7 @@ fn end_of_trailers(bytes: &[u8]) -> Option<usize> {
     if bytes.starts_with(b"\r\n") {
         return Some(2);
     }
-    bytes
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .map(|position| position + 4)
+    bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|position| position + 4)
 }
 
 #[cfg(test)]
@@ -304,19 +277,11 @@ mod tests {
             after(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
         assert_eq!(
             connection.get("a", "/").await.unwrap(),
-            Answer {
-                status: 200,
-                body: b"hi".to_vec(),
-                close: false
-            }
+            Answer { status: 200, body: b"hi".to_vec(), close: false }
         );
         assert_eq!(
             connection.get("a", "/").await.unwrap(),
-            Answer {
-                status: 404,
-                body: Vec::new(),
-                close: true
-            }
+            Answer { status: 404, body: Vec::new(), close: true }
         );
     }
 
@@ -329,19 +294,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_close_before_the_answer_differs_from_one_within() {
-        assert!(matches!(
-            after(b"").await.get("a", "/").await,
-            Err(Failure::ClosedBeforeAnswer)
-        ));
+        assert!(matches!(after(b"").await.get("a", "/").await, Err(Failure::ClosedBeforeAnswer)));
         assert!(matches!(
             after(b"HTTP/1.1 200").await.get("a", "/").await,
             Err(Failure::ClosedWithinAnswer)
         ));
         let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab";
-        assert!(matches!(
-            after(cut).await.get("a", "/").await,
-            Err(Failure::ClosedWithinAnswer)
-        ));
+        assert!(matches!(after(cut).await.get("a", "/").await, Err(Failure::ClosedWithinAnswer)));
     }
 
     #[tokio::test]

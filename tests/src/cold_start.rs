@@ -84,12 +84,8 @@ pub async fn run(options: &Options) -> Result<Report> {
     };
     let mut starts = Vec::new();
     for _ in 0..options.repeat.max(1) {
-        let start = Start::measure(
-            &options.program,
-            &folder,
-            &scratch.path().join("headgate.log"),
-        )
-        .await?;
+        let start =
+            Start::measure(&options.program, &folder, &scratch.path().join("headgate.log")).await?;
         text += &format!("  {start}\n");
         starts.push(start);
     }
@@ -116,11 +112,7 @@ fn report(options: &Options, starts: &[Start], mut text: String) -> Report {
         "ready after {median:.2} s (median of {}), at most {:.2} s; at most {resident:.1} MiB resident when ready (peak {peak:.1}), {idle:.1} MiB when idle: {}\n",
         starts.len(),
         ready.max().as_secs_f64(),
-        if passed {
-            "within the limits"
-        } else {
-            "OVER A LIMIT"
-        }
+        if passed { "within the limits" } else { "OVER A LIMIT" }
     );
     Report { json, text, passed }
 }
@@ -137,11 +129,7 @@ impl Start {
         let (ready, at_ready) = (gateway.ready_after, gateway.memory()?);
         let idle = idle_memory(&gateway).await?;
         gateway.stop().await?;
-        Ok(Self {
-            ready,
-            at_ready,
-            idle,
-        })
+        Ok(Self { ready, at_ready, idle })
     }
 
     fn json(&self) -> Value {
@@ -152,11 +140,7 @@ impl Start {
 
 impl std::fmt::Display for Start {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            ready,
-            at_ready,
-            idle,
-        } = self;
+        let Self { ready, at_ready, idle } = self;
         write!(
             f,
             "ready {:.3} s, resident {:.1} MiB, peak {:.1} MiB, idle {:.1} MiB",

@@ -38,12 +38,7 @@ impl Echo {
         let address = listener.local_addr()?;
         let served = Arc::new(AtomicU64::new(0));
         let accepting = tokio::spawn(accept(listener, name.into(), Arc::clone(&served)));
-        Ok(Self {
-            name: name.into(),
-            address,
-            served,
-            accepting,
-        })
+        Ok(Self { name: name.into(), address, served, accepting })
     }
 
     /// Starts one server per name on consecutive addresses from 127.0.0.11 on, all on the same free port, as one
@@ -111,11 +106,7 @@ async fn serve(mut stream: TcpStream, name: &str, served: &AtomicU64) -> Result<
             return websocket::echo(stream, unread, &nonce).await;
         }
         let body = format!("{name} {}\n", request.target);
-        let close = if request.close {
-            "Connection: close\r\n"
-        } else {
-            ""
-        };
+        let close = if request.close { "Connection: close\r\n" } else { "" };
         let answer = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{close}Content-Length: {}\r\n\r\n{body}",
             body.len()
@@ -198,14 +189,9 @@ mod tests {
 
     #[tokio::test]
     async fn answers_carry_name_and_target_on_one_connection() {
-        let server = Echo::start("blue", (Ipv4Addr::LOCALHOST, 0).into())
-            .await
-            .unwrap();
+        let server = Echo::start("blue", (Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let mut connection = Connection::open(server.address()).await.unwrap();
-        assert_eq!(
-            connection.get("h", "/a?b=1").await.unwrap().text(),
-            "blue /a?b=1\n"
-        );
+        assert_eq!(connection.get("h", "/a?b=1").await.unwrap().text(), "blue /a?b=1\n");
         assert_eq!(connection.get("h", "/c").await.unwrap().text(), "blue /c\n");
         assert_eq!(server.served(), 2);
     }
@@ -213,40 +199,26 @@ mod tests {
     #[tokio::test]
     async fn a_group_shares_its_port() {
         let group = Echo::group(&["a", "b", "c"]).await.unwrap();
-        let addresses: Vec<_> = group
-            .iter()
-            .map(|echo| echo.address().ip().to_string())
-            .collect();
+        let addresses: Vec<_> = group.iter().map(|echo| echo.address().ip().to_string()).collect();
         assert_eq!(addresses, ["127.0.0.11", "127.0.0.12", "127.0.0.13"]);
-        assert!(
-            group
-                .iter()
-                .all(|echo| echo.address().port() == group[0].address().port())
-        );
+        assert!(group.iter().all(|echo| echo.address().port() == group[0].address().port()));
     }
 
     #[tokio::test]
     async fn a_request_body_is_skipped() {
-        let server = Echo::start("a", (Ipv4Addr::LOCALHOST, 0).into())
-            .await
-            .unwrap();
+        let server = Echo::start("a", (Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let mut stream = TcpStream::connect(server.address()).await.unwrap();
         let bytes = b"POST /1 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcPOST /2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\nGET /3 HTTP/1.0\r\n\r\n";
         stream.write_all(bytes).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
-        let seen: Vec<_> = text
-            .lines()
-            .filter(|line| line.starts_with("a /"))
-            .collect();
+        let seen: Vec<_> = text.lines().filter(|line| line.starts_with("a /")).collect();
         assert_eq!(seen, ["a /1", "a /2", "a /3"]);
     }
 
     #[tokio::test]
     async fn dropping_a_server_closes_its_connections() {
-        let server = Echo::start("a", (Ipv4Addr::LOCALHOST, 0).into())
-            .await
-            .unwrap();
+        let server = Echo::start("a", (Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let mut connection = Connection::open(server.address()).await.unwrap();
         connection.get("h", "/").await.unwrap();
         drop(server);

@@ -65,11 +65,9 @@ impl Program {
         for folder in folders {
             command.arg("--manifests").arg(folder);
         }
-        for (flag, address) in [
-            ("--http-port", http),
-            ("--https-port", https),
-            ("--healthz-port", healthz),
-        ] {
+        for (flag, address) in
+            [("--http-port", http), ("--https-port", https), ("--healthz-port", healthz)]
+        {
             command.args([flag, &address.port().to_string()]);
         }
         command.args(["--bind-address", "127.0.0.1", "--ingress-class", "nginx"]);
@@ -84,28 +82,16 @@ impl Program {
             .kill_on_drop(true);
 
         let started = Instant::now();
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", self.bin.display()))?;
+        let child =
+            command.spawn().with_context(|| format!("cannot start {}", self.bin.display()))?;
         let pid = child.id().context("the process has ended already")?;
-        let mut gateway = Gateway {
-            child,
-            pid,
-            http,
-            https,
-            healthz,
-            ready_after: Duration::ZERO,
-        };
+        let mut gateway = Gateway { child, pid, http, https, healthz, ready_after: Duration::ZERO };
         let limit = Duration::from_secs(self.ready_seconds);
         while !gateway.is_ready().await {
             if let Some(status) = gateway.child.try_wait()? {
                 bail!("{} ended with {status}: {}", self.bin.display(), tail(log));
             }
-            ensure!(
-                started.elapsed() < limit,
-                "not ready after {limit:?}: {}",
-                tail(log)
-            );
+            ensure!(started.elapsed() < limit, "not ready after {limit:?}: {}", tail(log));
             tokio::time::sleep(POLL).await;
         }
         gateway.ready_after = started.elapsed();
@@ -121,14 +107,8 @@ impl Gateway {
 
     /// Asks the process to end with SIGTERM and waits; an error if it had to be killed or ended badly.
     pub async fn stop(mut self) -> Result<()> {
-        let asked = Command::new("kill")
-            .args(["-TERM", &self.pid.to_string()])
-            .status()
-            .await?;
-        ensure!(
-            asked.success(),
-            "the process had ended before it was asked to"
-        );
+        let asked = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await?;
+        ensure!(asked.success(), "the process had ended before it was asked to");
         match tokio::time::timeout(STOP_LIMIT, self.child.wait()).await {
             Ok(status) => ensure!(status?.success(), "the process ended badly"),
             Err(_) => {
@@ -143,10 +123,7 @@ impl Gateway {
         let Ok(mut connection) = Connection::open(self.healthz).await else {
             return false;
         };
-        connection
-            .get("localhost", "/readyz")
-            .await
-            .is_ok_and(|answer| answer.status == 200)
+        connection.get("localhost", "/readyz").await.is_ok_and(|answer| answer.status == 200)
     }
 }
 
@@ -159,17 +136,10 @@ pub fn memory_of(pid: u32) -> Result<Memory> {
             .lines()
             .find_map(|line| line.strip_prefix(name))
             .context("no memory in /proc")?;
-        let kib: f64 = line
-            .split_whitespace()
-            .next()
-            .context("no number")?
-            .parse()?;
+        let kib: f64 = line.split_whitespace().next().context("no number")?.parse()?;
         anyhow::Ok(kib / 1024.0)
     };
-    Ok(Memory {
-        resident: field("VmRSS:")?,
-        peak: field("VmHWM:")?,
-    })
+    Ok(Memory { resident: field("VmRSS:")?, peak: field("VmHWM:")? })
 }
 
 /// Three loopback addresses whose ports were free a moment ago.
@@ -177,11 +147,7 @@ pub fn free_addresses() -> Result<[SocketAddr; 3]> {
     let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
     let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 3];
     for (address, listener) in addresses.iter_mut().zip(&listeners) {
-        *address = listener
-            .as_ref()
-            .ok()
-            .context("no free port")?
-            .local_addr()?;
+        *address = listener.as_ref().ok().context("no free port")?.local_addr()?;
     }
     Ok(addresses)
 }
@@ -190,10 +156,7 @@ pub fn free_addresses() -> Result<[SocketAddr; 3]> {
 fn tail(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    lines
-        .get(lines.len().saturating_sub(10)..)
-        .unwrap_or_default()
-        .join("\n")
+    lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
 }
 
 #[cfg(test)]
@@ -203,10 +166,7 @@ mod tests {
     #[test]
     fn own_memory_is_plausible() {
         let memory = memory_of(std::process::id()).unwrap();
-        assert!(
-            memory.resident > 0.5 && memory.peak >= memory.resident,
-            "{memory:?}"
-        );
+        assert!(memory.resident > 0.5 && memory.peak >= memory.resident, "{memory:?}");
     }
 
     #[test]
@@ -223,12 +183,8 @@ mod tests {
         let mut permissions = fs::metadata(&script).unwrap().permissions();
         std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
         fs::set_permissions(&script, permissions).unwrap();
-        let program = Program {
-            bin: script,
-            workers: None,
-            headgate_args: String::new(),
-            ready_seconds: 10,
-        };
+        let program =
+            Program { bin: script, workers: None, headgate_args: String::new(), ready_seconds: 10 };
         let error = program
             .start(&[folder.path()], &folder.path().join("log"))
             .await

@@ -1,10 +1,7 @@
 //! Tools that exercise the whole `headgate` program from outside: a raw HTTP/1.1 client, echo upstreams, a WebSocket peer,
 //! manifest writers, and the measurements built from them (`soak`, `swap_latency`, `cold_start`). Everything stays on loopback.
 //! The binaries in `src/bin` only read flags; what one request means is tested in the crates that implement it.
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, reason = "a test may fail where it stands")
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail where it stands"))]
 
 pub mod client;
 pub mod cold_start;

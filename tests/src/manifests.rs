@@ -24,10 +24,7 @@ pub struct Folder {
 impl Folder {
     /// Makes the folder below `parent`.
     pub fn new(parent: &Path) -> Result<Self> {
-        let folder = Self {
-            watched: parent.join("manifests"),
-            staging: parent.join("staging"),
-        };
+        let folder = Self { watched: parent.join("manifests"), staging: parent.join("staging") };
         fs::create_dir_all(&folder.watched)
             .with_context(|| format!("cannot make {}", folder.watched.display()))?;
         fs::create_dir_all(&folder.staging)?;
@@ -85,20 +82,15 @@ pub fn endpoint_slice<'a>(
         "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: {service}-1\n  namespace: {namespace}\n  labels:\n    kubernetes.io/service-name: {service}\naddressType: IPv4\nports:\n- name: http\n  protocol: TCP\n  port: {port}\nendpoints:\n"
     );
     for address in addresses {
-        let _ = write!(
-            text,
-            "- addresses: [{address}]\n  conditions:\n    ready: true\n"
-        );
+        let _ = write!(text, "- addresses: [{address}]\n  conditions:\n    ready: true\n");
     }
     text
 }
 
 /// A `kubernetes.io/tls` Secret.
 pub fn tls_secret(namespace: &str, name: &str, pair: &SelfSigned) -> String {
-    let (certificate, key) = (
-        base64(pair.certificate_pem.as_bytes()),
-        base64(pair.key_pem.as_bytes()),
-    );
+    let (certificate, key) =
+        (base64(pair.certificate_pem.as_bytes()), base64(pair.key_pem.as_bytes()));
     format!(
         "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata:\n  name: {name}\n  namespace: {namespace}\ndata:\n  tls.crt: {certificate}\n  tls.key: {key}\n"
     )
@@ -125,17 +117,12 @@ struct IngressPath {
 impl Ingress {
     /// An Ingress without rules.
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-            ..Self::default()
-        }
+        Self { namespace: namespace.into(), name: name.into(), ..Self::default() }
     }
 
     /// Sets an annotation under the reference's prefix.
     pub fn annotation(mut self, name: &str, value: &str) -> Self {
-        self.annotations
-            .push((format!("nginx.ingress.kubernetes.io/{name}"), value.into()));
+        self.annotations.push((format!("nginx.ingress.kubernetes.io/{name}"), value.into()));
         self
     }
 
@@ -187,21 +174,13 @@ impl Ingress {
             text.push_str("  tls:\n");
         }
         for (host, secret) in &self.tls {
-            let _ = write!(
-                text,
-                "  - hosts: [{}]\n    secretName: {secret}\n",
-                quoted(host)
-            );
+            let _ = write!(text, "  - hosts: [{}]\n    secretName: {secret}\n", quoted(host));
         }
         text.push_str("  rules:\n");
         let mut host = None;
         for path in &self.paths {
             if host != Some(&path.host) {
-                let _ = write!(
-                    text,
-                    "  - host: {}\n    http:\n      paths:\n",
-                    quoted(&path.host)
-                );
+                let _ = write!(text, "  - host: {}\n    http:\n      paths:\n", quoted(&path.host));
                 host = Some(&path.host);
             }
             let _ = write!(
@@ -225,9 +204,7 @@ fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let word = group
-            .iter()
-            .fold(0u32, |word, byte| word << 8 | u32::from(*byte))
+        let word = group.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte))
             << (8 * (3 - group.len()));
         for position in 0..4 {
             let index = (word >> (18 - 6 * position)) & 0x3f;
@@ -259,11 +236,7 @@ mod tests {
             ("foob", "Zm9vYg=="),
             ("foobar", "Zm9vYmFy"),
         ];
-        assert!(
-            vectors
-                .iter()
-                .all(|(plain, encoded)| base64(plain.as_bytes()) == *encoded)
-        );
+        assert!(vectors.iter().all(|(plain, encoded)| base64(plain.as_bytes()) == *encoded));
     }
 
     #[test]
@@ -279,10 +252,7 @@ mod tests {
             value["metadata"]["annotations"]["nginx.ingress.kubernetes.io/use-regex"],
             "true"
         );
-        assert_eq!(
-            value["spec"]["rules"][0]["http"]["paths"][0]["path"],
-            r"/v[0-9]+/\d{2,}$"
-        );
+        assert_eq!(value["spec"]["rules"][0]["http"]["paths"][0]["path"], r"/v[0-9]+/\d{2,}$");
         assert_eq!(
             value["spec"]["rules"][0]["http"]["paths"][1]["backend"]["service"]["name"],
             "two"
@@ -293,16 +263,8 @@ mod tests {
 
     #[test]
     fn a_slice_names_its_service_and_addresses() {
-        let value = parsed(&endpoint_slice(
-            "ns",
-            "web",
-            8080,
-            ["127.0.0.11", "127.0.0.12"],
-        ));
-        assert_eq!(
-            value["metadata"]["labels"]["kubernetes.io/service-name"],
-            "web"
-        );
+        let value = parsed(&endpoint_slice("ns", "web", 8080, ["127.0.0.11", "127.0.0.12"]));
+        assert_eq!(value["metadata"]["labels"]["kubernetes.io/service-name"], "web");
         assert_eq!(value["endpoints"][1]["addresses"][0], "127.0.0.12");
         assert_eq!(value["ports"][0]["port"], 8080);
     }
@@ -313,10 +275,7 @@ mod tests {
         let folder = Folder::new(parent.path()).unwrap();
         folder.write("a", "one").unwrap();
         folder.write("a", "two").unwrap();
-        assert_eq!(
-            fs::read_to_string(folder.path().join("a.yaml")).unwrap(),
-            "two"
-        );
+        assert_eq!(fs::read_to_string(folder.path().join("a.yaml")).unwrap(), "two");
         folder.remove("a").unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -73,32 +73,18 @@ pub struct Written {
 impl Scale {
     /// A set with that many Ingresses and five endpoints each.
     pub fn of(ingresses: usize) -> Self {
-        Self {
-            ingresses,
-            endpoints: ingresses * 5,
-            ..Self::default()
-        }
+        Self { ingresses, endpoints: ingresses * 5, ..Self::default() }
     }
 
     /// Writes the set into the folder. Names start with `scale-`, namespaces with `team-`.
     pub fn write(&self, folder: &Folder) -> Result<Written> {
-        let mut sink = Sink {
-            folder,
-            layout: self.layout,
-            held: Vec::new(),
-            written: Written::default(),
-        };
-        sink.group(
-            "scale-class",
-            vec![("class".into(), manifests::ingress_class())],
-        )?;
+        let mut sink =
+            Sink { folder, layout: self.layout, held: Vec::new(), written: Written::default() };
+        sink.group("scale-class", vec![("class".into(), manifests::ingress_class())])?;
         for team in 0..self.ingresses.div_ceil(TEAM) {
             let pair = SelfSigned::new(&[&format!("*.team-{team}.example")])?;
             let secret = manifests::tls_secret(&namespace(team), "wildcard", &pair);
-            sink.group(
-                &format!("scale-team-{team}"),
-                vec![("secret".into(), secret)],
-            )?;
+            sink.group(&format!("scale-team-{team}"), vec![("secret".into(), secret)])?;
         }
         for index in 0..self.ingresses {
             sink.group(&format!("scale-app-{index}"), self.application(index))?;
@@ -109,10 +95,8 @@ impl Scale {
     fn application(&self, index: usize) -> Vec<(String, String)> {
         let team = index / TEAM;
         let (namespace, service) = (namespace(team), format!("app-{index}"));
-        let addresses: Vec<String> = self
-            .endpoints_of(index)
-            .map(|endpoint| address(endpoint).to_string())
-            .collect();
+        let addresses: Vec<String> =
+            self.endpoints_of(index).map(|endpoint| address(endpoint).to_string()).collect();
         vec![
             ("service".into(), manifests::service(&namespace, &service)),
             (
@@ -124,21 +108,15 @@ impl Scale {
                     addresses.iter().map(String::as_str),
                 ),
             ),
-            (
-                "ingress".into(),
-                self.ingress(index, team, &namespace, &service).text(),
-            ),
+            ("ingress".into(), self.ingress(index, team, &namespace, &service).text()),
         ]
     }
 
     fn ingress(&self, index: usize, team: usize, namespace: &str, service: &str) -> Ingress {
         let regex = chosen(index, self.regex_percent);
         let shared = !regex && index % 10 < 3;
-        let name = if shared {
-            format!("shared-{}", index / SHARING)
-        } else {
-            format!("app-{index}")
-        };
+        let name =
+            if shared { format!("shared-{}", index / SHARING) } else { format!("app-{index}") };
         let host = format!("{name}.team-{team}.example");
         let ingress = Ingress::new(namespace, service);
         let ingress = if regex {
@@ -151,14 +129,18 @@ impl Scale {
                     service,
                 )
             } else {
-                ingress
-                    .pattern(&host, "/api/v[0-9]+/[^/]+/items", service)
-                    .pattern(&host, r"/files/.+\.(png|jpe?g)", service)
+                ingress.pattern(&host, "/api/v[0-9]+/[^/]+/items", service).pattern(
+                    &host,
+                    r"/files/.+\.(png|jpe?g)",
+                    service,
+                )
             }
         } else if shared {
-            ingress
-                .prefix(&host, &format!("/service-{index}"), service)
-                .exact(&host, &format!("/service-{index}/health"), service)
+            ingress.prefix(&host, &format!("/service-{index}"), service).exact(
+                &host,
+                &format!("/service-{index}/health"),
+                service,
+            )
         } else {
             let ingress = ingress
                 .prefix(&host, "/", service)
@@ -254,17 +236,13 @@ mod tests {
         let files = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
-        files
-            .flat_map(|text| serde_saphyr::from_multiple::<Value>(&text).unwrap())
-            .collect()
+        files.flat_map(|text| serde_saphyr::from_multiple::<Value>(&text).unwrap()).collect()
     }
 
     fn kinds(objects: &[Value]) -> BTreeMap<String, usize> {
         let mut kinds = BTreeMap::new();
         for object in objects {
-            *kinds
-                .entry(object["kind"].as_str().unwrap().to_owned())
-                .or_default() += 1;
+            *kinds.entry(object["kind"].as_str().unwrap().to_owned()).or_default() += 1;
         }
         kinds
     }
@@ -272,10 +250,7 @@ mod tests {
     #[test]
     fn every_layout_holds_the_same_objects() {
         for layout in [Layout::Object, Layout::Application, Layout::Single] {
-            let found = kinds(&objects(&Scale {
-                layout,
-                ..Scale::of(250)
-            }));
+            let found = kinds(&objects(&Scale { layout, ..Scale::of(250) }));
             let expected = [
                 ("EndpointSlice", 250),
                 ("Ingress", 250),
@@ -285,9 +260,7 @@ mod tests {
             ];
             assert_eq!(
                 found,
-                expected
-                    .map(|(kind, count)| (kind.to_owned(), count))
-                    .into(),
+                expected.map(|(kind, count)| (kind.to_owned(), count)).into(),
                 "{layout:?}"
             );
         }
@@ -295,14 +268,8 @@ mod tests {
 
     #[test]
     fn endpoints_add_up_and_are_distinct() {
-        let scale = Scale {
-            ingresses: 30,
-            endpoints: 100,
-            ..Scale::default()
-        };
-        let slices = objects(&scale)
-            .into_iter()
-            .filter(|object| object["kind"] == "EndpointSlice");
+        let scale = Scale { ingresses: 30, endpoints: 100, ..Scale::default() };
+        let slices = objects(&scale).into_iter().filter(|object| object["kind"] == "EndpointSlice");
         let addresses: Vec<String> = slices
             .flat_map(|slice| slice["endpoints"].as_array().unwrap().clone())
             .map(|endpoint| endpoint["addresses"][0].as_str().unwrap().to_owned())
@@ -313,9 +280,8 @@ mod tests {
 
     #[test]
     fn a_fifth_of_the_ingresses_uses_regular_expressions() {
-        let ingresses = objects(&Scale::of(500))
-            .into_iter()
-            .filter(|object| object["kind"] == "Ingress");
+        let ingresses =
+            objects(&Scale::of(500)).into_iter().filter(|object| object["kind"] == "Ingress");
         let annotation = "nginx.ingress.kubernetes.io/use-regex";
         assert_eq!(
             ingresses

@@ -105,11 +105,8 @@ pub async fn run(options: &Options) -> Result<Report> {
     let scratch = tempfile::tempdir()?;
     let scene = Arc::new(Scene::set_up(scratch.path()).await?);
     if options.preload > 0 {
-        let written = Scale {
-            layout: options.layout,
-            ..Scale::of(options.preload)
-        }
-        .write(&scene.folder)?;
+        let written =
+            Scale { layout: options.layout, ..Scale::of(options.preload) }.write(&scene.folder)?;
         eprintln!(
             "preloaded {} Ingresses: {} objects, {} files",
             options.preload, written.objects, written.files
@@ -121,12 +118,7 @@ pub async fn run(options: &Options) -> Result<Report> {
     let stop = Arc::new(AtomicBool::new(false));
     let mut tasks = JoinSet::new();
     for number in 0..options.connections {
-        tasks.spawn(load::connection(
-            number,
-            addresses,
-            options.clone(),
-            Arc::clone(&stop),
-        ));
+        tasks.spawn(load::connection(number, addresses, options.clone(), Arc::clone(&stop)));
     }
     for tls in [false, true] {
         tasks.spawn(load::websocket(tls, addresses, Arc::clone(&stop)));
@@ -173,9 +165,8 @@ impl Subject {
                 scene.never_limit_connections()?;
                 let _ = write!(program.headgate_args, " --configmap {NAMESPACE}/settings");
             }
-            let gateway = program
-                .start(&[scene.folder.path()], &scratch.join("headgate.log"))
-                .await?;
+            let gateway =
+                program.start(&[scene.folder.path()], &scratch.join("headgate.log")).await?;
             eprintln!("headgate is ready after {:?}", gateway.ready_after);
             return Ok(Self::Headgate(gateway));
         }
@@ -184,10 +175,7 @@ impl Subject {
 
     fn addresses(&self) -> Addresses {
         match self {
-            Self::Headgate(gateway) => Addresses {
-                http: gateway.http,
-                https: gateway.https,
-            },
+            Self::Headgate(gateway) => Addresses { http: gateway.http, https: gateway.https },
             Self::StandIn(nginx) => nginx.addresses,
         }
     }
@@ -203,10 +191,7 @@ impl Subject {
             tokio::time::sleep(MEMORY_EVERY).await;
         }
         samples.sort_by(|a, b| a.resident.total_cmp(&b.resident));
-        samples
-            .get(MEMORY_SAMPLES / 2)
-            .copied()
-            .context("no sample")
+        samples.get(MEMORY_SAMPLES / 2).copied().context("no sample")
     }
 
     async fn stop(self) -> Result<()> {
@@ -248,11 +233,7 @@ fn report(
         "memory {:.1} MiB before, {:.1} MiB after ({growth:+.1} %), peak {:.1} MiB\n",
         before.resident, after.resident, after.peak
     );
-    Report {
-        json,
-        violations,
-        text,
-    }
+    Report { json, violations, text }
 }
 
 fn violations(
@@ -270,14 +251,8 @@ fn violations(
     };
     check(load.requests == 0, "no request was made".into());
     check(load.failed > 0, format!("{} failed requests", load.failed));
-    check(
-        load.closed > 0,
-        format!("{} closed connections", load.closed),
-    );
-    check(
-        load.websockets_open != 2,
-        format!("{} of 2 WebSockets survived", load.websockets_open),
-    );
+    check(load.closed > 0, format!("{} closed connections", load.closed));
+    check(load.websockets_open != 2, format!("{} of 2 WebSockets survived", load.websockets_open));
     check(
         changes.made < options.changes,
         format!("{} of {} changes made", changes.made, options.changes),
@@ -286,10 +261,7 @@ fn violations(
         !changes.failures.is_empty(),
         format!("{} changes did not become visible", changes.failures.len()),
     );
-    check(
-        growth > options.memory_percent,
-        format!("memory grew by {growth:.1} %"),
-    );
+    check(growth > options.memory_percent, format!("memory grew by {growth:.1} %"));
     found.extend(stop.map(|reason| format!("stopping: {reason}")));
     found
 }

@@ -68,22 +68,12 @@ pub async fn run(options: &Options) -> Result<Report> {
     let stage = Stage { folder, upstreams };
     stage.set_up()?;
     if options.preload > 0 {
-        Scale {
-            layout: options.layout,
-            ..Scale::of(options.preload)
-        }
-        .write(&stage.folder)?;
+        Scale { layout: options.layout, ..Scale::of(options.preload) }.write(&stage.folder)?;
     }
-    let gateway = options
-        .program
-        .start(&[stage.folder.path()], &scratch.path().join("headgate.log"))
-        .await?;
-    let routes = stage
-        .measure(&gateway, options.changes, Switch::Route)
-        .await?;
-    let endpoints = stage
-        .measure(&gateway, options.changes, Switch::Endpoints)
-        .await?;
+    let gateway =
+        options.program.start(&[stage.folder.path()], &scratch.path().join("headgate.log")).await?;
+    let routes = stage.measure(&gateway, options.changes, Switch::Route).await?;
+    let endpoints = stage.measure(&gateway, options.changes, Switch::Endpoints).await?;
     let memory = gateway.memory()?;
     gateway.stop().await?;
 
@@ -116,33 +106,22 @@ struct Stage {
 
 impl Stage {
     fn set_up(&self) -> Result<()> {
-        self.folder
-            .write("swap-class", &manifests::ingress_class())?;
+        self.folder.write("swap-class", &manifests::ingress_class())?;
         for name in NAMES {
-            self.folder.write(
-                &format!("swap-service-{name}"),
-                &manifests::service(NAMESPACE, name),
-            )?;
             self.folder
-                .write(&format!("swap-slice-{name}"), &self.slice(name, name))?;
+                .write(&format!("swap-service-{name}"), &manifests::service(NAMESPACE, name))?;
+            self.folder.write(&format!("swap-slice-{name}"), &self.slice(name, name))?;
         }
-        self.folder.write(
-            "swap-service-moving",
-            &manifests::service(NAMESPACE, "moving"),
-        )?;
-        self.folder
-            .write("swap-slice-moving", &self.slice("moving", NAMES[0]))?;
+        self.folder.write("swap-service-moving", &manifests::service(NAMESPACE, "moving"))?;
+        self.folder.write("swap-slice-moving", &self.slice("moving", NAMES[0]))?;
         self.folder.write("swap-route", &route(NAMES[0]))?;
         let moving = Ingress::new(NAMESPACE, "moving").prefix(HOST, "/moving", "moving");
         self.folder.write("swap-moving", &moving.text())
     }
 
     fn slice(&self, service: &str, upstream: &str) -> String {
-        let echo = self
-            .upstreams
-            .iter()
-            .find(|echo| echo.name() == upstream)
-            .or(self.upstreams.first());
+        let echo =
+            self.upstreams.iter().find(|echo| echo.name() == upstream).or(self.upstreams.first());
         let (ip, port) = echo.map_or_else(Default::default, |echo| {
             (echo.address().ip().to_string(), echo.address().port())
         });
@@ -150,10 +129,7 @@ impl Stage {
     }
 
     async fn measure(&self, gateway: &Gateway, changes: usize, switch: Switch) -> Result<Sample> {
-        let mut asking = Asking {
-            gateway,
-            connection: None,
-        };
+        let mut asking = Asking { gateway, connection: None };
         let mut took = Vec::with_capacity(changes);
         for change in 0..changes {
             // The first of the two is in place at the start.
@@ -172,10 +148,7 @@ impl Stage {
 }
 
 fn route(service: &str) -> String {
-    Ingress::new(NAMESPACE, "route")
-        .prefix(HOST, "/", "one")
-        .prefix(HOST, "/route", service)
-        .text()
+    Ingress::new(NAMESPACE, "route").prefix(HOST, "/", "one").prefix(HOST, "/route", service).text()
 }
 
 struct Asking<'a> {

@@ -101,12 +101,7 @@ impl ServerCertVerifier for AnyCertificate {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            leaf,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
+        verify_tls12_signature(message, leaf, signature, &self.0.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -115,12 +110,7 @@ impl ServerCertVerifier for AnyCertificate {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            leaf,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
+        verify_tls13_signature(message, leaf, signature, &self.0.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -156,19 +146,12 @@ mod tests {
             let (stream, _) = listener.accept().await.unwrap();
             TlsAcceptor::from(Arc::new(config)).accept(stream).await
         });
-        let (_stream, seen) = Client::new()
-            .unwrap()
-            .connect(address, "a.example")
-            .await
-            .unwrap();
+        let (_stream, seen) = Client::new().unwrap().connect(address, "a.example").await.unwrap();
         assert_eq!(seen, given.der);
     }
 
     #[test]
     fn two_certificates_for_one_name_differ() {
-        assert_ne!(
-            SelfSigned::new(&["a"]).unwrap().der,
-            SelfSigned::new(&["a"]).unwrap().der
-        );
+        assert_ne!(SelfSigned::new(&["a"]).unwrap().der, SelfSigned::new(&["a"]).unwrap().der);
     }
 }

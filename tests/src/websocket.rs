@@ -74,9 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     async fn send(&mut self, opcode: u8, payload: &[u8]) -> Result<()> {
         let mask = fastrand::u32(..).to_be_bytes();
-        self.stream
-            .write_all(&encode(opcode, payload, Some(mask)))
-            .await?;
+        self.stream.write_all(&encode(opcode, payload, Some(mask))).await?;
         Ok(())
     }
 }
@@ -102,14 +100,8 @@ pub async fn echo<S: AsyncRead + AsyncWrite + Unpin>(
     loop {
         let frame = receive(&mut stream, &mut unread).await?;
         ensure!(frame.masked, "the client did not mask a frame");
-        let opcode = if frame.opcode == PING {
-            PONG
-        } else {
-            frame.opcode
-        };
-        stream
-            .write_all(&encode(opcode, &frame.payload, None))
-            .await?;
+        let opcode = if frame.opcode == PING { PONG } else { frame.opcode };
+        stream.write_all(&encode(opcode, &frame.payload, None)).await?;
         if opcode == CLOSE {
             return Ok(());
         }
@@ -122,10 +114,7 @@ async fn receive<S: AsyncRead + Unpin>(stream: &mut S, unread: &mut Vec<u8>) -> 
             unread.drain(..used);
             return Ok(frame);
         }
-        ensure!(
-            stream.read_buf(unread).await? > 0,
-            "connection closed without a close frame"
-        );
+        ensure!(stream.read_buf(unread).await? > 0, "connection closed without a close frame");
     }
 }
 
@@ -137,24 +126,11 @@ fn check_agreement(bytes: &[u8]) -> Result<Option<usize>> {
         return Ok(None);
     };
     let value = |name: &str| {
-        let found = response
-            .headers
-            .iter()
-            .find(|header| header.name.eq_ignore_ascii_case(name));
-        found
-            .map(|header| String::from_utf8_lossy(header.value).into_owned())
-            .unwrap_or_default()
+        let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+        found.map(|header| String::from_utf8_lossy(header.value).into_owned()).unwrap_or_default()
     };
-    ensure!(
-        response.code == Some(101),
-        "the upgrade was answered with {:?}",
-        response.code
-    );
-    ensure!(
-        value("upgrade").eq_ignore_ascii_case("websocket"),
-        "upgrade: {:?}",
-        value("upgrade")
-    );
+    ensure!(response.code == Some(101), "the upgrade was answered with {:?}", response.code);
+    ensure!(value("upgrade").eq_ignore_ascii_case("websocket"), "upgrade: {:?}", value("upgrade"));
     ensure!(
         value("connection").eq_ignore_ascii_case("upgrade"),
         "connection: {:?}",
@@ -185,12 +161,7 @@ pub fn encode(opcode: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     }
     bytes.extend(mask.iter().flatten());
     let key = mask.unwrap_or_default();
-    bytes.extend(
-        payload
-            .iter()
-            .zip(key.iter().cycle())
-            .map(|(byte, key)| byte ^ key),
-    );
+    bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
     bytes
 }
 
@@ -221,19 +192,8 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Frame, usize)>> {
         return Ok(None);
     };
     let used = bytes.len() - rest.len() + length;
-    let payload = payload
-        .iter()
-        .zip(key.iter().cycle())
-        .map(|(byte, key)| byte ^ key)
-        .collect();
-    Ok(Some((
-        Frame {
-            opcode: first & 0x0f,
-            payload,
-            masked,
-        },
-        used,
-    )))
+    let payload = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+    Ok(Some((Frame { opcode: first & 0x0f, payload, masked }, used)))
 }
 
 #[cfg(test)]
@@ -245,24 +205,12 @@ mod tests {
 
     #[test]
     fn the_masked_hello_of_the_rfc_is_produced_and_read() {
-        let bytes = [
-            0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58,
-        ];
-        assert_eq!(
-            encode(TEXT, b"Hello", Some([0x37, 0xfa, 0x21, 0x3d])),
-            bytes
-        );
+        let bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+        assert_eq!(encode(TEXT, b"Hello", Some([0x37, 0xfa, 0x21, 0x3d])), bytes);
         let (frame, used) = decode(&bytes).unwrap().unwrap();
         assert_eq!(
             (frame, used),
-            (
-                Frame {
-                    opcode: TEXT,
-                    payload: b"Hello".to_vec(),
-                    masked: true
-                },
-                11
-            )
+            (Frame { opcode: TEXT, payload: b"Hello".to_vec(), masked: true }, 11)
         );
     }
 
@@ -288,12 +236,9 @@ mod tests {
 
     #[tokio::test]
     async fn client_and_echo_server_understand_each_other() {
-        let server = Echo::start("ws", (Ipv4Addr::LOCALHOST, 0).into())
-            .await
-            .unwrap();
-        let mut socket = WebSocket::connect(tcp(server.address()).await.unwrap(), "h", "/ws")
-            .await
-            .unwrap();
+        let server = Echo::start("ws", (Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let mut socket =
+            WebSocket::connect(tcp(server.address()).await.unwrap(), "h", "/ws").await.unwrap();
         for round in 0..100 {
             socket.exchange(&format!("round {round}")).await.unwrap();
         }
@@ -312,12 +257,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_cut_connection_fails_the_exchange() {
-        let server = Echo::start("ws", (Ipv4Addr::LOCALHOST, 0).into())
-            .await
-            .unwrap();
-        let mut socket = WebSocket::connect(tcp(server.address()).await.unwrap(), "h", "/ws")
-            .await
-            .unwrap();
+        let server = Echo::start("ws", (Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let mut socket =
+            WebSocket::connect(tcp(server.address()).await.unwrap(), "h", "/ws").await.unwrap();
         drop(server);
         assert!(socket.exchange("gone").await.is_err());
     }

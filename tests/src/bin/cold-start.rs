@@ -1,8 +1,5 @@
 //! Command line of the cold-start measurement: time to ready and memory with a large set of manifests, and idle memory.
-#![allow(
-    clippy::print_stdout,
-    reason = "a measuring tool reports on standard output"
-)]
+#![allow(clippy::print_stdout, reason = "a measuring tool reports on standard output")]
 
 use std::{fs, process::ExitCode};
 
@@ -25,9 +22,5 @@ async fn main() -> Result<ExitCode> {
     if let Some(path) = &options.json {
         fs::write(path, serde_json::to_string_pretty(&report.json)?)?;
     }
-    Ok(if report.passed {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

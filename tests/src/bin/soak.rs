@@ -1,8 +1,5 @@
 //! Command line of the soak: load and WebSockets while the configuration changes. Exit status 1 when a criterion is missed.
-#![allow(
-    clippy::print_stdout,
-    reason = "a measuring tool reports on standard output"
-)]
+#![allow(clippy::print_stdout, reason = "a measuring tool reports on standard output")]
 
 use std::{fs, process::ExitCode};
 
@@ -28,17 +25,6 @@ async fn main() -> Result<ExitCode> {
     for violation in &report.violations {
         println!("VIOLATED: {violation}");
     }
-    println!(
-        "{}",
-        if report.violations.is_empty() {
-            "passed"
-        } else {
-            "failed"
-        }
-    );
-    Ok(if report.violations.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    println!("{}", if report.violations.is_empty() { "passed" } else { "failed" });
+    Ok(if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -93,9 +93,9 @@ impl Changes {
             changes.made += 1;
             match changer.change(kind).await {
                 Ok(took) => changes.visible.entry(kind.name()).or_default().push(took),
-                Err(error) => changes
-                    .failures
-                    .push(format!("change {number} ({}): {error}", kind.name())),
+                Err(error) => {
+                    changes.failures.push(format!("change {number} ({}): {error}", kind.name()))
+                }
             }
             if changes.failures.len() >= FAILURES {
                 break;
@@ -128,9 +128,7 @@ impl fmt::Display for Changes {
             writeln!(f, "  {kind:<12} {}", Sample::new(all.clone()))?;
         }
         writeln!(f, "  {:<12} {}", "all", self.all())?;
-        self.failures
-            .iter()
-            .try_for_each(|failure| writeln!(f, "  {failure}"))
+        self.failures.iter().try_for_each(|failure| writeln!(f, "  {failure}"))
     }
 }
 
@@ -178,9 +176,7 @@ impl<'a> Changer<'a> {
             Place::Path => (PLAIN.to_owned(), format!("/churn-{slot}")),
         };
         let service = if phase == 0 { "blue" } else { "green" };
-        let ingress = Ingress::new(NAMESPACE, &file)
-            .prefix(&host, &path, service)
-            .text();
+        let ingress = Ingress::new(NAMESPACE, &file).prefix(&host, &path, service).text();
         let begin = Instant::now();
         if phase < 2 {
             self.scene.folder.write(&file, &ingress)?;
@@ -188,39 +184,23 @@ impl<'a> Changer<'a> {
             self.scene.folder.remove(&file)?;
         }
         // Without its Ingress an unknown host is nobody's, and a path falls back to the host's `/`.
-        let gone = if place == Place::Host {
-            "404"
-        } else {
-            "200 steady-"
-        };
-        let expected = if phase < 2 {
-            format!("200 {service} ")
-        } else {
-            gone.to_owned()
-        };
-        self.until(begin, &host, &format!("{path}?{step}"), |seen| {
-            seen.starts_with(&expected)
-        })
-        .await
+        let gone = if place == Place::Host { "404" } else { "200 steady-" };
+        let expected = if phase < 2 { format!("200 {service} ") } else { gone.to_owned() };
+        self.until(begin, &host, &format!("{path}?{step}"), |seen| seen.starts_with(&expected))
+            .await
     }
 
     /// Switches the plain host to regular expressions and back; only then case is ignored.
     async fn mode(&mut self, step: usize) -> Result<Duration> {
-        let (regex, expected) = if step.is_multiple_of(2) {
-            ("true", "200 blue ")
-        } else {
-            ("false", "200 steady-")
-        };
+        let (regex, expected) =
+            if step.is_multiple_of(2) { ("true", "200 blue ") } else { ("false", "200 steady-") };
         let ingress = Ingress::new(NAMESPACE, "mode")
             .annotation("use-regex", regex)
             .prefix(PLAIN, "/mode-switch", "blue")
             .text();
         let begin = Instant::now();
         self.scene.folder.write("mode", &ingress)?;
-        self.until(begin, PLAIN, "/MODE-SWITCH", |seen| {
-            seen.starts_with(expected)
-        })
-        .await
+        self.until(begin, PLAIN, "/MODE-SWITCH", |seen| seen.starts_with(expected)).await
     }
 
     async fn endpoints(&mut self, step: usize) -> Result<Duration> {
@@ -229,9 +209,7 @@ impl<'a> Changer<'a> {
         let begin = Instant::now();
         self.scene.folder.write("slice-moving", &slice)?;
         self.until(begin, PLAIN, "/moving/probe", |seen| {
-            members
-                .iter()
-                .any(|name| seen.starts_with(&format!("200 {name} ")))
+            members.iter().any(|name| seen.starts_with(&format!("200 {name} ")))
         })
         .await
     }
@@ -260,19 +238,14 @@ impl<'a> Changer<'a> {
     ) -> Result<Duration> {
         let mut seen = String::new();
         while begin.elapsed() < self.limit {
-            seen = self
-                .ask(host, target)
-                .await
-                .with_context(|| format!("asking {host}{target}"))?;
+            seen =
+                self.ask(host, target).await.with_context(|| format!("asking {host}{target}"))?;
             if expected(&seen) {
                 return Ok(begin.elapsed());
             }
         }
         let seen: String = seen.chars().take(60).collect();
-        bail!(
-            "{host}{target} still answers {seen:?} after {:?}",
-            self.limit
-        )
+        bail!("{host}{target} still answers {seen:?} after {:?}", self.limit)
     }
 
     async fn ask(&mut self, host: &str, target: &str) -> Result<String> {

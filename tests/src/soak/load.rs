@@ -82,8 +82,7 @@ impl Load {
 
     fn sample(&mut self, begin: Instant, what: String) {
         if self.samples.len() < SAMPLES {
-            self.samples
-                .push(format!("{:.3} s: {what}", begin.elapsed().as_secs_f64()));
+            self.samples.push(format!("{:.3} s: {what}", begin.elapsed().as_secs_f64()));
         }
     }
 }
@@ -100,9 +99,7 @@ impl fmt::Display for Load {
             "WebSockets open at the end {} of 2, {} echoes",
             self.websockets_open, self.echoes
         )?;
-        self.samples
-            .iter()
-            .try_for_each(|sample| writeln!(f, "  {sample}"))
+        self.samples.iter().try_for_each(|sample| writeln!(f, "  {sample}"))
     }
 }
 
@@ -116,11 +113,7 @@ pub async fn connection(
 ) -> Load {
     let secure = matches!(number % 8, 0 | 4);
     let slow = matches!(number % 8, 0 | 2 | 3);
-    let pause = if slow {
-        SLOW
-    } else {
-        Duration::from_millis(options.pause_ms)
-    };
+    let pause = if slow { SLOW } else { Duration::from_millis(options.pause_ms) };
     let mut worker = Worker {
         load: Load::default(),
         begin: Instant::now(),
@@ -136,13 +129,9 @@ pub async fn connection(
             };
             match client.connect(addresses.https, SECURE).await {
                 Ok((stream, _)) => {
-                    worker
-                        .use_up(Connection::new(stream), &SECURE_PROBES, &stop)
-                        .await
+                    worker.use_up(Connection::new(stream), &SECURE_PROBES, &stop).await
                 }
-                Err(error) => worker
-                    .load
-                    .fail(worker.begin, format!("TLS connection: {error}")),
+                Err(error) => worker.load.fail(worker.begin, format!("TLS connection: {error}")),
             }
         } else {
             match Connection::open(addresses.http).await {
@@ -186,10 +175,7 @@ impl Worker {
                         let start: String = answer.text().chars().take(60).collect();
                         self.load.fail(
                             self.begin,
-                            format!(
-                                "{}{}: {} {start:?}",
-                                probe.host, probe.target, answer.status
-                            ),
+                            format!("{}{}: {} {start:?}", probe.host, probe.target, answer.status),
                         );
                     }
                     if answer.close {
@@ -203,10 +189,7 @@ impl Worker {
                     let after = connection.requests();
                     return self.load.fail(
                         self.begin,
-                        format!(
-                            "{}{}: {failure} (request {after})",
-                            probe.host, probe.target
-                        ),
+                        format!("{}{}: {failure} (request {after})", probe.host, probe.target),
                     );
                 }
             }
@@ -245,10 +228,7 @@ pub async fn websocket(secure: bool, addresses: Addresses, stop: Arc<AtomicBool>
         Ok(()) => load.websockets_open = 1,
         Err(error) => load.sample(
             begin,
-            format!(
-                "WebSocket (TLS: {secure}) after {} echoes: {error}",
-                load.echoes
-            ),
+            format!("WebSocket (TLS: {secure}) after {} echoes: {error}", load.echoes),
         ),
     }
     load
@@ -306,19 +286,11 @@ mod tests {
         let probe = PROBES[0];
         let right = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nsteady-1 /\n";
         let wrong = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
-        server
-            .write_all(format!("{right}{wrong}").as_bytes())
-            .await
-            .unwrap();
+        server.write_all(format!("{right}{wrong}").as_bytes()).await.unwrap();
         server.shutdown().await.unwrap();
         tokio::spawn(async move { tokio::io::copy(&mut server, &mut tokio::io::sink()).await });
         let mut worker = worker(1000);
-        worker
-            .use_up(Connection::new(client), &[probe], &AtomicBool::new(false))
-            .await;
-        assert_eq!(
-            (worker.load.requests, worker.load.failed, worker.load.closed),
-            (3, 2, 1)
-        );
+        worker.use_up(Connection::new(client), &[probe], &AtomicBool::new(false)).await;
+        assert_eq!((worker.load.requests, worker.load.failed, worker.load.closed), (3, 2, 1));
     }
 }

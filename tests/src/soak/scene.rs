@@ -20,16 +20,8 @@ pub const SECURE: &str = "secure.soak.example";
 
 /// The two sets between which the endpoints of the Service `moving` switch. All four stay alive.
 pub const MOVING: [[&str; 2]; 2] = [["moving-a1", "moving-a2"], ["moving-b1", "moving-b2"]];
-const NAMES: [&str; 8] = [
-    "steady-1",
-    "steady-2",
-    "moving-a1",
-    "moving-a2",
-    "moving-b1",
-    "moving-b2",
-    "blue",
-    "green",
-];
+const NAMES: [&str; 8] =
+    ["steady-1", "steady-2", "moving-a1", "moving-a2", "moving-b1", "moving-b2", "blue", "green"];
 
 /// A route that exists all along and the answer it must give.
 #[derive(Debug, Clone, Copy)]
@@ -51,33 +43,21 @@ impl Probe {
         upstream: &'static str,
         seen: &'static str,
     ) -> Self {
-        Self {
-            host,
-            target,
-            upstream,
-            seen,
-        }
+        Self { host, target, upstream, seen }
     }
 
     /// Whether an echoed body is the right answer.
     pub fn accepts(&self, body: &str) -> bool {
-        body.strip_suffix('\n')
-            .and_then(|line| line.split_once(' '))
-            .is_some_and(|(upstream, seen)| {
-                upstream.starts_with(self.upstream) && seen == self.seen
-            })
+        body.strip_suffix('\n').and_then(|line| line.split_once(' ')).is_some_and(
+            |(upstream, seen)| upstream.starts_with(self.upstream) && seen == self.seen,
+        )
     }
 }
 
 /// Steady routes over plain HTTP.
 pub const PROBES: [Probe; 7] = [
     Probe::new(PLAIN, "/", "steady-", "/"),
-    Probe::new(
-        PLAIN,
-        "/deep/path?x=1&y=%2F",
-        "steady-",
-        "/deep/path?x=1&y=%2F",
-    ),
+    Probe::new(PLAIN, "/deep/path?x=1&y=%2F", "steady-", "/deep/path?x=1&y=%2F"),
     Probe::new(PLAIN, "/moving/away", "moving-", "/moving/away"),
     Probe::new(PLAIN, "/exact", "steady-", "/exact"),
     Probe::new(REGEX, "/api/v2/items", "steady-", "/api/v2/items"),
@@ -112,15 +92,9 @@ impl Scene {
         let folder = &scene.folder;
         folder.write("class", &manifests::ingress_class())?;
         for name in ["steady", "moving", "blue", "green"] {
-            folder.write(
-                &format!("service-{name}"),
-                &manifests::service(NAMESPACE, name),
-            )?;
+            folder.write(&format!("service-{name}"), &manifests::service(NAMESPACE, name))?;
         }
-        folder.write(
-            "slice-steady",
-            &scene.slice("steady", &["steady-1", "steady-2"]),
-        )?;
+        folder.write("slice-steady", &scene.slice("steady", &["steady-1", "steady-2"]))?;
         folder.write("slice-moving", &scene.slice("moving", &MOVING[0]))?;
         folder.write("slice-blue", &scene.slice("blue", &["blue"]))?;
         folder.write("slice-green", &scene.slice("green", &["green"]))?;
@@ -144,30 +118,18 @@ impl Scene {
 
     /// The EndpointSlice of a Service with the named upstreams.
     pub fn slice(&self, service: &str, upstreams: &[&str]) -> String {
-        let members: Vec<&Echo> = self
-            .upstreams
-            .iter()
-            .filter(|echo| upstreams.contains(&echo.name()))
-            .collect();
-        let addresses: Vec<String> = members
-            .iter()
-            .map(|echo| echo.address().ip().to_string())
-            .collect();
+        let members: Vec<&Echo> =
+            self.upstreams.iter().filter(|echo| upstreams.contains(&echo.name())).collect();
+        let addresses: Vec<String> =
+            members.iter().map(|echo| echo.address().ip().to_string()).collect();
         let port = members.first().map_or(0, |echo| echo.address().port());
-        manifests::endpoint_slice(
-            NAMESPACE,
-            service,
-            port,
-            addresses.iter().map(String::as_str),
-        )
+        manifests::endpoint_slice(NAMESPACE, service, port, addresses.iter().map(String::as_str))
     }
 
     /// Address of an upstream, for a gateway that is not configured by manifests.
     pub fn address(&self, upstream: &str) -> String {
         let found = self.upstreams.iter().find(|echo| echo.name() == upstream);
-        found
-            .map(|echo| echo.address().to_string())
-            .unwrap_or_default()
+        found.map(|echo| echo.address().to_string()).unwrap_or_default()
     }
 }
 
@@ -189,12 +151,7 @@ fn steady_ingresses() -> [(&'static str, Ingress); 4] {
         .prefix(SECURE, "/moving", "moving")
         .prefix(SECURE, "/ws", "moving")
         .secret(SECURE, "secure");
-    [
-        ("plain", plain),
-        ("regex", regex),
-        ("rewrite", rewrite),
-        ("secure", secure),
-    ]
+    [("plain", plain), ("regex", regex), ("rewrite", rewrite), ("secure", secure)]
 }
 
 #[cfg(test)]

@@ -35,10 +35,7 @@ impl Nginx {
     pub async fn start(scene: &Scene, scratch: &Path) -> Result<Self> {
         let [http, https, _] = free_addresses()?;
         let addresses = Addresses { http, https };
-        fs::write(
-            scratch.join("tls.crt"),
-            &scene.first_certificate.certificate_pem,
-        )?;
+        fs::write(scratch.join("tls.crt"), &scene.first_certificate.certificate_pem)?;
         fs::write(scratch.join("tls.key"), &scene.first_certificate.key_pem)?;
         let file = scratch.join("nginx.conf");
         fs::write(&file, configuration(scene, scratch, addresses))?;
@@ -62,11 +59,7 @@ impl Nginx {
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        Ok(Self {
-            child,
-            pid,
-            addresses,
-        })
+        Ok(Self { child, pid, addresses })
     }
 
     /// Reloads as often as there would be changes, or does nothing.
@@ -97,10 +90,7 @@ impl Nginx {
     }
 
     async fn signal(&self, signal: &str) -> Result<()> {
-        let status = Command::new("kill")
-            .args([signal, &self.pid.to_string()])
-            .status()
-            .await?;
+        let status = Command::new("kill").args([signal, &self.pid.to_string()]).status().await?;
         ensure!(status.success(), "nginx is gone");
         Ok(())
     }
@@ -109,10 +99,8 @@ impl Nginx {
 fn configuration(scene: &Scene, scratch: &Path, addresses: Addresses) -> String {
     let scratch = scratch.display();
     let upstream = |name: &str, members: &[&str]| {
-        let servers: String = members
-            .iter()
-            .map(|member| format!("server {}; ", scene.address(member)))
-            .collect();
+        let servers: String =
+            members.iter().map(|member| format!("server {}; ", scene.address(member))).collect();
         format!("upstream {name} {{ {servers} keepalive 64; }}\n")
     };
     let upstreams = upstream("steady", &["steady-1", "steady-2"])
