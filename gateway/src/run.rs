@@ -80,8 +80,8 @@ pub fn start(
 ) -> io::Result<Gateway> {
     clock::advance();
     let count = startup.workers.max(1);
-    let http = sockets::bind(startup.address, startup.http_port, count)?;
-    let https = sockets::bind(startup.address, startup.https_port, count)?;
+    let http = sockets::bind(startup.address, startup.http_port, count, "--http-port")?;
+    let https = sockets::bind(startup.address, startup.https_port, count, "--https-port")?;
     let mut gateway = Gateway {
         http: http[0].local_addr()?,
         https: https[0].local_addr()?,

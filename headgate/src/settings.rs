@@ -165,8 +165,8 @@ pub struct Serve {
     #[arg(long, default_value_t = 240, help_heading = "Shutdown")]
     pub drain_timeout: u64,
 
-    /// More messages: -v for details of decisions
-    #[arg(short, action = ArgAction::Count)]
+    /// More messages: 3 and more tell about single decisions
+    #[arg(short, long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_value_t = 0, default_missing_value = "3")]
     pub v: u8,
     /// Print the version and exit
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
@@ -179,7 +179,7 @@ pub struct Serve {
 impl Serve {
     /// The level of messages.
     pub fn verbosity(&self) -> &'static str {
-        if self.v > 0 { "debug" } else { "info" }
+        if self.v >= 3 { "debug" } else { "info" }
     }
 
     /// How long open requests get.

@@ -70,6 +70,8 @@ struct Draft {
     restrictions: Restrictions,
     /// Keys that protect, have a value, and are not available yet.
     unprotected: Vec<&'static str>,
+    /// Only some peers are to be trusted.
+    trust_limited: bool,
 }
 
 impl Default for Config {
@@ -93,6 +95,7 @@ impl Config {
                 blocked_words: Vec::new(),
             },
             unprotected: Vec::new(),
+            trust_limited: false,
         };
         let Some((key, map)) = map else {
             return draft.finish(Vec::new());
@@ -112,6 +115,16 @@ impl Config {
                 None if silent::is_planned(name) => planned.push(name.as_str()),
                 None => unknown.push(name.as_str()),
             }
+        }
+        if draft.trust_limited && draft.settings.forwarded.trusted {
+            // Believing every peer would be believing more than was asked for.
+            draft.settings.forwarded.trusted = false;
+            report.add(
+                Effect::Denied,
+                "NotSupported",
+                "proxy-real-ip-cidr cannot limit who is trusted yet: use-forwarded-headers is off"
+                    .into(),
+            );
         }
         report.list("NotSupported", &planned, "are not supported yet and have no effect");
         report.list("UnknownKey", &unknown, "are unknown and have no effect");

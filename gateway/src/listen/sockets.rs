@@ -10,15 +10,16 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// Binds `count` sockets to one port. Port 0 lets the system choose; all get the same one.
+/// Binds `count` sockets to one port. Port 0 lets the system choose; all get the same one. `flag` is what the port was
+/// given with.
 ///
 /// # Errors
 /// The port is taken or may not be used; the message names the address.
-pub fn bind(address: IpAddr, port: u16, count: usize) -> io::Result<Vec<TcpListener>> {
+pub fn bind(address: IpAddr, port: u16, count: usize, flag: &str) -> io::Result<Vec<TcpListener>> {
     let explain = |error: io::Error| {
         io::Error::new(
             error.kind(),
-            format!("cannot listen on {}: {error}", SocketAddr::new(address, port)),
+            format!("cannot listen on {} ({flag}): {error}", SocketAddr::new(address, port)),
         )
     };
     let mut address = SocketAddr::new(address, port);
@@ -65,10 +66,10 @@ mod tests {
 
     #[test]
     fn workers_share_a_port_and_strangers_do_not() {
-        let first = bind(Ipv4Addr::LOCALHOST.into(), 0, 2).expect("a free port");
+        let first = bind(Ipv4Addr::LOCALHOST.into(), 0, 2, "--port").expect("a free port");
         let port = first[0].local_addr().expect("bound").port();
         assert_eq!(first[1].local_addr().expect("bound").port(), port);
-        let error = bind(Ipv4Addr::LOCALHOST.into(), port, 1).expect_err("taken");
+        let error = bind(Ipv4Addr::LOCALHOST.into(), port, 1, "--port").expect_err("taken");
         assert!(error.to_string().contains(&port.to_string()), "{error}");
     }
 }

@@ -6,6 +6,18 @@ use clap::Args;
 /// The flags without effect.
 #[derive(Debug, Args)]
 pub struct Inert {
+    #[arg(long = "log_dir", hide = true, value_name = "VALUE")]
+    log_dir: Option<String>,
+    #[arg(long = "log_file", hide = true, value_name = "VALUE")]
+    log_file: Option<String>,
+    #[arg(long, hide = true, value_name = "VALUE")]
+    vmodule: Option<String>,
+    #[arg(long, hide = true, value_name = "VALUE")]
+    stderrthreshold: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    logtostderr: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    alsologtostderr: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     apiserver_host: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
@@ -106,6 +118,12 @@ impl Inert {
     /// The flags that were given, by name.
     pub fn given(&self) -> Vec<&'static str> {
         [
+            (self.log_dir.is_some(), "--log_dir"),
+            (self.log_file.is_some(), "--log_file"),
+            (self.vmodule.is_some(), "--vmodule"),
+            (self.stderrthreshold.is_some(), "--stderrthreshold"),
+            (self.logtostderr.is_some(), "--logtostderr"),
+            (self.alsologtostderr.is_some(), "--alsologtostderr"),
             (self.apiserver_host.is_some(), "--apiserver-host"),
             (self.bucket_factor.is_some(), "--bucket-factor"),
             (self.certificate_authority.is_some(), "--certificate-authority"),

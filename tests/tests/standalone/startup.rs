@@ -32,7 +32,6 @@ fn a_taken_port_is_an_error_for_each_listener() {
 }
 
 #[test]
-#[ignore = "so far only the message about --healthz-port names its flag"]
 fn a_taken_port_is_named_with_its_flag() {
     for (_, flag, ended) in starts_on_a_taken_port() {
         assert_failure(&ended, &[flag]);

@@ -44,6 +44,11 @@ const KEYS: &[(&str, Apply)] = &[
     ("proxy-add-original-uri-header", |draft, text| {
         set(&mut draft.settings.original_uri_header, value::bool(text))
     }),
+    ("proxy-real-ip-cidr", |draft, text| {
+        // Everybody, or every IPv4 peer, is the default.
+        draft.trust_limited = value::list(text).iter().all(|item| item != "0.0.0.0/0");
+        Ok(())
+    }),
     ("use-forwarded-headers", |draft, text| {
         set(&mut draft.settings.forwarded.trusted, value::bool(text))
     }),

@@ -49,7 +49,7 @@ const PLANNED: &[&str] = &[
     "otel-max-queuesize", "otel-sampler", "otel-sampler-parent-based", "otel-sampler-ratio",
     "otel-schedule-delay-millis", "otel-service-name", "otlp-collector-host", "otlp-collector-port",
     "proxy-buffer-size", "proxy-buffering", "proxy-cookie-domain", "proxy-cookie-path", "proxy-http-version",
-    "proxy-protocol-header-timeout", "proxy-real-ip-cidr", "proxy-redirect-from", "proxy-redirect-to",
+    "proxy-protocol-header-timeout", "proxy-redirect-from", "proxy-redirect-to",
     "proxy-set-headers", "proxy-ssl-location-only", "proxy-stream-next-upstream",
     "proxy-stream-next-upstream-timeout", "proxy-stream-next-upstream-tries", "proxy-stream-responses",
     "proxy-stream-timeout", "server-snippet", "server-tokens", "skip-access-log-urls", "ssl-ciphers",

@@ -106,3 +106,12 @@ fn protection_that_is_not_available_denies_everything() {
     assert_eq!(config.verdicts[0].effect, Effect::Denied);
     assert_eq!(read(&[("whitelist-source-range", "")]).defaults.plain.denied, None);
 }
+
+#[test]
+fn trust_that_cannot_be_limited_is_not_given() {
+    let with = |cidr| read(&[("use-forwarded-headers", "true"), ("proxy-real-ip-cidr", cidr)]);
+    assert!(with("0.0.0.0/0").settings.forwarded.trusted);
+    let limited = with("10.0.0.0/8,192.168.0.0/16");
+    assert!(!limited.settings.forwarded.trusted);
+    assert!(limited.verdicts.iter().any(|verdict| verdict.message.contains("proxy-real-ip-cidr")));
+}
