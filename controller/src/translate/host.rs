@@ -11,7 +11,7 @@ use super::{
     config::Defaults,
     ingress::{Accepted, DEFAULT_HOST, host_of},
     location::{Claim, Maker},
-    path::{Entry, Paths},
+    path::{Entry, Paths, Table},
 };
 use crate::options::Options;
 
@@ -52,8 +52,7 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
             }
         }
     }
-    let (mode, places) = paths.finish();
-    let app_root = places.iter().find_map(|place| place.annotations.app_root.clone());
+    let Table { mode, app_root, places } = paths.finish();
     let mut maker = Maker::new(options, defaults);
     let mut locations = Vec::with_capacity(places.len() + 1);
     locations.extend(places.into_iter().map(|place| Arc::new(maker.location(place))));

@@ -64,8 +64,8 @@ impl<'a, T: Clone> Paths<'a, T> {
         }
     }
 
-    /// The table: how paths are matched, and the locations in the order of precedence.
-    pub fn finish(self) -> (PathMode, Vec<Place<'a, T>>) {
+    /// The finished table.
+    pub fn finish(self) -> Table<'a, T> {
         let exact = self.entries.iter().filter(|entry| entry.exact);
         let exact: HashSet<&str> = exact.map(|entry| entry.path).collect();
         let mut entries: Vec<_> = self.entries.into_iter().enumerate().collect();
@@ -79,11 +79,29 @@ impl<'a, T: Clone> Paths<'a, T> {
         let is_pattern =
             |place: &Place<'a, T>| place.annotations.use_regex || place.rewrites().is_some();
         if places.iter().any(is_pattern) {
-            (PathMode::Pattern, patterns(places))
+            // Of all places, also of those that no request will reach.
+            let app_root = app_root(&places);
+            Table { mode: PathMode::Pattern, app_root, places: patterns(places) }
         } else {
-            (PathMode::Literal, literals(places, &exact))
+            let places = literals(places, &exact);
+            Table { mode: PathMode::Literal, app_root: app_root(&places), places }
         }
     }
+}
+
+/// The path table of a host.
+#[derive(Debug)]
+pub struct Table<'a, T> {
+    /// How paths are matched.
+    pub mode: PathMode,
+    /// Where requests for `/` are sent: the `app-root` of the longest path that has one.
+    pub app_root: Option<String>,
+    /// The locations in the order of precedence.
+    pub places: Vec<Place<'a, T>>,
+}
+
+fn app_root<T>(places: &[Place<'_, T>]) -> Option<String> {
+    places.iter().find_map(|place| place.annotations.app_root.clone())
 }
 
 /// One location of the finished table.
