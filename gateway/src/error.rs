@@ -1,5 +1,5 @@
 //! Why a request was not answered by an upstream: whose fault it is, which status it gets, whether it may be tried
-//! again. Every decision about failures is made from these.
+//! again. Whether anything of it was sent is known where it is sent (`proxy`).
 
 use http::StatusCode;
 
@@ -61,12 +61,6 @@ impl ProxyError {
             Self::ConnectTimeout | Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::EmptyRewrite | Self::MatchBudget => StatusCode::INTERNAL_SERVER_ERROR,
         }
-    }
-
-    /// Whether nothing of the request can have reached an endpoint, so that another one may be tried whatever the
-    /// method.
-    pub fn never_sent(self) -> bool {
-        matches!(self, Self::Connect | Self::ConnectTimeout)
     }
 
     /// Whether `on` names this failure as a reason for another try.

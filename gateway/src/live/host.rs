@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::{Host, HostPattern, HttpsRedirect, Location, ProxySettings, WhenEmpty};
+use headgate_config::{Host, HostPattern, Location, ProxySettings, WhenEmpty};
 use http::HeaderValue;
 
 use crate::{
@@ -93,11 +93,6 @@ impl LiveLocation {
     /// How its requests are sent.
     pub fn proxy(&self) -> &ProxySettings {
         &self.spec.proxy
-    }
-
-    /// Whether requests over plain HTTP may be redirected to HTTPS.
-    pub fn https_redirect(&self) -> HttpsRedirect {
-        self.spec.https_redirect
     }
 
     /// `Host` for the upstream, if it is not the client's.
