@@ -69,6 +69,7 @@ pub fn run(settings: &Serve) -> anyhow::Result<()> {
         !settings.manifests.is_empty(),
         "nothing to serve: name a folder with --manifests DIR, or try `headgate demo`"
     );
+    settings.inert.check()?;
     for flag in settings.inert.given() {
         tracing::info!("{flag} is accepted and has no effect");
     }
