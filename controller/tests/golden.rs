@@ -78,7 +78,7 @@ fn translate(case: &Path) -> Snapshot {
     let flags: Flags = serde_saphyr::from_str(&flags).unwrap();
     let mut objects = Objects::default();
     let mut directory = Directory::open(vec![case.to_owned()]).unwrap();
-    directory.rescan(&mut objects);
+    directory.rescan(std::time::Instant::now(), &mut objects);
     assert_eq!(directory.verdicts(), [], "{}", case.display());
     Translator::translate_once(flags.into(), &objects)
 }
