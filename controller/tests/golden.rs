@@ -121,6 +121,9 @@ fn stock_host() -> Value {
 fn shown_host(host: &Host) -> Value {
     let mut shown = value(host);
     shown["origin"] = host.origin.as_ref().map(ToString::to_string).into();
+    if let Some(object) = &host.alias_origin {
+        shown["alias_origin"] = object.to_string().into();
+    }
     shown["locations"] = host.locations.iter().map(|location| shown_location(location)).collect();
     without(&mut shown, &[("aliases", json!([]))]);
     shown
