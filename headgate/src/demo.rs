@@ -12,7 +12,9 @@ use std::{
 
 use anyhow::Context;
 use headgate_controller::Options;
-use headgate_gateway::{observe::metrics::MetricsSettings, run::Startup};
+use headgate_gateway::{
+    listen::tls::check_certificate, observe::metrics::MetricsSettings, run::Startup,
+};
 
 use crate::{
     serve::{self, Plan, Running},
@@ -40,7 +42,11 @@ pub fn run(settings: &Demo) -> anyhow::Result<()> {
 fn plan(settings: &Demo, manifests: Vec<PathBuf>) -> Plan {
     Plan {
         manifests,
-        options: Options { resolve_services_by_name: true, ..Options::default() },
+        options: Options {
+            resolve_services_by_name: true,
+            certificate_check: Some(check_certificate),
+            ..Options::default()
+        },
         startup: Startup {
             address: LOOPBACK,
             http_port: settings.http_port,

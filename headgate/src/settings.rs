@@ -10,7 +10,10 @@ use std::{
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use headgate_controller::{LabelSelector, NamespaceScope, NamespacedName, Options};
-use headgate_gateway::observe::metrics::{Instance, MetricsSettings};
+use headgate_gateway::{
+    listen::tls::check_certificate,
+    observe::metrics::{Instance, MetricsSettings},
+};
 
 pub use self::inert::Inert;
 
@@ -230,7 +233,7 @@ impl Serve {
             disable_svc_external_name: self.disable_svc_external_name,
             health_check_path: self.health_check_path.clone(),
             resolve_services_by_name: true,
-            ..Options::default()
+            certificate_check: Some(check_certificate),
         })
     }
 
