@@ -51,6 +51,9 @@ pub enum Command {
     Version,
 }
 
+/// Takes the application's highest port, 4005, to the last there is.
+const MOST_SHIFT: i64 = 65_535 - 4005;
+
 /// Settings of `headgate demo`.
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -66,6 +69,9 @@ pub struct Demo {
     /// Serve these manifests instead of the bundled ones
     #[arg(long, value_name = "DIR")]
     pub manifests: Option<PathBuf>,
+    /// Add this to the ports of the application's services, which are 3000, 4000 to 4003 and 4005
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=MOST_SHIFT))]
+    pub app_port_shift: u16,
     /// Where posts and comments are kept [default: headgate/demo in the user's state directory]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
