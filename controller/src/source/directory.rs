@@ -131,12 +131,9 @@ impl Directory {
                 }
             }
         }
-        if reported.contains(&Change::Anything) {
-            return self.rescan(now, objects);
-        }
         for change in reported.union(&due) {
             match change {
-                Change::Anything => {}
+                Change::Anything => self.rescan(now, objects),
                 Change::File(path) => self.reread(path, now, objects),
                 Change::Folder(path) => {
                     let is_reported = reported.contains(change);
@@ -201,8 +198,9 @@ impl Directory {
         let outdated: Vec<_> =
             found.files.into_iter().filter(outdated).map(|(path, _)| path).collect();
         for (path, read) in File::read_all(&outdated) {
-            if !look.is_reported && read.is_fresh() && self.files.contains_key(&path) {
-                self.settling.look_again(Change::File(path.to_path_buf()), look.now);
+            let differs = |known: &File| !known.has_content_of(&read);
+            if !look.is_reported && read.is_fresh() && self.files.get(&path).is_some_and(differs) {
+                self.settling.look_soon(&path, look.now);
             } else {
                 self.replace(&path, read, objects);
             }

@@ -12,6 +12,8 @@ use super::{Change, scan::FilePath};
 /// How long it takes until something is believed. Editors and version control remove a file and write it anew, the folder
 /// behind a link is exchanged; and what happens in a new folder before its watch is set is not reported.
 pub const SETTLE: Duration = Duration::from_millis(100);
+/// A file that has just been written is looked at again this much later, if nobody says that it is complete.
+const SOON: Duration = Duration::from_millis(10);
 
 /// The looks that are still to come.
 #[derive(Debug, Default)]
@@ -26,6 +28,11 @@ impl Settling {
     /// Something is looked at again when it has had time to settle.
     pub fn look_again(&mut self, change: Change, now: Instant) {
         self.looks.entry(change).or_insert(now + SETTLE);
+    }
+
+    /// The same for a file whose writer may be in the middle of it.
+    pub fn look_soon(&mut self, file: &Path, now: Instant) {
+        self.looks.entry(Change::File(file.to_owned())).or_insert(now + SOON);
     }
 
     /// A file is complete: there is no need to look again.

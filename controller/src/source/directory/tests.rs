@@ -274,3 +274,15 @@ fn a_file_that_may_be_half_written_is_read_later_unless_its_end_is_reported() {
     read.write("x.yaml", &service("a", 3));
     assert_eq!(read.services_after(Change::File, "x.yaml"), named(&[("a", 3)]));
 }
+
+#[test]
+fn a_file_that_is_reported_is_read_at_once_beside_a_rescan() {
+    let mut read = Read::new();
+    read.write("x.yaml", &service("a", 1));
+    read.services();
+    read.write("x.yaml", &service("a", 2));
+    let file = Change::File(read.folder.path().join("x.yaml"));
+    read.directory.follow([file, Change::Anything].into(), read.now, &mut read.objects);
+    assert_eq!(read.known(), named(&[("a", 2)]));
+    assert_eq!(read.directory.next_look(), None);
+}
