@@ -7,7 +7,7 @@ use headgate_config::ForwardedHeaders;
 use http::{HeaderValue, Request, Uri, Version, header, request::Parts};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 
-use super::tunnel::ClientUpgrade;
+use super::{exchange::copied, tunnel::ClientUpgrade};
 use crate::{
     error::ProxyError,
     filter::request_headers::Client,
@@ -53,6 +53,26 @@ impl Inbound {
         };
         let host = named_by_target(&parts.uri, authority.as_deref(), host);
         (Self { parts, head, host, authority, raw_target, on_upgrade }, body)
+    }
+
+    /// What the record of the request needs, in memory of its own.
+    pub fn compact(&self) -> Self {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = self.parts.method.clone();
+        parts.version = self.parts.version;
+        for name in [header::REFERER, header::USER_AGENT, header::AUTHORIZATION] {
+            if let Some(value) = self.parts.headers.get(&name) {
+                parts.headers.insert(name, copied(value));
+            }
+        }
+        Self {
+            parts,
+            head: Head::default(),
+            host: None,
+            authority: None,
+            raw_target: Bytes::copy_from_slice(self.raw_target()),
+            on_upgrade: Cell::new(None),
+        }
     }
 
     /// Refuses what cannot be routed, and says which host is asked for.

@@ -31,7 +31,7 @@ use crate::{
     live::{LiveConfig, LiveLocation},
     upstream::{
         RequestBody, WorkerUpstream,
-        body::{Patience, Progress},
+        body::{ClientBody, Progress},
         h1::{self, Expect},
         pool::{Endpoint, Pooled},
     },
@@ -133,14 +133,16 @@ pub async fn forward(
     let (mut body, started) = if body.is_end_stream() {
         (Prepared::empty(headers), exchange.started())
     } else {
-        let (ahead, held) = (settings.request_buffering, &exchange.worker.held_bodies);
+        let (ahead, budget) = (settings.request_buffering, &exchange.worker.held_bodies);
         let patience = live.settings.listener.body_timeout;
-        let patience = Patience::new(exchange.worker.deadlines.set(patience), patience);
+        let deadline = exchange.worker.deadlines.set(patience);
+        let received = Rc::default();
+        exchange.body_received = Some(Rc::clone(&received));
+        let body = ClientBody::new(body, deadline, patience, received);
         // In a box, so that requests without a body do not have to carry its state along.
-        let body = Box::pin(body::prepare(body, limit, ahead, held, patience)).await?;
+        let body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;
         (body, Instant::now())
     };
-    exchange.body_received = body.read_length();
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
     let mut tries = Tries { left: tries_after_first(settings), started, settings, only_new: false };
     loop {
@@ -340,7 +342,7 @@ fn accept(
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         // Nobody asked for it: what follows could not be told apart from answers (RFC 9110 §7.8).
         let upgrade = upgrade.ok_or(ProxyError::InvalidAnswer)?;
-        return tunnel::open(exchange, upgrade, head, lease.connection, settings.read_timeout);
+        return tunnel::open(upgrade, head, lease.connection, settings.read_timeout);
     }
     let h1::Head { status, mut headers, connection } = head;
     for nominated in &connection {

@@ -5,6 +5,7 @@
 mod answers;
 mod framing;
 mod proxying;
+mod records;
 mod reload;
 mod retries;
 mod shutdown;
