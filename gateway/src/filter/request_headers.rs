@@ -11,7 +11,7 @@ use http::{
 };
 use smallvec::SmallVec;
 
-use crate::listen::conn::Connection;
+use crate::{listen::conn::Connection, upstream::h1::may_follow_request};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -189,6 +189,13 @@ fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
                     line(out, original, value.as_bytes());
                 }
             }
+            Fate::Trailer => {
+                // Without chunks there is no place for them.
+                let names = Some(announced(value)).filter(|_| rules.framing == Framing::Chunked);
+                if let Some(names) = names.filter(|names| !names.is_empty()) {
+                    line(out, "trailer", &names);
+                }
+            }
             Fate::Prefix if rules.prefix.is_some() => {}
             Fate::OriginalUri if rules.original_uri.is_some() => {}
             Fate::Keep | Fate::Prefix | Fate::OriginalUri => {
@@ -212,6 +219,7 @@ enum Fate {
     Keep,
     Drop,
     Cookie,
+    Trailer,
     Prefix,
     OriginalUri,
     Rename(&'static str),
@@ -225,7 +233,6 @@ fn fate(name: &HeaderName) -> Fate {
         | "keep-alive"
         | "proxy-connection"
         | "te"
-        | "trailer"
         | "transfer-encoding"
         | "upgrade"
         | "expect"
@@ -245,8 +252,20 @@ fn fate(name: &HeaderName) -> Fate {
         "x-forwarded-prefix" => Fate::Prefix,
         X_ORIGINAL_URI => Fate::OriginalUri,
         "cookie" => Fate::Cookie,
+        "trailer" => Fate::Trailer,
         _ => Fate::Keep,
     }
+}
+
+/// The names of a client's `Trailer` that are passed on behind the body.
+fn announced(value: &HeaderValue) -> Vec<u8> {
+    let names: Vec<&[u8]> = value
+        .as_bytes()
+        .split(|b| *b == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| HeaderName::from_bytes(name).is_ok_and(|name| may_follow_request(&name)))
+        .collect();
+    names.join(&b", "[..])
 }
 
 fn is_odd(name: &HeaderName, underscores: bool) -> bool {

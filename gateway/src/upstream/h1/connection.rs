@@ -18,6 +18,7 @@ use super::{
     body::Decoder,
     head::{self, Head, Keep, Parsed},
     stream::Stream,
+    trailers,
     upload::Upload,
 };
 use crate::{error::ProxyError, upstream::body::RequestBody};
@@ -304,7 +305,7 @@ impl Connection {
 
     /// The trailer fields of an answer that is all read (RFC 9110 §6.5), to be taken once.
     pub fn take_trailers(&mut self) -> Option<HeaderMap> {
-        head::trailers(&mem::take(&mut self.trailers))
+        trailers::parse(&mem::take(&mut self.trailers))
     }
 
     /// Whether all of the answer was taken.
