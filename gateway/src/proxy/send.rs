@@ -288,7 +288,8 @@ impl Try<'_> {
         let write_head = |out: &mut Vec<u8>| {
             self.outbound.write_head(exchange, self.live, framing, out);
         };
-        let expect = Expect::new(self.outbound.method(), response_headers::is_kept);
+        let limit = self.settings.head_limit;
+        let expect = Expect::new(self.outbound.method(), response_headers::is_kept, limit);
         if let Err(content) = connection.send(write_head, content, body.length, expect) {
             body.restore(content);
             return Err(Failed { error: closed, unsent: true, stale: reused });

@@ -107,6 +107,15 @@ const KEYS: &[(&str, Apply)] = &[
         draft.plain.body_limit = proxy::body_limit(Some(value::size(text)?));
         Ok(())
     }),
+    ("proxy-buffer-size", |draft, text| {
+        set(
+            &mut upstream(draft).head_limit,
+            value::size(text).and_then(|size| match size {
+                0 => Err("a size above zero"),
+                size => Ok(size),
+            }),
+        )
+    }),
     ("proxy-connect-timeout", |draft, text| {
         set(&mut upstream(draft).connect_timeout, value::seconds(text))
     }),

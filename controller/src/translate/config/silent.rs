@@ -48,7 +48,7 @@ const PLANNED: &[&str] = &[
     "opentelemetry-operation-name", "opentelemetry-trust-incoming-span", "otel-max-export-batch-size",
     "otel-max-queuesize", "otel-sampler", "otel-sampler-parent-based", "otel-sampler-ratio",
     "otel-schedule-delay-millis", "otel-service-name", "otlp-collector-host", "otlp-collector-port",
-    "proxy-buffer-size", "proxy-buffering", "proxy-cookie-domain", "proxy-cookie-path", "proxy-http-version",
+    "proxy-buffering", "proxy-cookie-domain", "proxy-cookie-path", "proxy-http-version",
     "proxy-protocol-header-timeout", "proxy-redirect-from", "proxy-redirect-to",
     "proxy-set-headers", "proxy-ssl-location-only", "proxy-stream-next-upstream",
     "proxy-stream-next-upstream-timeout", "proxy-stream-next-upstream-tries", "proxy-stream-responses",

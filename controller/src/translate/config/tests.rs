@@ -47,6 +47,7 @@ fn settings_of_the_gateway() {
 fn defaults_of_annotations() {
     let config = read(&[
         ("proxy-body-size", "8m"),
+        ("proxy-buffer-size", "16k"),
         ("proxy-read-timeout", "5"),
         ("retry-non-idempotent", "true"),
         ("no-tls-redirect-locations", ""),
@@ -56,6 +57,7 @@ fn defaults_of_annotations() {
     assert_eq!(config.verdicts, []);
     let defaults = &config.defaults;
     assert_eq!(defaults.plain.body_limit, Some(8 << 20));
+    assert_eq!(defaults.plain.proxy.head_limit, 16 << 10);
     assert_eq!(defaults.plain.proxy.read_timeout, Duration::from_secs(5));
     assert!(defaults.plain.proxy.retry.on.non_idempotent);
     assert_eq!(defaults.no_tls_redirect, [""; 0]);
