@@ -3,7 +3,7 @@
 //! They are written as bytes, straight from what the client sent: no map is built of them, and the client's own stay
 //! as they are, for a second try and for the log.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::borrow::Cow;
 
 use http::{
     HeaderMap, HeaderValue,
@@ -13,7 +13,8 @@ use smallvec::SmallVec;
 
 use crate::{listen::conn::Connection, upstream::h1::may_follow_request};
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Header of the addresses that a request passed.
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -35,10 +36,15 @@ pub struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// Believes nothing that the client says but its `Host`.
-    pub fn direct(connection: &'a Connection, host: &'a [u8], headers: &'a HeaderMap) -> Self {
+    /// Believes nothing that the client says but its `Host`. `ip` is its address.
+    pub fn direct(
+        connection: &'a Connection,
+        ip: &'a HeaderValue,
+        host: &'a [u8],
+        headers: &'a HeaderMap,
+    ) -> Self {
         Self {
-            ip: connection.peer_ip.as_bytes(),
+            ip: ip.as_bytes(),
             chain: None,
             best_host: host,
             port: connection.port.as_bytes(),
@@ -47,34 +53,22 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Believes `X-Forwarded-*` (`use-forwarded-headers`). As every address is trusted by default, the left-most
-    /// address of the chain is the client's (annotations §1.14).
-    pub fn behind_proxy(
-        connection: &'a Connection,
-        host: &'a [u8],
-        headers: &'a HeaderMap,
-        append: bool,
-    ) -> Self {
-        let mut client = Self::direct(connection, host, headers);
-        if let Some(chain) = headers.get(X_FORWARDED_FOR) {
-            if let Some(first) = first_item(chain).filter(|item| is_address(item)) {
-                client.ip = first;
-            }
-            if append {
-                let peer = connection.peer_ip.as_bytes();
-                client.chain = Some([chain.as_bytes(), b", ", peer].concat());
-            }
+    /// Believes what the client says about the request (`use-forwarded-headers`). With `append` the peer is added to
+    /// its chain (`compute-full-forwarded-for`).
+    pub fn behind_proxy(self, connection: &'a Connection, append: bool) -> Self {
+        let headers = self.headers;
+        let value = |name| headers.get(name).map(HeaderValue::as_bytes);
+        let chain = (append && headers.contains_key(X_FORWARDED_FOR)).then(|| {
+            let lines = headers.get_all(X_FORWARDED_FOR).iter().chain([&connection.peer_ip]);
+            lines.map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b", "[..])
+        });
+        Self {
+            chain,
+            best_host: headers.get(X_FORWARDED_HOST).and_then(first_item).unwrap_or(self.best_host),
+            port: value(X_FORWARDED_PORT).unwrap_or(self.port),
+            scheme: value(X_FORWARDED_PROTO).unwrap_or(self.scheme),
+            ..self
         }
-        if let Some(host) = headers.get(X_FORWARDED_HOST).and_then(first_item) {
-            client.best_host = host;
-        }
-        if let Some(port) = headers.get(X_FORWARDED_PORT) {
-            client.port = port.as_bytes();
-        }
-        if let Some(scheme) = headers.get(X_FORWARDED_PROTO) {
-            client.scheme = scheme.as_bytes();
-        }
-        client
     }
 }
 
@@ -82,10 +76,6 @@ impl<'a> Client<'a> {
 fn first_item(value: &HeaderValue) -> Option<&[u8]> {
     let item = value.as_bytes().split(|b| *b == b',').next()?.trim_ascii();
     (!item.is_empty()).then_some(item)
-}
-
-fn is_address(text: &[u8]) -> bool {
-    std::str::from_utf8(text).is_ok_and(|text| text.parse::<IpAddr>().is_ok())
 }
 
 /// What decides about single headers. All values must be valid in a header.

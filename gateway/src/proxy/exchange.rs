@@ -278,9 +278,13 @@ impl Exchange {
             .collect();
         let connection = &*self.connection;
         let scheme = if connection.tls { "https" } else { "http" };
+        let peer = connection.peer_ip.to_str().unwrap_or("-");
+        let forwarded = self.inbound.forwarded_address().and_then(|address| address.to_str().ok());
         let record = access_log::AccessRecord {
-            remote_addr: connection.peer_ip.to_str().unwrap_or("-"),
-            remote_port: connection.peer.port(),
+            remote_addr: forwarded.unwrap_or(peer),
+            // Of a client behind a proxy it is not known.
+            remote_port: if forwarded.is_some() { 0 } else { connection.peer.port() },
+            peer_addr: forwarded.map(|_| peer),
             method: self.method().as_str(),
             target: self.inbound.raw_target(),
             version: self.version(),

@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod answers;
+mod forwarded;
 mod framing;
 mod proxying;
 mod records;

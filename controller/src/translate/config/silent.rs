@@ -34,7 +34,7 @@ const PLANNED: &[&str] = &[
     "brotli-min-length", "brotli-types", "custom-http-errors", "default-type", "disable-ipv6",
     "disable-ipv6-dns", "disable-proxy-intercept-errors", "disable-stream-access-log", "enable-auth-access-log",
     "enable-brotli", "enable-modsecurity", "enable-ocsp", "enable-opentelemetry",
-    "enable-owasp-modsecurity-crs", "enable-real-ip", "enable-syslog", "error-log-level", "error-log-path",
+    "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level", "error-log-path",
     "forwarded-for-header", "forwarded-host-header", "geoip2-autoreload-in-minutes",
     "global-allowed-response-headers", "global-auth-always-set-cookie", "global-auth-cache-duration",
     "global-auth-cache-key", "global-auth-method", "global-auth-request-redirect",

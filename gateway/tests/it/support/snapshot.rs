@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use headgate_config::{
-    Action, Balance, Endpoints, Forward, Host, HostPattern, HttpsRedirect, Location, ObjectRef,
-    Origin, PathMatch, PathMode, ProxySettings, Redirect, Settings, Snapshot, Upstream, UpstreamId,
-    WhenEmpty,
+    Action, Balance, Endpoints, Forward, ForwardedHeaders, Host, HostPattern, HttpsRedirect,
+    Location, ObjectRef, Origin, PathMatch, PathMode, ProxySettings, Redirect, Settings, Snapshot,
+    Upstream, UpstreamId, WhenEmpty,
 };
 
 /// A table under construction.
@@ -77,6 +77,12 @@ impl Table {
     /// Writes the access log in this format.
     pub fn log_format(mut self, format: &str) -> Self {
         self.settings.log_format = Some(format.into());
+        self
+    }
+
+    /// Believes forwarding headers like this.
+    pub fn forwarded(mut self, rules: ForwardedHeaders) -> Self {
+        self.settings.forwarded = rules;
         self
     }
 
