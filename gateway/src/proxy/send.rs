@@ -93,6 +93,7 @@ impl<'a> Outbound<'a> {
             close: spec.upstream_keepalive == 0,
             framing,
             extra: explanation.as_deref().unwrap_or_default(),
+            head: &self.inbound.head.text,
         };
         request_headers::write(&self.client, &rules, out);
     }
@@ -106,14 +107,14 @@ fn explain_fallback<'a>(
     let (namespace, ingress) =
         origin.object.as_ref().map_or(("", ""), |object| (&*object.namespace, &*object.name));
     let mut headers: Vec<(&'static str, &'a [u8])> = vec![
-        ("x-code", b"503"),
-        ("x-namespace", namespace.as_bytes()),
-        ("x-ingress-name", ingress.as_bytes()),
-        ("x-service-name", origin.service.as_bytes()),
-        ("x-service-port", origin.port.as_bytes()),
+        ("X-Code", b"503"),
+        ("X-Namespace", namespace.as_bytes()),
+        ("X-Ingress-Name", ingress.as_bytes()),
+        ("X-Service-Name", origin.service.as_bytes()),
+        ("X-Service-Port", origin.port.as_bytes()),
     ];
     headers.retain(|(_, text)| !text.is_empty() && request_headers::is_value(text));
-    headers.extend(client.get(header::ACCEPT).map(|accept| ("x-format", accept.as_bytes())));
+    headers.extend(client.get(header::ACCEPT).map(|accept| ("X-Format", accept.as_bytes())));
     headers.into_iter().map(|(name, text)| (name, Cow::Borrowed(text))).collect()
 }
 
