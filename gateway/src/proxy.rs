@@ -36,7 +36,8 @@ pub fn handle(
     counted: Rc<metrics::Connection>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
     let live = worker.live();
-    let (inbound, body) = Inbound::split(request, connection.pop_head());
+    let rules = &live.settings.spec.forwarded;
+    let (inbound, body) = Inbound::split(request, &connection, rules);
     let inbound = Rc::new(inbound);
     let mut exchange = Exchange::begin(worker, connection, counted, &inbound, &live);
     async move {

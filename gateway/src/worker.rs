@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     deadline::Deadlines,
+    filter::body::Budget,
     live::{Live, LiveConfig},
     observe::{access_log::WorkerLog, metrics::WorkerMetrics, request_id::RequestIds},
     upstream::WorkerUpstreams,
@@ -36,8 +37,8 @@ pub struct Worker {
     pub metrics: Rc<WorkerMetrics>,
     /// The access log's buffer.
     pub log: WorkerLog,
-    /// Bytes of request bodies that are held in memory.
-    pub held_bodies: Rc<Cell<usize>>,
+    /// What is held of request bodies.
+    pub held_bodies: Budget,
     /// Time limits of requests.
     pub deadlines: Rc<Deadlines>,
     /// Upgraded connections that are open.
@@ -65,7 +66,7 @@ impl Worker {
             upstreams: WorkerUpstreams::default(),
             metrics: Rc::new(metrics),
             log,
-            held_bodies: Rc::default(),
+            held_bodies: Budget::default(),
             deadlines: Rc::default(),
             tunnels: TaskTracker::new(),
         }

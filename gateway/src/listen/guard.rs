@@ -13,6 +13,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -213,8 +214,12 @@ impl<S> Guarded<S> {
         match head::check(text) {
             Err(status) => self.refuse(status),
             Ok(accepted) => {
-                let mut head =
-                    Head { length: end as u32, odd_names: accepted.odd_names, ..Head::default() };
+                let mut head = Head {
+                    length: end as u32,
+                    text: Bytes::copy_from_slice(text),
+                    odd_names: accepted.odd_names,
+                    ..Head::default()
+                };
                 let repaired = accepted.repair.then(|| {
                     let (text, target) = head::repair(text);
                     head.raw_target = target.map(Into::into);

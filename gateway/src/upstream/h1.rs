@@ -7,8 +7,10 @@ mod connection;
 pub mod fuzz;
 mod head;
 mod stream;
+mod trailers;
 mod upload;
 
 pub use body::Decoder;
 pub use connection::{Connection, Expect};
 pub use head::{Head, Keep, Parsed, parse};
+pub use trailers::may_follow_request;

@@ -3,8 +3,10 @@
 #![allow(clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod answers;
+mod forwarded;
 mod framing;
 mod proxying;
+mod records;
 mod reload;
 mod retries;
 mod shutdown;

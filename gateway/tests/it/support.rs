@@ -5,6 +5,7 @@ pub mod snapshot;
 pub mod upstream;
 
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
@@ -20,6 +21,7 @@ use headgate_gateway::{
     run::{self, Gateway, Startup},
     upstream::resolve::Resolver,
 };
+use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
 pub use self::{client::Client, snapshot::Table, upstream::Upstream};
@@ -28,9 +30,26 @@ pub use self::{client::Client, snapshot::Table, upstream::Upstream};
 pub struct TestGateway {
     pub http: SocketAddr,
     pub live: Arc<Live>,
+    pub metrics: Arc<Metrics>,
     gateway: Option<Gateway>,
+    lines: Lines,
     _runtime: Runtime,
     _log: AccessLog,
+}
+
+/// What was written to the access log.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl TestGateway {
@@ -46,7 +65,8 @@ impl TestGateway {
         let live =
             Arc::new(Live::new(Resolver::new(runtime.handle().clone()), Arc::clone(&metrics)));
         live.publish(table);
-        let log = AccessLog::start(std::io::sink()).expect("a log");
+        let lines = Lines::default();
+        let log = AccessLog::start(lines.clone()).expect("a log");
         let startup = Startup {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             http_port: 0,
@@ -55,7 +75,15 @@ impl TestGateway {
             grace: Duration::from_secs(5),
         };
         let gateway = run::start(&startup, &live, &metrics, &log).expect("a gateway");
-        Self { http: gateway.http, live, gateway: Some(gateway), _runtime: runtime, _log: log }
+        Self {
+            http: gateway.http,
+            live,
+            metrics,
+            gateway: Some(gateway),
+            lines,
+            _runtime: runtime,
+            _log: log,
+        }
     }
 
     /// A gateway whose host `a.test` sends everything to `upstreams`.
@@ -83,6 +111,17 @@ impl TestGateway {
     /// One request over a connection of its own.
     pub fn get(&self, target: &str) -> client::Answer {
         self.client().get(target)
+    }
+
+    /// The lines of the access log so far. Workers write them every half second.
+    pub fn log(&self) -> Vec<String> {
+        String::from_utf8_lossy(&self.lines.0.lock()).lines().map(str::to_owned).collect()
+    }
+
+    /// The next line of the access log, after `seen` others.
+    pub fn logged(&self, seen: usize) -> String {
+        eventually("the request is logged", || self.log().len() > seen);
+        self.log().swap_remove(seen)
     }
 
     /// Stops it; returns when the last request has ended.
