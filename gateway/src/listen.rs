@@ -8,8 +8,11 @@ pub mod conn;
 mod guard;
 mod head;
 mod http;
+mod http2;
 mod malformed_stream;
+mod pieces;
 pub mod sockets;
+mod stream;
 pub mod tls;
 
 use std::{cell::RefCell, collections::HashMap, io, rc::Rc, sync::Arc, time::Duration};
@@ -65,10 +68,10 @@ impl Connections {
     pub fn sweep(&self, worker: &Worker) {
         let live = worker.live();
         let limits = &live.settings.listener;
-        let draining = worker.is_draining();
+        let told = worker.draining_since();
         for open in self.open.borrow().values() {
-            let idle = draining && open.connection.is_at_rest() && !open.connection.is_tunnel();
-            if idle || open.connection.overdue(limits) {
+            let ends = told.is_some_and(|told| open.connection.can_be_cut(told, limits));
+            if ends || open.connection.overdue(limits) {
                 open.task.abort();
             }
         }
