@@ -4,6 +4,7 @@
 
 mod answers;
 mod framing;
+mod http2;
 mod proxying;
 mod reload;
 mod retries;
