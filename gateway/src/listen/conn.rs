@@ -261,6 +261,11 @@ impl Connection {
         self.phase() == Phase::Idle && self.write_blocked_since.load(Relaxed) == 0
     }
 
+    /// Whether a handshake or a head is waited for.
+    pub fn is_read_from(&self) -> bool {
+        matches!(self.phase(), Phase::Handshake | Phase::Head)
+    }
+
     /// Whether a connection that was told to end at `told` can be cut: it is at rest, and over HTTP/2, where a next
     /// request may be under way, its peer has had the time to hear of it.
     pub fn can_be_cut(&self, told: u32, settings: &ListenerSettings) -> bool {

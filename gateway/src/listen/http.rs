@@ -32,9 +32,8 @@ pub(super) async fn serve(
     stream: TcpStream,
     security: Security,
     stop: CancellationToken,
-    counted: metrics::Connection,
+    counted: Rc<metrics::Connection>,
 ) {
-    let counted = Rc::new(counted);
     match security {
         Security::Plain => serve_plain(worker, connection, stream, stop, counted).await,
         Security::Tls => serve_tls(worker, connection, stream, stop, counted).await,

@@ -89,16 +89,13 @@ impl<B: Body<Data = Bytes>> Body for Pieces<B> {
 mod tests {
     use std::convert::Infallible;
 
-    use http::HeaderValue;
     use http_body_util::{BodyExt, Full};
 
     use super::*;
 
     fn pieces(length: usize) -> Pieces<Full<Bytes>> {
-        let peer = ([127, 0, 0, 1], 1).into();
-        let connection = Connection::new(peer, HeaderValue::from_static("80"), false);
         let body: Vec<u8> = (0..length).map(|at| at as u8).collect();
-        Pieces::new(Full::new(body.into()), Arc::new(connection))
+        Pieces::new(Full::new(body.into()), crate::listen::tests::connection())
     }
 
     /// The sizes of the frames, and whether each was known to be the last.

@@ -19,7 +19,6 @@ mod server;
 mod tests;
 
 pub use exposition::write_metrics;
-pub use server::{cipher_name, protocol_name};
 
 use certificate::Loaded;
 use names::Names;

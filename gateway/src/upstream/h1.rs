@@ -9,6 +9,5 @@ mod head;
 mod stream;
 mod upload;
 
-pub use body::Decoder;
-pub use connection::{Connection, Expect};
-pub use head::{Head, Keep, Parsed, parse};
+pub(crate) use connection::{Connection, Expect};
+pub(crate) use head::Head;

@@ -4,25 +4,15 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, client};
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use tokio::{
     io::{DuplexStream, duplex},
-    runtime::Handle,
     task::{JoinHandle, LocalSet, spawn_local},
     time::{sleep, timeout},
 };
 
 use super::*;
-use crate::{
-    clock,
-    live::Live,
-    observe::{
-        access_log::AccessLog,
-        metrics::{Metrics, MetricsSettings},
-        request_id::RequestIds,
-    },
-    upstream::resolve::Resolver,
-};
+use crate::clock;
 
 const LIMITS: ListenerSettings = ListenerSettings {
     head_timeout: Duration::from_secs(60),
@@ -47,14 +37,9 @@ struct Scene {
 impl Scene {
     /// A client whose windows are open for `window` bytes. Nothing moves on its side until its wire is polled.
     async fn start(limits: ListenerSettings, window: u32) -> (Self, Wire) {
-        let metrics = Metrics::new(MetricsSettings::default());
-        let live = Arc::new(Live::new(Resolver::new(Handle::current()), Arc::clone(&metrics)));
-        let log = AccessLog::start(std::io::sink()).expect("a log");
-        let ids = RequestIds::from_os().expect("randomness");
-        let worker = Rc::new(Worker::new(live, ids, 443, metrics.worker(), log.worker()));
+        let (worker, _) = crate::listen::tests::worker();
         spawn_local(housekeeping(Rc::clone(&worker)));
-        let peer = ([127, 0, 0, 1], 1).into();
-        let state = Arc::new(Connection::new(peer, HeaderValue::from_static("80"), false));
+        let state = crate::listen::tests::connection();
         let counted = Rc::new(worker.metrics.connection());
         let (ours, theirs) = duplex(64 * 1024);
         let stop = CancellationToken::new();
