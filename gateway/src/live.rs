@@ -23,7 +23,7 @@ use http::HeaderValue;
 use parking_lot::Mutex;
 
 use self::compile::Compiler;
-pub use self::host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef};
+pub(crate) use self::host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef};
 use crate::{
     listen::tls::TlsState,
     observe::{
@@ -41,7 +41,7 @@ pub struct LiveConfig {
     /// Certificates by server name.
     pub tls: Arc<TlsState>,
     /// Settings for all hosts.
-    pub settings: Arc<LiveSettings>,
+    pub(crate) settings: Arc<LiveSettings>,
     /// What it was compiled from; its verdicts include those of the compiler.
     pub snapshot: Arc<Snapshot>,
     /// Counts publications.
@@ -49,7 +49,7 @@ pub struct LiveConfig {
 }
 
 /// Settings in the form in which requests use them.
-pub struct LiveSettings {
+pub(crate) struct LiveSettings {
     /// As configured.
     pub spec: Arc<Settings>,
     /// `Strict-Transport-Security`.
@@ -64,7 +64,7 @@ pub struct LiveSettings {
 
 /// Time limits of client connections.
 #[derive(Clone, Copy, Debug)]
-pub struct ListenerSettings {
+pub(crate) struct ListenerSettings {
     /// For a TLS handshake, and for the head of a request.
     pub head_timeout: Duration,
     /// Between two reads of a body.

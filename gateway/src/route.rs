@@ -26,6 +26,6 @@ pub mod fuzz;
 pub mod host;
 pub mod name;
 pub mod path;
-pub mod pattern;
+pub(crate) mod pattern;
 pub mod rewrite;
 pub mod target;

@@ -10,7 +10,6 @@ mod stream;
 mod trailers;
 mod upload;
 
-pub use body::Decoder;
-pub use connection::{Connection, Expect};
-pub use head::{Head, Keep, Parsed, parse};
-pub use trailers::may_follow_request;
+pub(crate) use connection::{Connection, Expect};
+pub(crate) use head::Head;
+pub(crate) use trailers::may_follow_request;

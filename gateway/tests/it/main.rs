@@ -5,6 +5,7 @@
 mod answers;
 mod forwarded;
 mod framing;
+mod http2;
 mod proxying;
 mod records;
 mod reload;

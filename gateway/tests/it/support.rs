@@ -1,7 +1,9 @@
 //! A gateway in this process, upstreams that do as they are told, and a client that shows raw bytes.
 
 pub mod client;
+pub mod http2;
 pub mod snapshot;
+pub mod tls;
 pub mod upstream;
 
 use std::{
@@ -24,11 +26,12 @@ use headgate_gateway::{
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
-pub use self::{client::Client, snapshot::Table, upstream::Upstream};
+pub use self::{client::Client, http2::Http2, snapshot::Table, tls::Identity, upstream::Upstream};
 
 /// A running gateway.
 pub struct TestGateway {
     pub http: SocketAddr,
+    pub https: SocketAddr,
     pub live: Arc<Live>,
     pub metrics: Arc<Metrics>,
     gateway: Option<Gateway>,
@@ -55,6 +58,11 @@ impl io::Write for Lines {
 impl TestGateway {
     /// Starts one worker with a table.
     pub fn start(table: Snapshot) -> Self {
+        Self::with_grace(table, Duration::from_secs(5))
+    }
+
+    /// The same; open requests have `grace` to end when it stops.
+    pub fn with_grace(table: Snapshot, grace: Duration) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -72,11 +80,13 @@ impl TestGateway {
             http_port: 0,
             https_port: 0,
             workers: 1,
-            grace: Duration::from_secs(5),
+            grace,
         };
         let gateway = run::start(&startup, &live, &metrics, &log).expect("a gateway");
+        let (http, https) = (gateway.http, gateway.https);
         Self {
-            http: gateway.http,
+            http,
+            https,
             live,
             metrics,
             gateway: Some(gateway),
