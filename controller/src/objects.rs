@@ -151,6 +151,19 @@ impl Objects {
         }
     }
 
+    /// All objects of a kind that are there.
+    pub fn keys(&self, kind: Kind) -> Box<dyn Iterator<Item = &Key> + '_> {
+        match kind {
+            Kind::IngressClass => Box::new(self.ingress_classes.keys()),
+            Kind::Ingress => Box::new(self.ingresses.keys()),
+            Kind::Service => Box::new(self.services.keys()),
+            Kind::EndpointSlice => Box::new(self.endpoint_slices.keys()),
+            Kind::Secret => Box::new(self.secrets.keys()),
+            Kind::ConfigMap => Box::new(self.config_maps.keys()),
+            Kind::Namespace => Box::new(self.namespaces.keys()),
+        }
+    }
+
     /// What changed since this was asked last.
     pub fn take_changes(&mut self) -> Changes {
         std::mem::take(&mut self.changes)

@@ -17,6 +17,8 @@ pub struct Options {
     pub ingress_class_by_name: bool,
     /// Serve Ingresses with neither class field nor annotation (`--watch-ingress-without-class`).
     pub watch_ingress_without_class: bool,
+    /// `spec.ingressClassName` means nothing, because IngressClasses may not be read (routing §1.2).
+    pub ignore_ingress_class_name: bool,
     /// Ignore Ingresses with `spec.defaultBackend` (`--disable-catch-all`).
     pub disable_catch_all: bool,
     /// Service of requests that no host or path takes (`--default-backend-service`).
@@ -65,6 +67,7 @@ impl Default for Options {
             controller_class: "k8s.io/ingress-nginx".into(),
             ingress_class_by_name: false,
             watch_ingress_without_class: false,
+            ignore_ingress_class_name: false,
             disable_catch_all: false,
             default_backend_service: None,
             default_ssl_certificate: None,

@@ -16,7 +16,7 @@ use headgate_gateway::{observe::metrics::MetricsSettings, run::Startup};
 
 use crate::{
     serve::{self, Plan, Running},
-    settings::Demo,
+    settings::{Demo, Source},
 };
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -39,7 +39,7 @@ pub fn run(settings: &Demo) -> anyhow::Result<()> {
 
 fn plan(settings: &Demo, manifests: Vec<PathBuf>) -> Plan {
     Plan {
-        manifests,
+        source: Source::Manifests(manifests),
         options: Options { resolve_services_by_name: true, ..Options::default() },
         startup: Startup {
             address: LOOPBACK,

@@ -9,18 +9,22 @@ use std::{
 };
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use headgate_controller::{LabelSelector, NamespaceScope, NamespacedName, Options};
+use headgate_controller::{Access, LabelSelector, NamespaceScope, NamespacedName, Options};
 use headgate_gateway::observe::metrics::{Instance, MetricsSettings};
 
 pub use self::inert::Inert;
 
 /// Kubernetes ingress controller and API gateway.
 ///
-/// Serves the Ingresses of a folder of manifests, and keeps serving them as the files change:
+/// Serves the Ingresses of the cluster that it runs in, or that a kubeconfig names:
+///
+///   headgate --kubeconfig ~/.kube/config --http-port 8080 --https-port 8443
+///
+/// Or those of a folder of manifests, no cluster needed, as the files change:
 ///
 ///   headgate --manifests ./manifests --http-port 8080 --https-port 8443
 ///
-/// Try it with the bundled application, no cluster needed:
+/// Try it with the bundled application:
 ///
 ///   headgate demo
 #[derive(Debug, Parser)]
@@ -46,6 +50,15 @@ pub enum Command {
     Demo(Demo),
     /// Print the version
     Version,
+}
+
+/// Where objects come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Folders of manifests.
+    Manifests(Vec<PathBuf>),
+    /// An API server.
+    Cluster(Access),
 }
 
 /// Settings of `headgate demo`.
@@ -74,6 +87,16 @@ pub struct Serve {
     /// Folder with manifests (YAML or JSON), watched; may be repeated
     #[arg(long, value_name = "DIR")]
     pub manifests: Vec<PathBuf>,
+
+    /// Kubeconfig of the cluster to serve [default: the pod's ServiceAccount, then $KUBECONFIG and ~/.kube/config]
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// URL of the API server, in place of the one in the kubeconfig
+    #[arg(long, value_name = "URL", help_heading = "Cluster")]
+    pub apiserver_host: Option<String>,
+    /// Certificates that the API server's must be signed by, with --apiserver-host
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    pub certificate_authority: Option<PathBuf>,
 
     /// Port for HTTP
     #[arg(long, default_value_t = 80, help_heading = "Listeners")]
@@ -194,6 +217,22 @@ impl Serve {
             .max(1)
     }
 
+    /// Where objects come from.
+    pub fn source(&self) -> Source {
+        if self.manifests.is_empty() {
+            Source::Cluster(Access {
+                kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
+                host: self.apiserver_host.clone().filter(|host| !host.is_empty()),
+                authority: self
+                    .certificate_authority
+                    .clone()
+                    .filter(|path| !path.as_os_str().is_empty()),
+            })
+        } else {
+            Source::Manifests(self.manifests.clone())
+        }
+    }
+
     /// What the controller is told.
     pub fn controller(&self) -> anyhow::Result<Options> {
         anyhow::ensure!(
@@ -229,7 +268,7 @@ impl Serve {
             deep_inspect: self.deep_inspect,
             disable_svc_external_name: self.disable_svc_external_name,
             health_check_path: self.health_check_path.clone(),
-            resolve_services_by_name: true,
+            resolve_services_by_name: !self.manifests.is_empty(),
             ..Options::default()
         })
     }
