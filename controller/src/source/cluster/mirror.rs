@@ -276,3 +276,6 @@ impl Mirror {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
