@@ -132,6 +132,9 @@ pub struct Serve {
     /// Serve Ingresses that name no class
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
     pub watch_ingress_without_class: bool,
+    /// Follow the zone hints of EndpointSlices, where a Service asks for that
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
+    pub enable_topology_aware_routing: bool,
     /// Only objects of this namespace
     #[arg(long, default_value = "", help_heading = "Which objects count")]
     pub watch_namespace: String,
@@ -223,6 +226,8 @@ impl Serve {
             Source::Cluster(Access {
                 kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
                 host: self.apiserver_host.clone().filter(|host| !host.is_empty()),
+                pod: pod(),
+                wants_zone: self.enable_topology_aware_routing,
                 authority: self
                     .certificate_authority
                     .clone()
@@ -295,4 +300,10 @@ impl Serve {
             ..MetricsSettings::default()
         })
     }
+}
+
+/// The pod that this process runs in, as a Deployment tells it.
+fn pod() -> Option<NamespacedName> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Some(NamespacedName { namespace: variable("POD_NAMESPACE")?, name: variable("POD_NAME")? })
 }

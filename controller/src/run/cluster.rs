@@ -88,7 +88,7 @@ pub fn run_cluster(
             };
             let _ = known.send(Ok(()));
             let follow = async {
-                let connection = Connection::open(client, |reason| {
+                let connection = Connection::open(client, &access, |reason| {
                     tracing::warn!("{reason}");
                     say(Progress::Waiting(reason));
                 })
@@ -200,6 +200,7 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         let Some(connection) = connected(signals) else { return };
         let Some(publish) = self.publish.take() else { return };
         self.options.ignore_ingress_class_name = !connection.knows_classes;
+        self.options.zone = connection.zone;
         self.publisher = Some(Publisher::new(self.options.clone(), publish));
         let mut mirror =
             Mirror::new(self.options.clone(), watches(&self.options), Arc::clone(&self.board));
