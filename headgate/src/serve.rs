@@ -65,6 +65,7 @@ pub struct Running {
 
 /// Serves until a signal.
 pub fn run(settings: &Serve) -> anyhow::Result<()> {
+    settings.inert.check()?;
     for flag in settings.inert.given() {
         tracing::info!("{flag} is accepted and has no effect");
     }

@@ -10,7 +10,10 @@ use std::{
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use headgate_controller::{Access, LabelSelector, NamespaceScope, NamespacedName, Options};
-use headgate_gateway::observe::metrics::{Instance, MetricsSettings};
+use headgate_gateway::{
+    listen::tls::check_certificate,
+    observe::metrics::{Instance, MetricsSettings},
+};
 
 pub use self::inert::Inert;
 
@@ -61,6 +64,9 @@ pub enum Source {
     Cluster(Access),
 }
 
+/// Takes the application's highest port, 4005, to the last there is.
+const MOST_SHIFT: i64 = 65_535 - 4005;
+
 /// Settings of `headgate demo`.
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -76,6 +82,9 @@ pub struct Demo {
     /// Serve these manifests instead of the bundled ones
     #[arg(long, value_name = "DIR")]
     pub manifests: Option<PathBuf>,
+    /// Add this to the ports of the application's services, which are 3000, 4000 to 4003 and 4005
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=MOST_SHIFT))]
+    pub app_port_shift: u16,
     /// Where posts and comments are kept [default: headgate/demo in the user's state directory]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -274,6 +283,7 @@ impl Serve {
             disable_svc_external_name: self.disable_svc_external_name,
             health_check_path: self.health_check_path.clone(),
             resolve_services_by_name: !self.manifests.is_empty(),
+            certificate_check: Some(check_certificate),
             ..Options::default()
         })
     }

@@ -125,6 +125,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         aliases: vec![HostPattern::AnyDepth("alias.test".into())],
         mode: PathMode::Literal,
         locations: vec![Arc::new(location)],
+        alias_origin: None,
         app_root: None,
         origin: None,
     })

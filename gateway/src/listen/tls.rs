@@ -18,6 +18,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+pub use certificate::check_certificate;
 pub use exposition::write_metrics;
 pub use server::{cipher_name, protocol_name};
 

@@ -107,6 +107,17 @@ pub struct Inert {
 }
 
 impl Inert {
+    /// Refuses what the reference refuses at its start (configmap-and-flags §12), so that a command line that works here
+    /// works there, and later, when the flags have their effect.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let is_set = |value: &Option<String>| value.as_ref().is_some_and(|text| !text.is_empty());
+        anyhow::ensure!(
+            !is_set(&self.publish_service) || !is_set(&self.publish_status_address),
+            "flags --publish-service and --publish-status-address are mutually exclusive"
+        );
+        Ok(())
+    }
+
     /// The flags that were given, by name.
     pub fn given(&self) -> Vec<&'static str> {
         [

@@ -37,6 +37,7 @@ fn hosts(names: &[(&str, &[&str])]) -> Vec<Host> {
         aliases: aliases.iter().map(|text| alias(text)).collect(),
         mode: PathMode::Literal,
         locations: Vec::new(),
+        alias_origin: None,
         app_root: None,
         origin: None,
     };

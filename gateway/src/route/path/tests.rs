@@ -35,6 +35,7 @@ fn host(mode: PathMode, locations: Vec<Arc<Location>>) -> Host {
         aliases: Vec::new(),
         mode,
         locations,
+        alias_origin: None,
         app_root: None,
         origin: None,
     }

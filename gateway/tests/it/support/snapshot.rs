@@ -83,6 +83,7 @@ impl Table {
             aliases: Vec::new(),
             mode: PathMode::Literal,
             locations: vec![Arc::new(fallback)],
+            alias_origin: None,
             app_root: None,
             origin: None,
         })];
@@ -93,6 +94,7 @@ impl Table {
                 aliases: Vec::new(),
                 mode: PathMode::Literal,
                 locations,
+                alias_origin: None,
                 app_root: None,
                 origin: None,
             })
