@@ -8,8 +8,12 @@ pub mod objects;
 pub mod options;
 pub mod run;
 pub mod source;
+pub mod status;
 pub mod translate;
 
 pub use options::{CertificateCheck, LabelSelector, NamespaceScope, NamespacedName, Options};
-pub use run::{Controller, run_directory};
-pub use source::directory::DirectoryError;
+pub use run::{Controller, Progress, run_cluster, run_directory};
+pub use source::{
+    cluster::{Access, ClusterError},
+    directory::DirectoryError,
+};

@@ -25,7 +25,7 @@ use smallvec::SmallVec;
 pub use change::Changes;
 pub use ingress::{Backend, Ingress, Path, Rule, Tls};
 pub use key::{Key, Kind};
-pub use service::{EndpointSlice, Service, ServicePort, SlicePort, TargetPort};
+pub use service::{EndpointSlice, Proximity, Service, ServicePort, SlicePort, TargetPort, Zones};
 
 /// One object of a kind that the controller reads, trimmed. Made from the typed object by `into`.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,6 +148,19 @@ impl Objects {
             Kind::Secret => self.secrets.contains_key(key),
             Kind::ConfigMap => self.config_maps.contains_key(key),
             Kind::Namespace => self.namespaces.contains_key(key),
+        }
+    }
+
+    /// All objects of a kind that are there.
+    pub fn keys(&self, kind: Kind) -> Box<dyn Iterator<Item = &Key> + '_> {
+        match kind {
+            Kind::IngressClass => Box::new(self.ingress_classes.keys()),
+            Kind::Ingress => Box::new(self.ingresses.keys()),
+            Kind::Service => Box::new(self.services.keys()),
+            Kind::EndpointSlice => Box::new(self.endpoint_slices.keys()),
+            Kind::Secret => Box::new(self.secrets.keys()),
+            Kind::ConfigMap => Box::new(self.config_maps.keys()),
+            Kind::Namespace => Box::new(self.namespaces.keys()),
         }
     }
 

@@ -17,6 +17,8 @@ pub struct Options {
     pub ingress_class_by_name: bool,
     /// Serve Ingresses with neither class field nor annotation (`--watch-ingress-without-class`).
     pub watch_ingress_without_class: bool,
+    /// `spec.ingressClassName` means nothing, because IngressClasses may not be read (routing §1.2).
+    pub ignore_ingress_class_name: bool,
     /// Ignore Ingresses with `spec.defaultBackend` (`--disable-catch-all`).
     pub disable_catch_all: bool,
     /// Service of requests that no host or path takes (`--default-backend-service`).
@@ -33,6 +35,8 @@ pub struct Options {
     pub deep_inspect: bool,
     /// ExternalName Services have no endpoints (`--disable-svc-external-name`).
     pub disable_svc_external_name: bool,
+    /// The zone of this machine, where hints of EndpointSlices are to be followed (`--enable-topology-aware-routing`).
+    pub zone: Option<String>,
     /// Path that the default host answers itself (`--health-check-path`).
     pub health_check_path: String,
     /// A Service without any EndpointSlice is reached by its name in DNS. On for folders of manifests, off for a
@@ -65,6 +69,7 @@ impl Default for Options {
             controller_class: "k8s.io/ingress-nginx".into(),
             ingress_class_by_name: false,
             watch_ingress_without_class: false,
+            ignore_ingress_class_name: false,
             disable_catch_all: false,
             default_backend_service: None,
             default_ssl_certificate: None,
@@ -73,6 +78,7 @@ impl Default for Options {
             enable_annotation_validation: true,
             deep_inspect: true,
             disable_svc_external_name: false,
+            zone: None,
             health_check_path: "/healthz".into(),
             resolve_services_by_name: false,
             certificate_check: None,

@@ -1,39 +1,28 @@
-//! The runner: source -> objects -> translation -> publish, on one thread of its own.
+//! The runners: source -> objects -> translation -> publish, on threads of their own.
 
-use std::{
-    collections::BTreeSet,
-    path::PathBuf,
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
-    },
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
-};
+mod cluster;
+mod directory;
+mod publish;
 
-use headgate_config::{Effect, Snapshot, Verdict};
+use std::thread::JoinHandle;
 
-use crate::{
-    DirectoryError, Options,
-    objects::Objects,
-    source::directory::{Change, Directory, Watch},
-    translate::Translator,
-};
+pub use cluster::{Progress, run_cluster};
+pub use directory::run_directory;
+use publish::Publisher;
 
-/// How often the folders are compared with what was read, for changes that the system does not report.
-const POLL: Duration = Duration::from_secs(30);
-/// The same where the system reports nothing at all.
-const POLL_UNWATCHED: Duration = Duration::from_secs(1);
-
-/// A running control plane. Dropping it stops it and waits for its thread.
+/// A running control plane. Dropping it stops it and waits for its threads.
 #[derive(Debug)]
 pub struct Controller {
-    signals: Sender<Signal>,
-    thread: Option<JoinHandle<()>>,
+    stopper: Stopper,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Controller {
-    /// Stops it and waits for its thread.
+    fn new(stopper: Stopper, threads: Vec<JoinHandle<()>>) -> Self {
+        Self { stopper, threads }
+    }
+
+    /// Stops it and waits for its threads.
     pub fn stop(self) {
         drop(self);
     }
@@ -41,160 +30,33 @@ impl Controller {
 
 impl Drop for Controller {
     fn drop(&mut self) {
-        // A thread that has ended already needs no signal.
-        let _ = self.signals.send(Signal::Stop);
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the controller's thread has panicked");
-        }
-    }
-}
-
-/// What the thread waits for.
-#[derive(Debug)]
-enum Signal {
-    Changed(Change),
-    Stop,
-}
-
-/// Serves the manifests of these folders: reads all of them, calls `publish` once, and then again after every change
-/// that changes the snapshot.
-///
-/// Returns as soon as the folders are known to exist; reading happens on the controller's thread, and so does every
-/// call of `publish`. Services without EndpointSlices are reached by name if the options say so.
-///
-/// # Errors
-///
-/// If one of the directories does not exist or cannot be read.
-pub fn run_directory(
-    options: Options,
-    directories: Vec<PathBuf>,
-    publish: impl FnMut(Snapshot) + Send + 'static,
-) -> Result<Controller, DirectoryError> {
-    let directory = Directory::open(directories)?;
-    let (signals, received) = channel();
-    let reports = signals.clone();
-    let runner = Runner {
-        directory,
-        objects: Objects::default(),
-        translator: Translator::new(options),
-        is_polling: false,
-        verdicts: Arc::default(),
-        publish,
-    };
-    let thread = thread::Builder::new()
-        .name("controller".into())
-        .spawn(move || runner.run(&reports, &received));
-    let thread = thread.map_err(|error| DirectoryError::Unreadable {
-        path: PathBuf::new(),
-        reason: error.to_string(),
-    })?;
-    Ok(Controller { signals, thread: Some(thread) })
-}
-
-struct Runner<P> {
-    directory: Directory,
-    objects: Objects,
-    translator: Translator,
-    /// Whether it was said that the system reports no changes.
-    is_polling: bool,
-    /// Those of the last snapshot.
-    verdicts: Arc<Vec<Verdict>>,
-    publish: P,
-}
-
-impl<P: FnMut(Snapshot)> Runner<P> {
-    fn run(mut self, reports: &Sender<Signal>, signals: &Receiver<Signal>) {
-        let started = Instant::now();
-        self.directory.rescan(started, &mut self.objects);
-        let read = started.elapsed();
-        self.publish();
-        tracing::info!(
-            read_ms = read.as_millis(),
-            total_ms = started.elapsed().as_millis(),
-            "manifests are read and published"
-        );
-        // Watching begins after the first reading, which it would report file by file. What changed in between, the
-        // second look finds.
-        let mut watch = None;
-        let mut next_poll = Instant::now();
-        loop {
-            let deadline = self.directory.next_look().map_or(next_poll, |at| next_poll.min(at));
-            let Some(mut changes) = pending(signals, deadline) else {
-                return;
-            };
-            let now = Instant::now();
-            if next_poll <= now {
-                // A folder that was away has lost its watch, even if it is back.
-                watch = watch.filter(|_| self.directory.is_complete());
-                if watch.is_none() && self.directory.is_complete() {
-                    watch = self.watch(reports);
-                }
-                changes.insert(Change::Anything);
-                next_poll = now + if watch.is_some() { POLL } else { POLL_UNWATCHED };
-            }
-            self.directory.follow(changes, now, &mut self.objects);
-            self.publish();
-            if !self.directory.is_complete() {
-                next_poll = next_poll.min(now + POLL_UNWATCHED);
+        self.stopper.stop();
+        for thread in self.threads.drain(..) {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                tracing::error!("the thread {name:?} has panicked");
             }
         }
     }
+}
 
-    fn watch(&mut self, reports: &Sender<Signal>) -> Option<Watch> {
-        let reports = reports.clone();
-        let report = move |change| {
-            // The thread may have ended.
-            let _ = reports.send(Signal::Changed(change));
-        };
-        let watch = Watch::start(self.directory.roots(), report);
-        if let Err(error) = &watch
-            && !std::mem::replace(&mut self.is_polling, true)
-        {
-            tracing::error!(%error, "changes of manifests are looked for every second instead");
-        }
-        watch.ok()
+/// Tells threads once that they are to end.
+struct Stopper(Option<Box<dyn FnOnce() + Send>>);
+
+impl Stopper {
+    fn new(stop: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(stop)))
     }
 
-    /// Translates, and publishes if the result is another than before.
-    fn publish(&mut self) {
-        let changes = self.objects.take_changes();
-        self.translator.report(self.directory.verdicts());
-        if let Some(snapshot) = self.translator.translate(&self.objects, &changes) {
-            log_new(&self.verdicts, &snapshot.verdicts);
-            self.verdicts = snapshot.verdicts.clone();
-            (self.publish)(snapshot);
+    fn stop(&mut self) {
+        if let Some(stop) = self.0.take() {
+            stop();
         }
     }
 }
 
-/// Waits for signals until the deadline; `None` is the signal to stop. Whatever is pending already goes into the same
-/// snapshot; nothing more is waited for.
-fn pending(signals: &Receiver<Signal>, deadline: Instant) -> Option<BTreeSet<Change>> {
-    let first = match signals.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        Ok(signal) => Some(signal),
-        Err(RecvTimeoutError::Timeout) => None,
-        Err(RecvTimeoutError::Disconnected) => return None,
-    };
-    let mut changes = BTreeSet::new();
-    for signal in first.into_iter().chain(signals.try_iter()) {
-        match signal {
-            Signal::Changed(change) => drop(changes.insert(change)),
-            Signal::Stop => return None,
-        }
-    }
-    Some(changes)
-}
-
-/// Logs the findings that were not there before. Both lists are sorted.
-fn log_new(before: &[Verdict], now: &[Verdict]) {
-    for Verdict { object, effect, reason, message } in
-        now.iter().filter(|verdict| before.binary_search(verdict).is_err())
-    {
-        match effect {
-            Effect::Refused | Effect::Denied => {
-                tracing::error!(%object, ?effect, reason, "{message}")
-            }
-            Effect::Warning => tracing::warn!(%object, reason, "{message}"),
-        }
+impl std::fmt::Debug for Stopper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stopper")
     }
 }

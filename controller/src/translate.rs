@@ -6,7 +6,7 @@
 
 mod admission;
 mod annotations;
-mod class;
+pub(crate) mod class;
 mod config;
 mod host;
 mod hosts;
@@ -50,6 +50,8 @@ pub struct Translator {
     changed: bool,
     /// Whether any finding may be.
     verdicts_changed: bool,
+    /// Ingresses that were looked at since somebody asked last.
+    looked_at: BTreeSet<Key>,
 }
 
 impl Translator {
@@ -70,6 +72,7 @@ impl Translator {
             verdicts: Arc::default(),
             changed: true,
             verdicts_changed: true,
+            looked_at: BTreeSet::new(),
             options,
         }
     }
@@ -96,6 +99,16 @@ impl Translator {
         std::mem::take(&mut self.changed).then(|| self.snapshot())
     }
 
+    /// The Ingresses that were looked at since this was asked last: new, changed, gone, or judged by another rule.
+    pub fn take_looked_at(&mut self) -> BTreeSet<Key> {
+        std::mem::take(&mut self.looked_at)
+    }
+
+    /// Whether a version of an Ingress is served.
+    pub fn is_served(&self, ingress: &Key) -> bool {
+        self.admission.is_served(ingress)
+    }
+
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             hosts: self.hosts.hosts().cloned().collect(),
@@ -111,6 +124,7 @@ impl Translator {
         for key in self.ingresses_to_look_at(objects, changes, reread_annotations) {
             let law = Law { options: &self.options, defaults: &self.config.defaults, objects };
             let change = self.admission.update(law, &key);
+            self.looked_at.insert(key.clone());
             self.verdicts_changed |= change.verdicts;
             if !change.is_none() {
                 self.hosts.replace(change.before.as_ref(), change.after.as_ref());

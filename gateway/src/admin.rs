@@ -92,9 +92,11 @@ impl AdminState {
         match path {
             _ if path == self.health_path => self.health(),
             "/readyz" => match self.readiness.check() {
-                Ok(()) => plain(StatusCode::OK, "ok"),
+                Ok(None) => plain(StatusCode::OK, "ok"),
+                Ok(Some(complaint)) => plain(StatusCode::OK, format!("ok, but {complaint}\n")),
                 Err(reason) => plain(StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
             },
+            "/livez" => plain(StatusCode::OK, "ok"),
             "/metrics" => {
                 Body::chunks("text/plain; version=0.0.4; charset=utf-8", self.metrics.scrape())
             }
@@ -111,19 +113,19 @@ impl AdminState {
             _ => json(
                 StatusCode::NOT_FOUND,
                 &Error {
-                    error: "not found; there are /healthz, /readyz, /metrics, /api/routes and /version",
+                    error: "not found; there are /healthz, /livez, /readyz, /metrics, /api/routes and /version",
                 },
             ),
         }
     }
 
-    /// The reference fails its liveness check while it shuts down, and readiness probes of its users rely on that
-    /// (operations §8).
+    /// The reference has one check for liveness and readiness, which fails before the first table is live and while
+    /// it shuts down; the probes of its users rely on both (operations §2.1, §8). A process that is merely not ready
+    /// is told apart by `/livez`.
     fn health(&self) -> Response<Body> {
-        if self.readiness.is_shutting_down() {
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "shutting down\n")
-        } else {
-            plain(StatusCode::OK, "ok")
+        match self.readiness.check() {
+            Ok(_) => plain(StatusCode::OK, "ok"),
+            Err(reason) => plain(StatusCode::INTERNAL_SERVER_ERROR, reason + "\n"),
         }
     }
 

@@ -19,7 +19,7 @@ use headgate_gateway::{
 
 use crate::{
     serve::{self, Plan, Running},
-    settings::Demo,
+    settings::{Demo, Source},
 };
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -59,7 +59,7 @@ fn lock(data: &Path) -> anyhow::Result<File> {
 
 fn plan(settings: &Demo, manifests: Vec<PathBuf>) -> Plan {
     Plan {
-        manifests,
+        source: Source::Manifests(manifests),
         options: Options {
             resolve_services_by_name: true,
             certificate_check: Some(check_certificate),

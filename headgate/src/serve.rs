@@ -2,13 +2,13 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use headgate_controller::{Controller, Options, run_directory};
+use headgate_config::Snapshot;
+use headgate_controller::{Controller, Options, Progress, run_cluster, run_directory};
 use headgate_gateway::{
     admin::{self, AdminState, Readiness},
     listen::tls::write_metrics,
@@ -27,15 +27,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::Serve;
+use crate::settings::{Serve, Source};
 
 /// How often replaced tables are looked for.
 const COLLECT_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything that a running gateway is made of.
 pub struct Plan {
-    /// Folders of manifests.
-    pub manifests: Vec<PathBuf>,
+    /// Where objects come from.
+    pub source: Source,
     /// For the controller.
     pub options: Options,
     /// For the workers.
@@ -65,17 +65,13 @@ pub struct Running {
 
 /// Serves until a signal.
 pub fn run(settings: &Serve) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        !settings.manifests.is_empty(),
-        "nothing to serve: name a folder with --manifests DIR, or try `headgate demo`"
-    );
     settings.inert.check()?;
     for flag in settings.inert.given() {
         tracing::info!("{flag} is accepted and has no effect");
     }
     let runtime = control_runtime()?;
     let plan = Plan {
-        manifests: settings.manifests.clone(),
+        source: settings.source(),
         options: settings.controller()?,
         startup: Startup {
             address: settings.bind_address,
@@ -113,7 +109,7 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     let started = Instant::now();
     // The second caller of a process finds it installed, and that is fine.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let readiness = Arc::new(Readiness::waiting("reading manifests"));
+    let readiness = Arc::new(Readiness::waiting("reading objects"));
     let metrics = Metrics::new(plan.metrics);
     let live = Arc::new(Live::new(Resolver::new(runtime.handle().clone()), Arc::clone(&metrics)));
     let log = AccessLog::stdout().context("the access log cannot start")?;
@@ -160,7 +156,7 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     }
 
     let (ready, http, https) = (Arc::clone(&readiness), gateway.http, gateway.https);
-    let controller = run_directory(plan.options, plan.manifests, move |snapshot| {
+    let publish = move |snapshot: Snapshot| {
         let hosts = snapshot.hosts.len();
         let first = live.revision() == 0;
         live.publish(snapshot);
@@ -169,7 +165,19 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
             ready.set_ready();
             tracing::info!(hosts, %http, %https, %admin, after = ?started.elapsed(), "ready");
         }
-    })?;
+    };
+    let told = Arc::clone(&readiness);
+    let progress = move |progress| match progress {
+        Progress::Waiting(reason) => told.set_waiting(reason),
+        Progress::Interrupted(reason) => {
+            told.set_complaint(Some(format!("the API server cannot be followed: {reason}")));
+        }
+        Progress::Following => told.set_complaint(None),
+    };
+    let controller = match plan.source {
+        Source::Manifests(folders) => run_directory(plan.options, folders, publish)?,
+        Source::Cluster(access) => run_cluster(plan.options, access, publish, progress)?,
+    };
     Ok(Running { gateway, admin, readiness, controller, log, stop, delay: plan.delay })
 }
 

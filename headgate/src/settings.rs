@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use headgate_controller::{LabelSelector, NamespaceScope, NamespacedName, Options};
+use headgate_controller::{Access, LabelSelector, NamespaceScope, NamespacedName, Options};
 use headgate_gateway::{
     listen::tls::check_certificate,
     observe::metrics::{Instance, MetricsSettings},
@@ -19,11 +19,15 @@ pub use self::inert::Inert;
 
 /// Kubernetes ingress controller and API gateway.
 ///
-/// Serves the Ingresses of a folder of manifests, and keeps serving them as the files change:
+/// Serves the Ingresses of the cluster that it runs in, or that a kubeconfig names:
+///
+///   headgate --kubeconfig ~/.kube/config --http-port 8080 --https-port 8443
+///
+/// Or those of a folder of manifests, no cluster needed, as the files change:
 ///
 ///   headgate --manifests ./manifests --http-port 8080 --https-port 8443
 ///
-/// Try it with the bundled application, no cluster needed:
+/// Try it with the bundled application:
 ///
 ///   headgate demo
 #[derive(Debug, Parser)]
@@ -49,6 +53,15 @@ pub enum Command {
     Demo(Demo),
     /// Print the version
     Version,
+}
+
+/// Where objects come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Folders of manifests.
+    Manifests(Vec<PathBuf>),
+    /// An API server.
+    Cluster(Access),
 }
 
 /// Takes the application's highest port, 4005, to the last there is.
@@ -84,6 +97,16 @@ pub struct Serve {
     #[arg(long, value_name = "DIR")]
     pub manifests: Vec<PathBuf>,
 
+    /// Kubeconfig of the cluster to serve [default: the pod's ServiceAccount, then $KUBECONFIG and ~/.kube/config]
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// URL of the API server, in place of the one in the kubeconfig
+    #[arg(long, value_name = "URL", help_heading = "Cluster")]
+    pub apiserver_host: Option<String>,
+    /// Certificates that the API server's must be signed by, with --apiserver-host
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    pub certificate_authority: Option<PathBuf>,
+
     /// Port for HTTP
     #[arg(long, default_value_t = 80, help_heading = "Listeners")]
     pub http_port: u16,
@@ -118,6 +141,9 @@ pub struct Serve {
     /// Serve Ingresses that name no class
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
     pub watch_ingress_without_class: bool,
+    /// Follow the zone hints of EndpointSlices, where a Service asks for that
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
+    pub enable_topology_aware_routing: bool,
     /// Only objects of this namespace
     #[arg(long, default_value = "", help_heading = "Which objects count")]
     pub watch_namespace: String,
@@ -203,6 +229,24 @@ impl Serve {
             .max(1)
     }
 
+    /// Where objects come from.
+    pub fn source(&self) -> Source {
+        if self.manifests.is_empty() {
+            Source::Cluster(Access {
+                kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
+                host: self.apiserver_host.clone().filter(|host| !host.is_empty()),
+                pod: pod(),
+                wants_zone: self.enable_topology_aware_routing,
+                authority: self
+                    .certificate_authority
+                    .clone()
+                    .filter(|path| !path.as_os_str().is_empty()),
+            })
+        } else {
+            Source::Manifests(self.manifests.clone())
+        }
+    }
+
     /// What the controller is told.
     pub fn controller(&self) -> anyhow::Result<Options> {
         anyhow::ensure!(
@@ -238,8 +282,9 @@ impl Serve {
             deep_inspect: self.deep_inspect,
             disable_svc_external_name: self.disable_svc_external_name,
             health_check_path: self.health_check_path.clone(),
-            resolve_services_by_name: true,
+            resolve_services_by_name: !self.manifests.is_empty(),
             certificate_check: Some(check_certificate),
+            ..Options::default()
         })
     }
 
@@ -265,4 +310,10 @@ impl Serve {
             ..MetricsSettings::default()
         })
     }
+}
+
+/// The pod that this process runs in, as a Deployment tells it.
+fn pod() -> Option<NamespacedName> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Some(NamespacedName { namespace: variable("POD_NAMESPACE")?, name: variable("POD_NAME")? })
 }

@@ -98,6 +98,11 @@ impl Admission {
         self.entries.values().flat_map(|entry| &entry.verdicts)
     }
 
+    /// Whether a version of an Ingress is served.
+    pub fn is_served(&self, key: &Key) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.accepted.is_some())
+    }
+
     /// Looks at an Ingress again.
     pub fn update(&mut self, law: Law<'_>, key: &Key) -> Change {
         let before = self.entries.remove(key).unwrap_or_default();

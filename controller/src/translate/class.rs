@@ -26,7 +26,7 @@ pub fn own_classes(options: &Options, objects: &Objects) -> BTreeSet<String> {
 
 /// Whether an Ingress has our class. The annotation only counts where the field is not set.
 pub fn is_own(options: &Options, own_classes: &BTreeSet<String>, ingress: &Ingress) -> bool {
-    if let Some(class) = &ingress.class {
+    if let Some(class) = ingress.class.as_ref().filter(|_| !options.ignore_ingress_class_name) {
         return own_classes.contains(&**class);
     }
     match ingress.annotation(CLASS_ANNOTATION) {
@@ -75,5 +75,21 @@ mod tests {
             let case = (field, ingress.annotation(CLASS_ANNOTATION), without_class);
             assert_eq!(is_own(&options, &own_classes, &ingress), expected, "{case:?}");
         }
+    }
+
+    #[test]
+    fn the_field_means_nothing_where_classes_may_not_be_read() {
+        let options = Options { ignore_ingress_class_name: true, ..Options::default() };
+        let ingress = |annotation: Option<&str>| Ingress {
+            class: Some("own".into()),
+            annotations: annotation
+                .map(|class| (CLASS_ANNOTATION.into(), class.into()))
+                .into_iter()
+                .collect(),
+            ..Ingress::default()
+        };
+        let own_classes = BTreeSet::from(["own".to_owned()]);
+        assert!(!is_own(&options, &own_classes, &ingress(None)));
+        assert!(is_own(&options, &own_classes, &ingress(Some("nginx"))));
     }
 }

@@ -10,7 +10,8 @@ pub struct Readiness(Mutex<State>);
 #[derive(Debug)]
 enum State {
     Waiting(String),
-    Ready,
+    /// With what is not as it should be, if anything.
+    Ready(Option<String>),
     ShuttingDown,
 }
 
@@ -27,7 +28,16 @@ impl Readiness {
 
     /// Everything is read and the table is live. Without effect once the process shuts down.
     pub fn set_ready(&self) {
-        self.change(State::Ready);
+        self.change(State::Ready(None));
+    }
+
+    /// Says what is not as it should be while the table is served all the same; `None` once it is. Without effect
+    /// where nothing is served.
+    pub fn set_complaint(&self, complaint: Option<String>) {
+        let mut current = self.0.lock();
+        if matches!(*current, State::Ready(_)) {
+            *current = State::Ready(complaint);
+        }
     }
 
     /// The process shuts down. That is final.
@@ -40,13 +50,13 @@ impl Readiness {
         matches!(*self.0.lock(), State::ShuttingDown)
     }
 
-    /// Whether the process is ready.
+    /// Whether the process is ready, and what is not as it should be although it is.
     ///
     /// # Errors
     /// It is not; the text says why.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<Option<String>, String> {
         match &*self.0.lock() {
-            State::Ready => Ok(()),
+            State::Ready(complaint) => Ok(complaint.clone()),
             State::Waiting(reason) => Err(reason.clone()),
             State::ShuttingDown => Err("shutting down".to_owned()),
         }
@@ -68,10 +78,21 @@ mod tests {
     fn a_process_is_ready_only_between_start_and_shutdown() {
         let readiness = Readiness::waiting("manifests are being read");
         assert_eq!(readiness.check(), Err("manifests are being read".into()));
+        readiness.set_complaint(Some("too early".into()));
         readiness.set_ready();
-        assert_eq!(readiness.check(), Ok(()));
+        assert_eq!(readiness.check(), Ok(None));
         readiness.set_shutting_down();
         assert_eq!(readiness.check(), Err("shutting down".into()));
+    }
+
+    #[test]
+    fn a_complaint_does_not_end_readiness() {
+        let readiness = Readiness::waiting("");
+        readiness.set_ready();
+        readiness.set_complaint(Some("no API server".into()));
+        assert_eq!(readiness.check(), Ok(Some("no API server".into())));
+        readiness.set_complaint(None);
+        assert_eq!(readiness.check(), Ok(None));
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub struct Budget(Arc<AtomicUsize>);
 
 impl Budget {
     /// Bytes that are held at the moment.
+    #[cfg(test)]
     pub fn held(&self) -> usize {
         self.0.load(Relaxed)
     }

@@ -19,11 +19,7 @@ pub struct Inert {
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     alsologtostderr: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
-    apiserver_host: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
     bucket_factor: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    certificate_authority: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     default_server_port: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -42,16 +38,12 @@ pub struct Inert {
     enable_ssl_chain_completion: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_ssl_passthrough: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    enable_topology_aware_routing: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     exclude_socket_metrics: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     health_check_timeout: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     internal_logger_address: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    kubeconfig: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     length_buckets: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
@@ -135,9 +127,7 @@ impl Inert {
             (self.stderrthreshold.is_some(), "--stderrthreshold"),
             (self.logtostderr.is_some(), "--logtostderr"),
             (self.alsologtostderr.is_some(), "--alsologtostderr"),
-            (self.apiserver_host.is_some(), "--apiserver-host"),
             (self.bucket_factor.is_some(), "--bucket-factor"),
-            (self.certificate_authority.is_some(), "--certificate-authority"),
             (self.default_server_port.is_some(), "--default-server-port"),
             (self.disable_full_test.is_some(), "--disable-full-test"),
             (self.disable_leader_election.is_some(), "--disable-leader-election"),
@@ -147,11 +137,9 @@ impl Inert {
             (self.election_ttl.is_some(), "--election-ttl"),
             (self.enable_ssl_chain_completion.is_some(), "--enable-ssl-chain-completion"),
             (self.enable_ssl_passthrough.is_some(), "--enable-ssl-passthrough"),
-            (self.enable_topology_aware_routing.is_some(), "--enable-topology-aware-routing"),
             (self.exclude_socket_metrics.is_some(), "--exclude-socket-metrics"),
             (self.health_check_timeout.is_some(), "--health-check-timeout"),
             (self.internal_logger_address.is_some(), "--internal-logger-address"),
-            (self.kubeconfig.is_some(), "--kubeconfig"),
             (self.length_buckets.is_some(), "--length-buckets"),
             (self.max_buckets.is_some(), "--max-buckets"),
             (self.maxmind_edition_ids.is_some(), "--maxmind-edition-ids"),

@@ -1,0 +1,152 @@
+//! Serving folders of manifests, on one thread.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use headgate_config::Snapshot;
+
+use super::{Controller, Publisher, Stopper};
+use crate::{
+    DirectoryError, Options,
+    objects::Objects,
+    source::directory::{Change, Directory, Watch},
+};
+
+/// How often the folders are compared with what was read, for changes that the system does not report.
+const POLL: Duration = Duration::from_secs(30);
+/// The same where the system reports nothing at all.
+const POLL_UNWATCHED: Duration = Duration::from_secs(1);
+
+/// What the thread waits for.
+#[derive(Debug)]
+enum Signal {
+    Changed(Change),
+    Stop,
+}
+
+/// Serves the manifests of these folders: reads all of them, calls `publish` once, and then again after every change
+/// that changes the snapshot.
+///
+/// Returns as soon as the folders are known to exist; reading happens on the controller's thread, and so does every
+/// call of `publish`. Services without EndpointSlices are reached by name if the options say so.
+///
+/// # Errors
+///
+/// If one of the directories does not exist or cannot be read.
+pub fn run_directory(
+    options: Options,
+    directories: Vec<PathBuf>,
+    publish: impl FnMut(Snapshot) + Send + 'static,
+) -> Result<Controller, DirectoryError> {
+    let directory = Directory::open(directories)?;
+    let (signals, received) = channel();
+    let reports = signals.clone();
+    let runner = Runner {
+        directory,
+        objects: Objects::default(),
+        publisher: Publisher::new(options, publish),
+        is_polling: false,
+    };
+    let thread = thread::Builder::new()
+        .name("controller".into())
+        .spawn(move || runner.run(&reports, &received));
+    let thread = thread.map_err(|error| DirectoryError::Unreadable {
+        path: PathBuf::new(),
+        reason: error.to_string(),
+    })?;
+    let stopper = Stopper::new(move || {
+        // A thread that has ended already needs no signal.
+        let _ = signals.send(Signal::Stop);
+    });
+    Ok(Controller::new(stopper, vec![thread]))
+}
+
+struct Runner<P> {
+    directory: Directory,
+    objects: Objects,
+    publisher: Publisher<P>,
+    /// Whether it was said that the system reports no changes.
+    is_polling: bool,
+}
+
+impl<P: FnMut(Snapshot)> Runner<P> {
+    fn run(mut self, reports: &Sender<Signal>, signals: &Receiver<Signal>) {
+        let started = Instant::now();
+        self.directory.rescan(started, &mut self.objects);
+        let read = started.elapsed();
+        self.publish();
+        tracing::info!(
+            read_ms = read.as_millis(),
+            total_ms = started.elapsed().as_millis(),
+            "manifests are read and published"
+        );
+        // Watching begins after the first reading, which it would report file by file. What changed in between, the
+        // second look finds.
+        let mut watch = None;
+        let mut next_poll = Instant::now();
+        loop {
+            let deadline = self.directory.next_look().map_or(next_poll, |at| next_poll.min(at));
+            let Some(mut changes) = pending(signals, deadline) else {
+                return;
+            };
+            let now = Instant::now();
+            if next_poll <= now {
+                // A folder that was away has lost its watch, even if it is back.
+                watch = watch.filter(|_| self.directory.is_complete());
+                if watch.is_none() && self.directory.is_complete() {
+                    watch = self.watch(reports);
+                }
+                changes.insert(Change::Anything);
+                next_poll = now + if watch.is_some() { POLL } else { POLL_UNWATCHED };
+            }
+            self.directory.follow(changes, now, &mut self.objects);
+            self.publish();
+            if !self.directory.is_complete() {
+                next_poll = next_poll.min(now + POLL_UNWATCHED);
+            }
+        }
+    }
+
+    fn watch(&mut self, reports: &Sender<Signal>) -> Option<Watch> {
+        let reports = reports.clone();
+        let report = move |change| {
+            // The thread may have ended.
+            let _ = reports.send(Signal::Changed(change));
+        };
+        let watch = Watch::start(self.directory.roots(), report);
+        if let Err(error) = &watch
+            && !std::mem::replace(&mut self.is_polling, true)
+        {
+            tracing::error!(%error, "changes of manifests are looked for every second instead");
+        }
+        watch.ok()
+    }
+
+    fn publish(&mut self) {
+        // Nobody is told about single Ingresses here: the log and /api/routes have all findings.
+        self.publisher.publish(&mut self.objects, self.directory.verdicts());
+    }
+}
+
+/// Waits for signals until the deadline; `None` is the signal to stop. Whatever is pending already goes into the same
+/// snapshot; nothing more is waited for.
+fn pending(signals: &Receiver<Signal>, deadline: Instant) -> Option<BTreeSet<Change>> {
+    let first = match signals.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Ok(signal) => Some(signal),
+        Err(RecvTimeoutError::Timeout) => None,
+        Err(RecvTimeoutError::Disconnected) => return None,
+    };
+    let mut changes = BTreeSet::new();
+    for signal in first.into_iter().chain(signals.try_iter()) {
+        match signal {
+            Signal::Changed(change) => drop(changes.insert(change)),
+            Signal::Stop => return None,
+        }
+    }
+    Some(changes)
+}

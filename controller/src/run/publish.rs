@@ -1,0 +1,70 @@
+//! Translating what a source has read, and handing it on if it means something else than before.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use headgate_config::{Effect, Snapshot, Verdict};
+
+use crate::{
+    Options,
+    objects::{Key, Objects},
+    translate::Translator,
+};
+
+/// A translator, and whoever is told what it makes.
+pub struct Publisher<P> {
+    translator: Translator,
+    /// Those of the last snapshot.
+    verdicts: Arc<Vec<Verdict>>,
+    publish: P,
+}
+
+impl<P: FnMut(Snapshot)> Publisher<P> {
+    /// A publisher that has published nothing yet.
+    pub fn new(options: Options, publish: P) -> Self {
+        Self { translator: Translator::new(options), verdicts: Arc::default(), publish }
+    }
+
+    /// Translates, and publishes if the result is another than before.
+    pub fn publish(&mut self, objects: &mut Objects, source_verdicts: Vec<Verdict>) -> Outcome {
+        let changes = objects.take_changes();
+        self.translator.report(source_verdicts);
+        let snapshot = self.translator.translate(objects, &changes);
+        let mut outcome =
+            Outcome { verdicts: Vec::new(), ingresses: self.translator.take_looked_at() };
+        if let Some(snapshot) = snapshot {
+            outcome.verdicts = new_verdicts(&self.verdicts, &snapshot.verdicts);
+            for verdict in &outcome.verdicts {
+                log(verdict);
+            }
+            self.verdicts = snapshot.verdicts.clone();
+            (self.publish)(snapshot);
+        }
+        outcome
+    }
+
+    /// Whether a version of an Ingress is served.
+    pub fn is_served(&self, ingress: &Key) -> bool {
+        self.translator.is_served(ingress)
+    }
+}
+
+/// What came of a translation.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The findings that are new.
+    pub verdicts: Vec<Verdict>,
+    /// The Ingresses that were looked at: new, changed, gone, or judged by another rule.
+    pub ingresses: BTreeSet<Key>,
+}
+
+/// The findings that were not there before. Both lists are sorted.
+fn new_verdicts(before: &[Verdict], now: &[Verdict]) -> Vec<Verdict> {
+    now.iter().filter(|verdict| before.binary_search(verdict).is_err()).cloned().collect()
+}
+
+fn log(Verdict { object, effect, reason, message }: &Verdict) {
+    match effect {
+        Effect::Refused | Effect::Denied => tracing::error!(%object, ?effect, reason, "{message}"),
+        Effect::Warning => tracing::warn!(%object, reason, "{message}"),
+    }
+}

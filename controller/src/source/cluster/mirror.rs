@@ -1,0 +1,281 @@
+//! The objects of the cluster, as far as its watches have told.
+//!
+//! Nothing is published before every list is complete, and a list that is read again removes what it no longer names
+//! only when it is complete: whoever translates never sees half of the cluster. An Ingress that names a Secret which
+//! has not been read yet is held back until it has, so that no host is served with the wrong certificate in between.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use smallvec::SmallVec;
+
+use super::{
+    secrets::{self, Interest},
+    watch::{Feed, Seen, WatchId},
+};
+use crate::{
+    objects::{Body, Ingress, Key, Kind, Objects},
+    options::{NamespaceScope, Options},
+    status::Board,
+    translate::class,
+};
+
+/// How long an Ingress waits for a Secret at most.
+const HOLD_BACK: Duration = Duration::from_secs(1);
+
+/// What the watches have told.
+#[derive(Debug)]
+pub struct Mirror {
+    options: Options,
+    board: Arc<Board>,
+    objects: Objects,
+    /// Lists that have not been complete yet.
+    incomplete: HashSet<WatchId>,
+    /// Lists that are being read again, with what they have named so far.
+    relists: HashMap<WatchId, HashSet<Key>>,
+    own_classes: BTreeSet<String>,
+    interest: Interest,
+    /// Whether all Secrets have been asked about once, so that one that is new to us has to be fetched.
+    has_secrets: bool,
+    /// Ingresses that wait for a Secret.
+    held_back: BTreeMap<Key, (Instant, Box<Seen>)>,
+    /// Secrets that are to be fetched.
+    to_fetch: Vec<Key>,
+    uids: HashMap<(Kind, Key), Box<str>>,
+}
+
+impl Mirror {
+    /// A mirror that waits for these lists, and keeps the board up to date about what is published.
+    pub fn new(
+        options: Options,
+        watches: impl IntoIterator<Item = WatchId>,
+        board: Arc<Board>,
+    ) -> Self {
+        let mut interest = Interest::default();
+        if let Some(name) = &options.default_ssl_certificate {
+            interest.pin(Key::new(&name.namespace, &name.name));
+        }
+        Self {
+            options,
+            interest,
+            board,
+            objects: Objects::default(),
+            incomplete: watches.into_iter().collect(),
+            relists: HashMap::new(),
+            own_classes: BTreeSet::new(),
+            has_secrets: false,
+            held_back: BTreeMap::new(),
+            to_fetch: Vec::new(),
+            uids: HashMap::new(),
+        }
+    }
+
+    /// The objects.
+    pub fn objects(&mut self) -> &mut Objects {
+        &mut self.objects
+    }
+
+    /// Whether every list has been complete.
+    pub fn is_complete(&self) -> bool {
+        self.incomplete.is_empty()
+    }
+
+    /// The lists that are still to be completed.
+    pub fn incomplete(&self) -> impl Iterator<Item = &WatchId> {
+        self.incomplete.iter()
+    }
+
+    /// Whether it is known which Secrets are asked for, so that they may be watched.
+    pub fn knows_ingresses(&self) -> bool {
+        let needed = [Kind::IngressClass, Kind::Ingress, Kind::Namespace];
+        !self.incomplete.iter().any(|id| needed.contains(&id.kind()))
+    }
+
+    /// `metadata.uid` of an Ingress, ConfigMap or Secret that was read.
+    pub fn uid(&self, kind: Kind, key: &Key) -> Option<&str> {
+        self.uids.get(&(kind, key.clone())).map(|uid| &**uid)
+    }
+
+    /// Secrets that have to be fetched since this was asked last.
+    pub fn take_fetches(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.to_fetch)
+    }
+
+    /// When the next Ingress has waited long enough.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.held_back.values().map(|(until, _)| *until).min()
+    }
+
+    /// Takes in what a watch has said.
+    pub fn take(&mut self, feed: Feed, now: Instant) {
+        match feed {
+            Feed::Restarted(id) => drop(self.relists.insert(id, HashSet::new())),
+            Feed::Listed(id, seen) => {
+                let key = seen.object.key();
+                if (id.kind() != Kind::Secret || self.interest.contains(key))
+                    && let Some(named) = self.relists.get_mut(&id)
+                {
+                    named.insert(key.clone());
+                }
+                self.apply(seen, now);
+            }
+            Feed::Complete(id) => self.complete(&id),
+            Feed::Applied(seen) => self.apply(seen, now),
+            Feed::Deleted(kind, key) => self.remove(kind, &key),
+            Feed::Fetched(key, seen) => self.fetched(&key, seen),
+            Feed::Interrupted(..) | Feed::Answering => {}
+        }
+    }
+
+    /// Lets go of the Ingresses whose Secrets have been read, or that have waited long enough.
+    pub fn release(&mut self, now: Instant) {
+        let waits =
+            |(until, seen): &(Instant, Box<Seen>), interest: &Interest, options: &Options| {
+                let Body::Ingress(ingress) = seen.object.body() else { return false };
+                let named = secrets::named_by(options, seen.object.key(), ingress);
+                *until > now && named.iter().any(|secret| interest.is_unknown(secret))
+            };
+        let ready = self.held_back.iter();
+        let ready = ready.filter(|(_, held)| !waits(held, &self.interest, &self.options));
+        for key in ready.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            if let Some((_, seen)) = self.held_back.remove(&key) {
+                self.objects.apply(&seen.object);
+            }
+        }
+    }
+
+    fn apply(&mut self, mut seen: Box<Seen>, now: Instant) {
+        let addresses = std::mem::take(&mut seen.addresses);
+        let Seen { object, uid, .. } = &*seen;
+        let (kind, key) = (object.kind(), object.key());
+        match object.body() {
+            Body::Secret(_) if !self.interest.known(key) => return,
+            Body::Ingress(_) | Body::Secret(_) | Body::ConfigMap(_) => {
+                self.uids.insert((kind, key.clone()), uid.clone());
+            }
+            _ => {}
+        }
+        if kind == Kind::Ingress {
+            self.board.set_published(key, addresses);
+        }
+        if let Body::Ingress(ingress) = object.body()
+            && self.has_secrets
+            && self.ask_for_secrets(key, ingress)
+        {
+            let until = self.held_back.get(key).map_or(now + HOLD_BACK, |(until, _)| *until);
+            self.held_back.insert(key.clone(), (until, seen));
+            return;
+        }
+        self.held_back.remove(key);
+        self.objects.apply(object);
+        if kind == Kind::IngressClass {
+            self.reconsider_classes();
+        }
+    }
+
+    /// Notes the Secrets that an Ingress names; says whether one of them has not been read yet.
+    fn ask_for_secrets(&mut self, key: &Key, ingress: &Ingress) -> bool {
+        let is_own = class::is_own(&self.options, &self.own_classes, ingress);
+        let mut named =
+            if is_own { secrets::named_by(&self.options, key, ingress) } else { SmallVec::new() };
+        if let NamespaceScope::One(namespace) = &self.options.namespaces {
+            named.retain(|secret| secret.namespace() == namespace);
+        }
+        let new: Vec<_> =
+            named.iter().filter(|secret| !self.interest.contains(secret)).cloned().collect();
+        let waits_for = named.clone();
+        for dropped in self.interest.replace(key, named) {
+            self.objects.remove(Kind::Secret, &dropped);
+            self.uids.remove(&(Kind::Secret, dropped));
+        }
+        if self.has_secrets {
+            self.to_fetch.extend(new);
+        }
+        waits_for.iter().any(|secret| self.interest.is_unknown(secret))
+    }
+
+    fn remove(&mut self, kind: Kind, key: &Key) {
+        self.uids.remove(&(kind, key.clone()));
+        match kind {
+            Kind::Ingress => {
+                self.held_back.remove(key);
+                self.board.remove(key);
+                for dropped in self.interest.replace(key, SmallVec::new()) {
+                    self.objects.remove(Kind::Secret, &dropped);
+                    self.uids.remove(&(Kind::Secret, dropped));
+                }
+            }
+            Kind::Secret => drop(self.interest.known(key)),
+            _ => {}
+        }
+        self.objects.remove(kind, key);
+        if kind == Kind::IngressClass {
+            self.reconsider_classes();
+        }
+    }
+
+    fn complete(&mut self, id: &WatchId) {
+        let named = self.relists.remove(id).unwrap_or_default();
+        let gone: Vec<_> = match id {
+            WatchId::ConfigMap(key) => {
+                let is_gone = !named.contains(key);
+                is_gone.then(|| key.clone()).into_iter().collect()
+            }
+            WatchId::All(kind) => {
+                let known = self
+                    .objects
+                    .keys(*kind)
+                    .chain(self.held_back.keys().filter(|_| *kind == Kind::Ingress));
+                known.filter(|key| !named.contains(*key)).cloned().collect()
+            }
+        };
+        for key in gone {
+            self.remove(id.kind(), &key);
+        }
+        let was_ready = self.knows_ingresses();
+        self.incomplete.remove(id);
+        if *id == WatchId::All(Kind::Secret) {
+            self.interest.all_known();
+            self.has_secrets = true;
+        }
+        if !was_ready && self.knows_ingresses() {
+            self.own_classes = class::own_classes(&self.options, &self.objects);
+            self.ask_for_secrets_of_all();
+        }
+    }
+
+    fn fetched(&mut self, key: &Key, seen: Option<Box<Seen>>) {
+        // The watch may have been quicker, and knows better.
+        if !self.interest.is_unknown(key) {
+            return;
+        }
+        self.interest.known(key);
+        if let Some(seen) = seen {
+            self.uids.insert((Kind::Secret, key.clone()), seen.uid);
+            self.objects.apply(&seen.object);
+        }
+    }
+
+    fn reconsider_classes(&mut self) {
+        let own = class::own_classes(&self.options, &self.objects);
+        if self.has_secrets && own != self.own_classes {
+            self.own_classes = own;
+            self.ask_for_secrets_of_all();
+        }
+    }
+
+    fn ask_for_secrets_of_all(&mut self) {
+        let ingresses = self.objects.ingresses().iter();
+        let ingresses: Vec<_> =
+            ingresses.map(|(key, ingress)| (key.clone(), ingress.clone())).collect();
+        for (key, ingress) in ingresses {
+            self.ask_for_secrets(&key, &ingress);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
