@@ -1,6 +1,7 @@
 //! The life of one request, top to bottom. Each step may end it; the order is that of annotations §3.0.
 
 mod answer;
+mod attempt;
 mod exchange;
 mod inbound;
 mod response_body;

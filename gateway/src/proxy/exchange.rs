@@ -10,9 +10,8 @@ use std::{
 use http::{HeaderName, HeaderValue, Method, Version, header, request::Parts};
 use smallvec::SmallVec;
 
-use super::inbound::Inbound;
+use super::{attempt::Attempt, inbound::Inbound};
 use crate::{
-    error::ProxyError,
     listen::conn::Connection,
     live::{LiveHost, LiveLocation, LiveSettings},
     observe::{
@@ -20,7 +19,7 @@ use crate::{
         metrics::{self, NameKey, RequestRecord, UpstreamTimes},
     },
     page,
-    upstream::{WorkerUpstream, pool::Endpoint},
+    upstream::WorkerUpstream,
     worker::{HeldConfig, Worker},
 };
 
@@ -69,45 +68,6 @@ impl Held {
             Self::Config(live) => &live.settings,
             Self::Settings(settings) => settings,
         }
-    }
-}
-
-/// One try to get an answer from an endpoint.
-pub struct Attempt {
-    /// Who was asked.
-    pub endpoint: Rc<Endpoint>,
-    /// When.
-    pub started: Instant,
-    /// Time until a connection was ready.
-    pub connect: Option<Duration>,
-    /// Time until the head of the answer was there.
-    pub header: Option<Duration>,
-    /// Time until the end.
-    pub response: Option<Duration>,
-    /// Status of the answer, or of the failure.
-    pub status: Option<u16>,
-    /// Bytes of the answer's body.
-    pub length: u64,
-}
-
-impl Attempt {
-    /// A try that began at `started`.
-    pub fn new(endpoint: &Rc<Endpoint>, started: Instant) -> Self {
-        Self {
-            endpoint: Rc::clone(endpoint),
-            started,
-            connect: None,
-            header: None,
-            response: None,
-            status: None,
-            length: 0,
-        }
-    }
-
-    /// Notes that it failed.
-    pub fn fail(&mut self, error: ProxyError) {
-        self.response = Some(self.started.elapsed());
-        self.status = Some(error.status().as_u16());
     }
 }
 

@@ -15,7 +15,8 @@ use hyper::body::{Body, Incoming};
 
 use super::{
     answer::Answer,
-    exchange::{Attempt, Exchange},
+    attempt::Attempt,
+    exchange::Exchange,
     inbound::Inbound,
     response_body::{Lease, Source, UpstreamBody},
     tunnel,
