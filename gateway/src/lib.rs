@@ -27,5 +27,9 @@ mod worker;
 /// What the fuzz targets run.
 #[cfg(fuzzing)]
 pub mod fuzz {
-    pub use crate::{route::fuzz::*, upstream::h1::fuzz::*};
+    pub use crate::{
+        listen::fuzz::client_stream,
+        route::fuzz::{host_name, pattern, target},
+        upstream::h1::fuzz::answer,
+    };
 }

@@ -5,6 +5,8 @@
 
 pub(crate) mod chunk;
 pub(crate) mod conn;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod guard;
 mod head;
 mod http;

@@ -28,4 +28,6 @@ pub mod name;
 pub mod path;
 pub(crate) mod pattern;
 pub mod rewrite;
+#[cfg(any(test, fuzzing))]
+mod sample;
 pub mod target;

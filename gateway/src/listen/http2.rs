@@ -3,7 +3,7 @@
 use std::{pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use hyper::{server::conn::http2, service::service_fn};
+use hyper::{Method, Request, body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioTimer;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    conn::Connection, guard::Guarded, http::BUFFER, malformed_stream::Answering, pieces::Pieces,
+    conn::Connection, guard::Guarded, http::BUFFER, malformed_stream::Answering, pieces,
     stream::StreamExecutor,
 };
 use crate::{live::ListenerSettings, observe::metrics, proxy, worker::Worker};
@@ -46,7 +46,8 @@ pub(super) async fn serve<S>(
     let streams = StreamExecutor::new(&worker, &connection, limits.send_timeout);
     let enough = Rc::new(Notify::new());
     let all_served = Rc::clone(&enough);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let to_head = request.method() == Method::HEAD;
         let served = proxy::handle(
             Rc::clone(&worker),
             Arc::clone(&connection),
@@ -57,7 +58,7 @@ pub(super) async fn serve<S>(
             all_served.notify_one();
         }
         let connection = Arc::clone(&connection);
-        served.map(|answer| answer.map(|answer| answer.map(|body| Pieces::new(body, connection))))
+        served.map(move |answer| answer.map(|answer| pieces::answer(answer, to_head, connection)))
     });
     let mut serving = pin!(
         http2::Builder::new(streams)

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{Response, header};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -22,21 +23,33 @@ const SMALL: usize = 4096;
 /// What is held back of larger ones.
 const END: usize = 1024;
 
+/// An answer as the HTTP/2 library is given it. To a HEAD request it has no body, but says how long that would be: the
+/// library leaves this to us, other than with HTTP/1. `connection` is told when the end of a piece is handed over.
+pub(super) fn answer<B: Body<Data = Bytes>>(
+    mut answer: Response<B>,
+    to_head: bool,
+    connection: Arc<Connection>,
+) -> Response<Pieces<B>> {
+    let body = answer.body();
+    if to_head
+        && !body.is_end_stream()
+        && let Some(length) = body.size_hint().exact()
+    {
+        answer.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length.into());
+    }
+    answer.map(|body| Pieces { body, end: None, hidden: to_head, connection })
+}
+
 pin_project! {
     /// A body whose large pieces come in two.
     pub(super) struct Pieces<B> {
         #[pin]
         body: B,
+        // Nothing of it is shown.
+        hidden: bool,
         // The end of the piece that was handed over last.
         end: Option<Bytes>,
         connection: Arc<Connection>,
-    }
-}
-
-impl<B> Pieces<B> {
-    /// The pieces of `body`. `connection` is told when the end of one is handed over.
-    pub(super) fn new(body: B, connection: Arc<Connection>) -> Self {
-        Self { body, end: None, connection }
     }
 }
 
@@ -70,7 +83,7 @@ impl<B: Body<Data = Bytes>> Body for Pieces<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.end.is_none() && self.body.is_end_stream()
+        self.hidden || (self.end.is_none() && self.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -95,7 +108,8 @@ mod tests {
 
     fn pieces(length: usize) -> Pieces<Full<Bytes>> {
         let body: Vec<u8> = (0..length).map(|at| at as u8).collect();
-        Pieces::new(Full::new(body.into()), crate::listen::tests::connection())
+        let body = Response::new(Full::new(body.into()));
+        answer(body, false, crate::listen::tests::connection()).into_body()
     }
 
     /// The sizes of the frames, and whether each was known to be the last.

@@ -126,6 +126,18 @@ fn a_reader_that_goes_on_in_time_gets_all() {
 }
 
 #[test]
+fn an_answer_to_head_ends_with_its_headers() {
+    run(async {
+        let (mut scene, wire) = Scene::start(LIMITS, 65_535).await;
+        spawn_local(wire);
+        let (page, head) = (scene.ask(Method::GET).await, scene.ask(Method::HEAD).await);
+        assert!(head.body().is_end_stream() && !page.body().is_end_stream());
+        assert!(head.headers().contains_key("content-length"), "{:?}", head.headers());
+        assert_eq!(head.headers()["content-length"], page.headers()["content-length"]);
+    });
+}
+
+#[test]
 fn a_peer_that_is_gone_is_noticed() {
     run(async {
         let second = Duration::from_secs(1);
