@@ -255,7 +255,7 @@ impl Cluster {
 
     /// Copies all logs to a folder outside.
     pub fn save_logs(&self, target: &Path) -> Result<()> {
-        save_logs(target)
+        save_logs(target).map(drop)
     }
 
     /// Whether one of the stand-ins has ended, which none of them should.
@@ -264,8 +264,8 @@ impl Cluster {
     }
 }
 
-/// Copies what a cluster in this process's namespaces has logged.
-pub(crate) fn save_logs(target: &Path) -> Result<()> {
+/// Copies what a cluster in this process's namespaces has logged; false if there is nothing.
+pub(crate) fn save_logs(target: &Path) -> Result<bool> {
     fn copy(from: &Path, to: &Path) -> Result<()> {
         fs::create_dir_all(to)?;
         for entry in fs::read_dir(from)? {
@@ -279,5 +279,10 @@ pub(crate) fn save_logs(target: &Path) -> Result<()> {
         }
         Ok(())
     }
-    copy(&Path::new(isolation::ROOM).join("logs"), target)
+    let logs = Path::new(isolation::ROOM).join("logs");
+    if !logs.exists() {
+        return Ok(false);
+    }
+    copy(&logs, target)?;
+    Ok(true)
 }

@@ -3,9 +3,13 @@
 
 use std::net::Ipv4Addr;
 
+use anyhow::Result;
 use tokio::net::UdpSocket;
 
-use crate::{directory::Directory, network::NAME_SERVER};
+use crate::{
+    directory::Directory,
+    network::{self, NAME_SERVER},
+};
 
 /// What pods get as `/etc/resolv.conf`.
 pub(crate) fn resolv_conf(namespace: &str) -> String {
@@ -22,8 +26,13 @@ const TTL_SECONDS: u32 = 5;
 const MOST_ADDRESSES: usize = 25;
 
 /// Serves until it is dropped.
-pub(crate) async fn run(directory: Directory) -> std::io::Result<()> {
-    let socket = UdpSocket::bind((NAME_SERVER, 53)).await?;
+pub(crate) async fn run(directory: Directory) -> Result<()> {
+    let socket = network::among_services(|| {
+        let socket = std::net::UdpSocket::bind((NAME_SERVER, 53))?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    })?;
+    let socket = UdpSocket::from_std(socket)?;
     let mut query = [0; 512];
     loop {
         let Ok((length, client)) = socket.recv_from(&mut query).await else { continue };

@@ -1,5 +1,5 @@
-//! The network of a cluster: one bridge for the pods, each pod in a network namespace of its own, as on a real node; addresses of
-//! Services and of test programs are local to the cluster's namespace. Needs `ip` (iproute2).
+//! The network of a cluster: one bridge for the pods, each pod in a network namespace of its own, as on a real node; the addresses of
+//! Services are in one more; those for test programs are local where the tests run. Needs `ip` (iproute2).
 
 use std::{
     fs::{self, File},
@@ -16,6 +16,8 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// ClusterIPs are given from here.
 pub const SERVICE_RANGE: &str = "10.96.0.0/16";
+/// Services of type LoadBalancer get an address from here.
+const BALANCER_RANGE: &str = "10.97.0.0/16";
 /// The cluster's name server.
 pub(crate) const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
 /// Pods with numbers above this one do not exist.
@@ -49,21 +51,65 @@ pub fn test_upstream(number: u16) -> Ipv4Addr {
     Ipv4Addr::new(10, 245, high, low)
 }
 
+/// Where the addresses of Services are served. Not the namespace that tests are in, where they listen on ports of their own.
+const SERVICES: &str = "services";
+
 /// Brings up the network of the namespace that this process is in.
 pub(crate) fn start() -> Result<()> {
     ip(
         &[],
         &format!(
             "link set lo up
-             route add local {SERVICE_RANGE} dev lo
-             route add local 10.97.0.0/16 dev lo
              route add local 10.245.0.0/16 dev lo
              route add local 172.20.0.0/16 dev lo
              link add pods type bridge
              addr add 10.244.0.1/16 dev pods
-             link set pods up"
+             link set pods up
+             netns add {SERVICES}
+             link add {SERVICES} type veth peer name eth0 netns {SERVICES}
+             addr add 169.254.1.1/30 dev {SERVICES}
+             link set {SERVICES} up
+             route add {SERVICE_RANGE} via 169.254.1.2
+             route add {BALANCER_RANGE} via 169.254.1.2"
         ),
-    )
+    )?;
+    ip(
+        &["-n", SERVICES],
+        &format!(
+            "link set lo up
+             addr add 169.254.1.2/30 dev eth0
+             link set eth0 up
+             route add default via 169.254.1.1
+             route add local {SERVICE_RANGE} dev lo
+             route add local {BALANCER_RANGE} dev lo"
+        ),
+    )?;
+    fs::write("/proc/sys/net/ipv4/ip_forward", "1")
+        .context("cannot forward between pods and Services")
+}
+
+/// Makes something where the addresses of Services are: a socket stays where it was made.
+pub(crate) fn among_services<T: Send + 'static>(
+    make: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    within(&namespace(SERVICES), make)
+}
+
+fn namespace(name: &str) -> PathBuf {
+    Path::new("/run/netns").join(name)
+}
+
+/// Calls a function from a thread in another network namespace.
+fn within<T: Send + 'static>(
+    namespace: &Path,
+    call: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let namespace = File::open(namespace)?;
+    let thread = thread::spawn(move || {
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+        call()
+    });
+    thread.join().unwrap_or_else(|_| bail!("the thread ended"))
 }
 
 /// A pod's network namespace with its address; gone when dropped.
@@ -100,21 +146,14 @@ impl PodNetwork {
     pub(crate) fn set(&self, name: &str, value: &str) -> Result<()> {
         let (path, value) = (format!("/proc/sys/{}", name.replace('.', "/")), value.to_owned());
         ensure!(name.starts_with("net."), "the sysctl {name} is not supported here");
-        let namespace = File::open(self.path())?;
         // Which network is meant depends on the thread that writes.
-        let setting = thread::spawn(move || -> Result<()> {
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-            Ok(fs::write(path, value)?)
-        });
-        setting
-            .join()
-            .unwrap_or_else(|_| bail!("the thread ended"))
+        within(&self.path(), move || Ok(fs::write(path, value)?))
             .with_context(|| format!("sysctl {name}"))
     }
 
     /// The file that stands for the namespace.
     pub(crate) fn path(&self) -> PathBuf {
-        Path::new("/run/netns").join(&self.name)
+        namespace(&self.name)
     }
 }
 

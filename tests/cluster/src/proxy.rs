@@ -2,11 +2,12 @@
 //! endpoints. No sticky sessions, no node ports, no UDP.
 
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
-    net::SocketAddr,
+    collections::{HashMap, HashSet},
+    net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
+use anyhow::Result;
 use k8s_openapi::api::core::v1::Service;
 use kube::{
     Api, Client, ResourceExt,
@@ -18,8 +19,8 @@ use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::{AbortHandle, JoinSet},
-    time::timeout,
+    task::JoinSet,
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -28,93 +29,82 @@ use crate::{
 };
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// How often what went wrong is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+/// Changes within this time are taken together: large sets come quickly.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves until it is dropped; connections end with it.
 pub(crate) async fn run(client: Client, directory: Directory, mut changed: watch::Receiver<()>) {
     let mut tasks = JoinSet::new();
-    let mut listening: HashMap<SocketAddr, (ServicePort, AbortHandle)> = HashMap::new();
+    // One listener does for all addresses with the same port, however many Services there are.
+    let mut listening = HashSet::new();
     let mut balancers = LoadBalancers { client, given: HashMap::new() };
-    loop {
-        let services = directory.services();
-        for service in &services {
-            balancers.provide(service).await;
-        }
-        let wanted: BTreeMap<SocketAddr, ServicePort> =
-            services.iter().flat_map(|service| sockets(service)).collect();
-        listening.retain(|address, (port, task)| {
-            let keep = wanted.get(address) == Some(port);
-            if !keep {
-                task.abort();
-            }
-            keep
-        });
-        let mut complete = true;
-        for (address, port) in wanted {
-            let Entry::Vacant(free) = listening.entry(address) else { continue };
-            match TcpListener::bind(address).await {
-                Ok(listener) => {
-                    let task = tasks.spawn(serve(listener, directory.clone(), port.clone()));
-                    free.insert((port, task));
+    while changed.changed().await.is_ok() {
+        sleep(PAUSE).await;
+        changed.mark_unchanged();
+        for service in directory.services() {
+            balancers.provide(&service).await;
+            let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+            for port in ports.map(|port| port.port as u16) {
+                if !listening.contains(&port) {
+                    match listen(port) {
+                        Ok(listener) => tasks.spawn(serve(listener, directory.clone())),
+                        Err(error) => {
+                            eprintln!("port {port} of Services is not served: {error:#}");
+                            continue;
+                        }
+                    };
+                    listening.insert(port);
                 }
-                // Perhaps the former listener on it is not quite gone.
-                Err(_) => complete = false,
             }
-        }
-        while tasks.try_join_next().is_some() {}
-        if complete {
-            if changed.changed().await.is_err() {
-                return;
-            }
-        } else {
-            let _ = timeout(RETRY, changed.changed()).await;
         }
     }
 }
 
-/// Every address and port that a Service is reached on.
-fn sockets(service: &Service) -> Vec<(SocketAddr, ServicePort)> {
-    let Some(spec) = &service.spec else { return Vec::new() };
-    let status = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
-    let balancers = status
-        .iter()
-        .flat_map(|status| status.ingress.iter().flatten())
-        .filter_map(|ingress| ingress.ip.as_ref());
-    let addresses: Vec<_> =
-        spec.cluster_ip.iter().chain(balancers).filter_map(|ip| ip.parse().ok()).collect();
-    let mut sockets = Vec::new();
-    for port in spec
-        .ports
-        .iter()
-        .flatten()
-        .filter(|port| port.protocol.as_deref().unwrap_or("TCP") == "TCP")
-    {
-        let target = ServicePort {
-            service: (service.namespace().unwrap_or_default(), service.name_any()),
-            name: port.name.clone().unwrap_or_default(),
-        };
-        sockets.extend(
-            addresses
-                .iter()
-                .map(|address| (SocketAddr::new(*address, port.port as u16), target.clone())),
-        );
-    }
-    sockets
+fn listen(port: u16) -> Result<TcpListener> {
+    let listener = network::among_services(move || {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    })?;
+    Ok(TcpListener::from_std(listener)?)
 }
 
-async fn serve(listener: TcpListener, directory: Directory, port: ServicePort) {
+async fn serve(listener: TcpListener, directory: Directory) {
     let mut connections = JoinSet::new();
     loop {
-        let Ok((client, _)) = listener.accept().await else { continue };
+        let Ok((client, _)) = listener.accept().await else {
+            sleep(PAUSE).await;
+            continue;
+        };
         while connections.try_join_next().is_some() {}
-        let endpoint = fastrand::choice(directory.endpoints(&port));
+        let port = client.local_addr().ok().and_then(|address| find(&directory, address));
+        let endpoint = port.and_then(|port| fastrand::choice(directory.endpoints(&port)));
         connections.spawn(async move {
             let Err(client) = forward(client, endpoint).await else { return };
             // Nobody there: the nearest thing to a refused connection.
             let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
         });
     }
+}
+
+/// The Service port that is reached on this address.
+fn find(directory: &Directory, address: SocketAddr) -> Option<ServicePort> {
+    let ip = address.ip().to_string();
+    directory.services().iter().find_map(|service| {
+        let spec = service.spec.as_ref()?;
+        let status = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+        let mut balancers = status.iter().flat_map(|status| status.ingress.iter().flatten());
+        let here = spec.cluster_ip.as_ref() == Some(&ip)
+            || balancers.any(|ingress| ingress.ip.as_ref() == Some(&ip));
+        let mut ports = spec.ports.iter().flatten().filter(|_| here);
+        let port = ports.find(|port| {
+            port.port as u16 == address.port() && port.protocol.as_deref().unwrap_or("TCP") == "TCP"
+        })?;
+        Some(ServicePort {
+            service: (service.namespace().unwrap_or_default(), service.name_any()),
+            name: port.name.clone().unwrap_or_default(),
+        })
+    })
 }
 
 /// Copies both ways until both have ended. Gives the client back if there is nobody to talk to.

@@ -64,7 +64,9 @@ where
             fastrand::u32(..)
         ));
         match cluster::save_logs(&target) {
-            Ok(()) => eprintln!("the cluster's logs are in {}", target.display()),
+            // It did not get so far.
+            Ok(false) => {}
+            Ok(true) => eprintln!("the cluster's logs are in {}", target.display()),
             Err(error) => eprintln!("the cluster's logs could not be saved: {error:#}"),
         }
     }
