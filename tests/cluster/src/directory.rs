@@ -27,7 +27,7 @@ use tokio::{sync::watch, time::sleep};
 
 const RETRY: Duration = Duration::from_millis(300);
 
-/// Services and EndpointSlices, kept up to date by [`Directory::follow`].
+/// Services and EndpointSlices, kept up to date by the work that comes with it.
 #[derive(Clone)]
 pub(crate) struct Directory {
     services: Store<Service>,

@@ -56,7 +56,13 @@ async fn provide(client: &Client, claim: &PersistentVolumeClaim) -> Result<()> {
             "storageClassName": CLASS,
             "persistentVolumeReclaimPolicy": "Retain",
             "hostPath": {"path": "/memory"},
-            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": claim.namespace(), "name": claim.name_any(), "uid": uid},
+            "claimRef": {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "namespace": claim.namespace(),
+                "name": claim.name_any(),
+                "uid": uid,
+            },
         },
     }))?;
     Api::<PersistentVolume>::all(client.clone()).create(&PostParams::default(), &volume).await?;

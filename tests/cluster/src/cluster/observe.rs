@@ -25,7 +25,8 @@ impl Cluster {
         wait(what, limit, condition).await
     }
 
-    /// Waits until every Deployment of a namespace (of all of them if it is empty) has all its replicas available and none of an older template.
+    /// Waits until every Deployment of a namespace (of all of them if it is empty) has all its replicas available and none of an
+    /// older template.
     pub async fn wait_deployments(&self, namespace: &str, limit: Duration) -> Result<()> {
         let api = match namespace {
             "" => Api::<Deployment>::all(self.client()),
