@@ -13,7 +13,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -216,7 +215,7 @@ impl<S> Guarded<S> {
             Ok(accepted) => {
                 let mut head = Head {
                     length: end as u32,
-                    text: Bytes::copy_from_slice(text),
+                    text: text.into(),
                     odd_names: accepted.odd_names,
                     ..Head::default()
                 };
