@@ -117,7 +117,7 @@ fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
         match fate(name) {
             Fate::Drop => {}
             Fate::Cookie => {
-                cookie = spelling.of(name);
+                cookie = spelling.of(name, value.len());
                 cookies.push(value.as_bytes());
             }
             Fate::Rename(original) => {
@@ -130,7 +130,7 @@ fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
             Fate::Trailer => {
                 let names = announced(value);
                 if !names.is_empty() {
-                    line(out, spelling.of(name), &names);
+                    line(out, spelling.of(name, value.len()), &names);
                 }
             }
             Fate::Prefix if rules.prefix.is_some() => {}
@@ -139,7 +139,7 @@ fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
                 let odd = rules.odd_names && is_odd(name, rules.underscores);
                 let replaced = rules.extra.iter().any(|(extra, _)| name == extra);
                 if !odd && !replaced && !nominated.drops(name) {
-                    line(out, spelling.of(name), value.as_bytes());
+                    line(out, spelling.of(name, value.len()), value.as_bytes());
                 }
             }
         }

@@ -49,7 +49,7 @@ pub struct Head {
     /// Bytes of the request line and the header lines.
     pub length: u32,
     /// The head as it came, for the spelling of its names; empty over HTTP/2.
-    pub text: Bytes,
+    pub text: Box<[u8]>,
     /// Some header names have characters outside `[A-Za-z0-9-]`.
     pub odd_names: bool,
     /// The target as received, where the library cannot hold it.

@@ -239,7 +239,7 @@ impl Exchange {
         let connection = &*self.connection;
         let scheme = if connection.tls { "https" } else { "http" };
         let peer = connection.peer_ip.to_str().unwrap_or("-");
-        let forwarded = self.inbound.forwarded_address().and_then(|address| address.to_str().ok());
+        let forwarded = self.inbound.forwarded_address();
         let record = access_log::AccessRecord {
             remote_addr: forwarded.unwrap_or(peer),
             // Of a client behind a proxy it is not known.

@@ -34,7 +34,7 @@ pub struct Inbound {
     /// The target where it is not the one that the library holds; otherwise empty.
     raw_target: Bytes,
     /// The client's address, if it is not the peer's.
-    address: Option<HeaderValue>,
+    address: Option<Box<str>>,
     on_upgrade: Cell<Option<OnUpgrade>>,
 }
 
@@ -143,8 +143,8 @@ impl Inbound {
     }
 
     /// The client's address, if it is not the peer's.
-    pub fn forwarded_address(&self) -> Option<&HeaderValue> {
-        self.address.as_ref()
+    pub fn forwarded_address(&self) -> Option<&str> {
+        self.address.as_deref()
     }
 
     /// The client as far as its headers are believed.
@@ -153,7 +153,8 @@ impl Inbound {
         connection: &'a Connection,
         rules: &ForwardedHeaders,
     ) -> Client<'a> {
-        let ip = self.address.as_ref().unwrap_or(&connection.peer_ip);
+        let peer = connection.peer_ip.as_bytes();
+        let ip = self.address.as_ref().map_or(peer, |address| address.as_bytes());
         let client = Client::direct(connection, ip, self.host_header(), &self.parts.headers);
         if client_address::believes(rules, connection.peer.ip()) {
             client.behind_proxy(connection, rules.append_for)
@@ -190,14 +191,14 @@ fn forwarded_address(
     headers: &HeaderMap,
     connection: &Connection,
     rules: &ForwardedHeaders,
-) -> Option<HeaderValue> {
+) -> Option<Box<str>> {
     if !(rules.trusted || rules.real_ip) {
         return None;
     }
     let peer = connection.peer.ip();
     let chain = headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
     let client = client_address::walk(peer, chain, &rules.peers);
-    if client == peer { None } else { HeaderValue::from_maybe_shared(client.to_string()).ok() }
+    (client != peer).then(|| client.to_string().into_boxed_str())
 }
 
 /// Authority and origin form of a target that the library cannot hold.

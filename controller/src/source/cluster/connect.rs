@@ -47,7 +47,7 @@ pub struct Access {
 pub enum ClusterError {
     /// Neither in a cluster nor told where one is.
     #[error(
-        "no cluster to serve: {reason}. Run in a pod with a ServiceAccount, name a kubeconfig with --kubeconfig FILE, or serve files with --manifests DIR"
+        "no cluster to serve: {reason}. Run in a pod with a ServiceAccount, name a kubeconfig with --kubeconfig FILE, serve files with --manifests DIR, or try `headgate demo`"
     )]
     Nowhere {
         /// What was tried.

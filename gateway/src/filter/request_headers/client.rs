@@ -30,12 +30,12 @@ impl<'a> Client<'a> {
     /// Believes nothing that the client says but its `Host`. `ip` is its address.
     pub fn direct(
         connection: &'a Connection,
-        ip: &'a HeaderValue,
+        ip: &'a [u8],
         host: &'a [u8],
         headers: &'a HeaderMap,
     ) -> Self {
         Self {
-            ip: ip.as_bytes(),
+            ip,
             chain: None,
             best_host: host,
             port: connection.port.as_bytes(),

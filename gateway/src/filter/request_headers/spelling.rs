@@ -18,8 +18,9 @@ impl<'a> Spelling<'a> {
         Self { rest: after_line(head), last: None }
     }
 
-    /// The name as the client wrote it, or in lower case where that is not to be found. It is always the same name.
-    pub fn of(&mut self, name: &'a HeaderName) -> &'a [u8] {
+    /// The name of a header with a value of `length` bytes as the client wrote it, or in lower case where that is not
+    /// to be found. It is always the same name.
+    pub fn of(&mut self, name: &'a HeaderName, length: usize) -> &'a [u8] {
         if let Some((last, spelled)) = self.last
             && last == name
         {
@@ -29,14 +30,18 @@ impl<'a> Spelling<'a> {
         let mut spelled = lower;
         while !self.rest.is_empty() {
             let line = self.rest;
-            self.rest = after_line(line);
             if line.get(lower.len()) == Some(&b':')
                 && let Some(found) = line.get(..lower.len())
                 && found.eq_ignore_ascii_case(lower)
             {
                 spelled = found;
+                // Nearly every line is a name, a colon and a blank, the value, and CR LF.
+                let end = lower.len() + length + 4;
+                let usual = line.get(end - 1) == Some(&b'\n');
+                self.rest = if usual { &line[end..] } else { after_line(line) };
                 break;
             }
+            self.rest = after_line(line);
         }
         self.last = Some((name, spelled));
         spelled
@@ -57,7 +62,7 @@ mod tests {
     fn spelled(head: &str, names: &[&'static str]) -> Vec<String> {
         let names: Vec<_> = names.iter().map(|name| HeaderName::from_static(name)).collect();
         let mut spelling = Spelling::new(head.as_bytes());
-        let text = |name| String::from_utf8(spelling.of(name).to_vec()).unwrap();
+        let text = |name| String::from_utf8(spelling.of(name, 1).to_vec()).unwrap();
         names.iter().map(text).collect()
     }
 
@@ -79,11 +84,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_always_the_same_name(head in "([ -~]|\r\n|A:|Bc: ){0,40}", names in prop::collection::vec("[a-c]{1,2}", 0..6)) {
+        fn it_is_always_the_same_name(
+            head in "([ -~]|\r\n|A:|Bc: ){0,40}",
+            names in prop::collection::vec("[a-c]{1,2}", 0..6),
+            length in 0..9usize,
+        ) {
             let names: Vec<_> = names.iter().map(|name| name.parse::<HeaderName>().unwrap()).collect();
             let mut spelling = Spelling::new(head.as_bytes());
             for name in &names {
-                let spelled = spelling.of(name);
+                let spelled = spelling.of(name, length);
                 prop_assert!(spelled.eq_ignore_ascii_case(name.as_str().as_bytes()));
             }
         }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hyper::rt::ReadBufCursor;
 
 use super::super::{
@@ -266,7 +265,7 @@ impl Follower {
                 let mut head =
                     Head {
                         length: end as u32,
-                        text: Bytes::copy_from_slice(text),
+                        text: text.into(),
                         odd_names: accepted.odd_names,
                         ..Head::default()
                     };
