@@ -262,13 +262,12 @@ impl Follower {
         match head::check(text) {
             Err(status) => self.refuse(status),
             Ok(accepted) => {
-                let mut head =
-                    Head {
-                        length: end as u32,
-                        text: text.into(),
-                        odd_names: accepted.odd_names,
-                        ..Head::default()
-                    };
+                let mut head = Head {
+                    length: end as u32,
+                    text: text.into(),
+                    odd_names: accepted.odd_names,
+                    ..Head::default()
+                };
                 let repaired = accepted.repair.then(|| {
                     let (text, target) = head::repair(text);
                     head.raw_target = target.map(Into::into);
