@@ -4,8 +4,10 @@
 //! [`Snapshot`](headgate_config::Snapshot) of them; the runner hands each new snapshot to a callback. Nothing here
 //! knows a client socket: the gateway decides how a snapshot is served.
 
+pub mod leader;
 pub mod objects;
 pub mod options;
+mod request;
 pub mod run;
 pub mod source;
 pub mod status;
