@@ -26,6 +26,11 @@ impl Failure {
         matches!(self, Self::Refused(status) if status.code == 404)
     }
 
+    /// The account may not do this; or the server has just started and does not know yet that it may.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 403)
+    }
+
     /// It may succeed if it is tried again as it is.
     pub fn is_passing(&self) -> bool {
         match self {

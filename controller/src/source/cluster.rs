@@ -13,4 +13,4 @@ mod watch;
 pub(crate) use connect::chain;
 pub use connect::{Access, ClusterError, Connection};
 pub use mirror::Mirror;
-pub use watch::{Feed, Seen, WatchId, Watches};
+pub use watch::{Feed, Meta, Seen, WatchId, Watches};

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::{
     secrets::{self, Interest},
-    watch::{Feed, Seen, WatchId},
+    watch::{Feed, Meta, Seen, WatchId},
 };
 use crate::{
     objects::{Body, Ingress, Key, Kind, Objects},
@@ -44,7 +44,8 @@ pub struct Mirror {
     held_back: BTreeMap<Key, (Instant, Box<Seen>)>,
     /// Secrets that are to be fetched.
     to_fetch: Vec<Key>,
-    uids: HashMap<(Kind, Key), Box<str>>,
+    /// Of Ingresses, ConfigMaps and Secrets.
+    metas: HashMap<(Kind, Key), Meta>,
 }
 
 impl Mirror {
@@ -69,7 +70,7 @@ impl Mirror {
             has_secrets: false,
             held_back: BTreeMap::new(),
             to_fetch: Vec::new(),
-            uids: HashMap::new(),
+            metas: HashMap::new(),
         }
     }
 
@@ -94,9 +95,14 @@ impl Mirror {
         !self.incomplete.iter().any(|id| needed.contains(&id.kind()))
     }
 
-    /// `metadata.uid` of an Ingress, ConfigMap or Secret that was read.
-    pub fn uid(&self, kind: Kind, key: &Key) -> Option<&str> {
-        self.uids.get(&(kind, key.clone())).map(|uid| &**uid)
+    /// The objects, to look at.
+    pub fn contents(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// What the metadata of an Ingress, ConfigMap or Secret say that was read.
+    pub fn meta(&self, kind: Kind, key: &Key) -> Option<&Meta> {
+        self.metas.get(&(kind, key.clone()))
     }
 
     /// Secrets that have to be fetched since this was asked last.
@@ -149,12 +155,12 @@ impl Mirror {
 
     fn apply(&mut self, mut seen: Box<Seen>, now: Instant) {
         let addresses = std::mem::take(&mut seen.addresses);
-        let Seen { object, uid, .. } = &*seen;
+        let Seen { object, meta, .. } = &*seen;
         let (kind, key) = (object.kind(), object.key());
         match object.body() {
             Body::Secret(_) if !self.interest.known(key) => return,
             Body::Ingress(_) | Body::Secret(_) | Body::ConfigMap(_) => {
-                self.uids.insert((kind, key.clone()), uid.clone());
+                self.metas.insert((kind, key.clone()), meta.clone());
             }
             _ => {}
         }
@@ -189,7 +195,7 @@ impl Mirror {
         let waits_for = named.clone();
         for dropped in self.interest.replace(key, named) {
             self.objects.remove(Kind::Secret, &dropped);
-            self.uids.remove(&(Kind::Secret, dropped));
+            self.metas.remove(&(Kind::Secret, dropped));
         }
         if self.has_secrets {
             self.to_fetch.extend(new);
@@ -198,14 +204,14 @@ impl Mirror {
     }
 
     fn remove(&mut self, kind: Kind, key: &Key) {
-        self.uids.remove(&(kind, key.clone()));
+        self.metas.remove(&(kind, key.clone()));
         match kind {
             Kind::Ingress => {
                 self.held_back.remove(key);
                 self.board.remove(key);
                 for dropped in self.interest.replace(key, SmallVec::new()) {
                     self.objects.remove(Kind::Secret, &dropped);
-                    self.uids.remove(&(Kind::Secret, dropped));
+                    self.metas.remove(&(Kind::Secret, dropped));
                 }
             }
             Kind::Secret => drop(self.interest.known(key)),
@@ -254,7 +260,7 @@ impl Mirror {
         }
         self.interest.known(key);
         if let Some(seen) = seen {
-            self.uids.insert((Kind::Secret, key.clone()), seen.uid);
+            self.metas.insert((Kind::Secret, key.clone()), seen.meta);
             self.objects.apply(&seen.object);
         }
     }

@@ -73,10 +73,38 @@ impl fmt::Display for WatchId {
 pub struct Seen {
     /// The object.
     pub object: Object,
-    /// Its `metadata.uid`.
-    pub uid: Box<str>,
+    /// What else its metadata say.
+    pub meta: Meta,
     /// What its status publishes, if it is an Ingress.
     pub addresses: Vec<Address>,
+}
+
+/// What an event about an object needs to know of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// `metadata.uid`.
+    pub uid: Box<str>,
+    /// `metadata.resourceVersion`.
+    pub resource_version: Box<str>,
+    /// When it was created, in seconds since 1970.
+    pub created: i64,
+    /// When anything but its status was changed last, likewise. All replicas read the same, at any time.
+    pub edited: i64,
+}
+
+impl Meta {
+    fn of(object: &impl ResourceExt) -> Self {
+        let created =
+            object.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
+        let edits = object.managed_fields().iter().filter(|edit| edit.subresource.is_none());
+        let edits = edits.filter_map(|edit| Some(edit.time.as_ref()?.0.as_second()));
+        Self {
+            uid: object.uid().unwrap_or_default().into(),
+            resource_version: object.resource_version().unwrap_or_default().into(),
+            created,
+            edited: edits.max().unwrap_or(created),
+        }
+    }
 }
 
 /// A kind of objects that can be watched.
@@ -323,16 +351,28 @@ where
     K: Watched,
     Object: From<K>,
 {
-    Seen {
-        uid: object.uid().unwrap_or_default().into(),
-        addresses: object.addresses(),
-        object: object.into(),
-    }
+    Seen { meta: Meta::of(&object), addresses: object.addresses(), object: object.into() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_of_the_status_is_no_edit() {
+        let time = |second| format!("2026-01-01T00:00:{second:02}Z");
+        let ingress: Ingress = serde_json::from_value(serde_json::json!({"metadata": {
+        "name": "i", "uid": "u", "resourceVersion": "7", "creationTimestamp": time(0),
+        "managedFields": [
+            {"manager": "kubectl", "operation": "Update", "time": time(20)},
+            {"manager": "kubectl", "operation": "Apply", "time": time(10)},
+            {"manager": "c", "operation": "Update", "subresource": "status", "time": time(40)},
+        ]}}))
+        .unwrap();
+        let meta = Meta::of(&ingress);
+        assert_eq!((&*meta.uid, &*meta.resource_version), ("u", "7"));
+        assert_eq!(meta.edited, meta.created + 20);
+    }
 
     #[test]
     fn pauses_grow_to_a_bound_and_start_over() {
