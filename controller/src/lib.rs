@@ -15,7 +15,7 @@ pub mod status;
 pub mod translate;
 
 pub use options::{CertificateCheck, LabelSelector, NamespaceScope, NamespacedName, Options};
-pub use run::{Controller, Progress, run_cluster, run_directory};
+pub use run::{Controller, Progress, WriteBack, run_cluster, run_directory};
 pub use source::{
     cluster::{Access, ClusterError},
     directory::DirectoryError,

@@ -109,6 +109,11 @@ impl Translator {
         self.admission.is_served(ingress)
     }
 
+    /// Whether the ConfigMap wants us to stand by, if it says so.
+    pub fn standby(&self) -> Option<bool> {
+        self.config.standby
+    }
+
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             hosts: self.hosts.hosts().cloned().collect(),

@@ -46,6 +46,16 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
     pub fn is_served(&self, ingress: &Key) -> bool {
         self.translator.is_served(ingress)
     }
+
+    /// Whether the ConfigMap wants us to stand by, if it says so.
+    pub fn standby(&self) -> Option<bool> {
+        self.translator.standby()
+    }
+
+    /// All findings, sorted.
+    pub fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts
+    }
 }
 
 /// What came of a translation.

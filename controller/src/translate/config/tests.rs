@@ -115,3 +115,15 @@ fn trust_that_cannot_be_limited_is_not_given() {
     assert!(!limited.settings.forwarded.trusted);
     assert!(limited.verdicts.iter().any(|verdict| verdict.message.contains("proxy-real-ip-cidr")));
 }
+
+#[test]
+fn standing_by_is_said_or_left_open() {
+    assert_eq!(read(&[]).standby, None);
+    assert_eq!(read(&[("headgate-standby", "true")]).standby, Some(true));
+    let promoted = read(&[("headgate-standby", "false")]);
+    assert_eq!(promoted.standby, Some(false));
+    assert!(promoted.verdicts.is_empty());
+    let typo = read(&[("headgate-standby", "ture")]);
+    assert_eq!(typo.standby, None);
+    assert_eq!(typo.verdicts[0].reason, "InvalidValue");
+}
