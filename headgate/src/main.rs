@@ -5,6 +5,8 @@ mod logging;
 mod serve;
 mod settings;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -13,7 +15,18 @@ use crate::settings::{Cli, Command};
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-fn main() -> anyhow::Result<()> {
+/// Whoever got something wrong gets one line that says what, not a backtrace, whatever the environment asks for.
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let cli = Cli::parse();
     if cli.serve.version {
         return version();

@@ -109,6 +109,7 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     // The second caller of a process finds it installed, and that is fine.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let readiness = Arc::new(Readiness::waiting("reading objects"));
+    let counts_all = plan.metrics.enabled;
     let metrics = Metrics::new(plan.metrics);
     let live = Arc::new(Live::new(Resolver::new(runtime.handle().clone()), Arc::clone(&metrics)));
     let log = AccessLog::stdout().context("the access log cannot start")?;
@@ -177,7 +178,8 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     let controller = match plan.source {
         Source::Manifests(folders) => run_directory(plan.options, folders, publish)?,
         Source::Cluster(access, write_back) => {
-            let lease = write_back.election.as_ref().map(|election| election.id.clone());
+            let election = write_back.election.as_ref().filter(|_| counts_all);
+            let lease = election.map(|election| election.id.clone());
             let controller = run_cluster(plan.options, access, *write_back, publish, progress)?;
             add_metrics(&counted, &controller, lease);
             controller
@@ -189,7 +191,7 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
 /// Counts what is written to the cluster.
 fn add_metrics(metrics: &Metrics, controller: &Controller, lease: Option<String>) {
     let (leadership, events) = (controller.leadership(), controller.events());
-    if let Some(lease) = lease.filter(|_| metrics.settings().enabled) {
+    if let Some(lease) = lease {
         metrics.add_source(move |text| {
             let name = "nginx_ingress_controller_leader_election_status";
             let help = "Whether this replica leads (1) or follows (0)";

@@ -13,7 +13,10 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use headgate_controller::{
     Access, LabelSelector, NamespaceScope, NamespacedName, Options, WriteBack,
 };
-use headgate_gateway::observe::metrics::{Instance, MetricsSettings};
+use headgate_gateway::{
+    listen::tls::check_certificate,
+    observe::metrics::{Instance, MetricsSettings},
+};
 
 pub use self::inert::Inert;
 use self::write_back::WriteBackFlags;
@@ -65,6 +68,9 @@ pub enum Source {
     Cluster(Access, Box<WriteBack>),
 }
 
+/// Takes the application's highest port, 4005, to the last there is.
+const MOST_SHIFT: i64 = 65_535 - 4005;
+
 /// Settings of `headgate demo`.
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -80,6 +86,9 @@ pub struct Demo {
     /// Serve these manifests instead of the bundled ones
     #[arg(long, value_name = "DIR")]
     pub manifests: Option<PathBuf>,
+    /// Add this to the ports of the application's services, which are 3000, 4000 to 4003 and 4005
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=MOST_SHIFT))]
+    pub app_port_shift: u16,
     /// Where posts and comments are kept [default: headgate/demo in the user's state directory]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -136,6 +145,9 @@ pub struct Serve {
     /// Serve Ingresses that name no class
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
     pub watch_ingress_without_class: bool,
+    /// Follow the zone hints of EndpointSlices, where a Service asks for that
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
+    pub enable_topology_aware_routing: bool,
     /// Only objects of this namespace
     #[arg(long, default_value = "", help_heading = "Which objects count")]
     pub watch_namespace: String,
@@ -226,6 +238,7 @@ impl Serve {
 
     /// Where objects come from.
     pub fn source(&self) -> anyhow::Result<Source> {
+        let write_back = self.write_back.write_back(pod())?;
         if !self.manifests.is_empty() {
             return Ok(Source::Manifests(self.manifests.clone()));
         }
@@ -234,9 +247,10 @@ impl Serve {
             kubeconfig: path(&self.kubeconfig),
             host: self.apiserver_host.clone().filter(|host| !host.is_empty()),
             authority: path(&self.certificate_authority),
+            pod: pod(),
+            wants_zone: self.enable_topology_aware_routing,
         };
-        let variable = |name: &str| std::env::var(name).unwrap_or_default();
-        Ok(Source::Cluster(access, Box::new(self.write_back.write_back(variable)?)))
+        Ok(Source::Cluster(access, Box::new(write_back)))
     }
 
     /// What the controller is told.
@@ -275,6 +289,7 @@ impl Serve {
             disable_svc_external_name: self.disable_svc_external_name,
             health_check_path: self.health_check_path.clone(),
             resolve_services_by_name: !self.manifests.is_empty(),
+            certificate_check: Some(check_certificate),
             ..Options::default()
         })
     }
@@ -301,4 +316,10 @@ impl Serve {
             ..MetricsSettings::default()
         })
     }
+}
+
+/// The pod that this process runs in, as a Deployment tells it.
+fn pod() -> Option<NamespacedName> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Some(NamespacedName { namespace: variable("POD_NAMESPACE")?, name: variable("POD_NAME")? })
 }

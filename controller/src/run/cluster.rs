@@ -187,7 +187,7 @@ impl Link {
             Err(error) => return drop(known.send(Err(error))),
         };
         let _ = known.send(Ok(()));
-        let connect = Connection::open(client, |reason| {
+        let connect = Connection::open(client, &access, |reason| {
             tracing::warn!("{reason}");
             progress(Progress::Waiting(reason));
         });
@@ -266,6 +266,7 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         let Some(connection) = connected(signals) else { return };
         let Some(publish) = self.publish.take() else { return };
         self.options.ignore_ingress_class_name = !connection.knows_classes;
+        self.options.zone = connection.zone;
         self.publisher = Some(Publisher::new(self.options.clone(), publish));
         let mut mirror =
             Mirror::new(self.options.clone(), watches(&self.options), Arc::clone(&self.board));

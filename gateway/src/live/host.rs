@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::{Host, HostPattern, Location, ProxySettings, WhenEmpty};
+use headgate_config::{Host, HostPattern, Location, ProxySettings, Verdict, WhenEmpty};
 use http::HeaderValue;
 
 use crate::{
@@ -22,6 +22,8 @@ pub struct LiveHost {
     pub locations: Vec<Arc<LiveLocation>>,
     /// The host's exact names in metrics, its own first.
     names: Vec<(Box<[u8]>, NameKey)>,
+    /// What is wrong with it.
+    pub(super) findings: Vec<Verdict>,
 }
 
 /// A location, ready to be executed.
@@ -71,6 +73,7 @@ impl LiveHost {
         spec: &Arc<Host>,
         table: PathTable,
         locations: Vec<Arc<LiveLocation>>,
+        findings: Vec<Verdict>,
         metrics: &Metrics,
     ) -> Self {
         let names = std::iter::once(&spec.pattern)
@@ -80,7 +83,7 @@ impl LiveHost {
                 _ => None,
             })
             .collect();
-        Self { spec: Arc::clone(spec), table, locations, names }
+        Self { spec: Arc::clone(spec), table, locations, names, findings }
     }
 
     /// The name in metrics of a routing host that led here, if it is literally in the table.

@@ -30,8 +30,6 @@ pub struct Inert {
     enable_ssl_chain_completion: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_ssl_passthrough: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    enable_topology_aware_routing: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     exclude_socket_metrics: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
@@ -104,7 +102,6 @@ impl Inert {
             (self.dynamic_configuration_retries.is_some(), "--dynamic-configuration-retries"),
             (self.enable_ssl_chain_completion.is_some(), "--enable-ssl-chain-completion"),
             (self.enable_ssl_passthrough.is_some(), "--enable-ssl-passthrough"),
-            (self.enable_topology_aware_routing.is_some(), "--enable-topology-aware-routing"),
             (self.exclude_socket_metrics.is_some(), "--exclude-socket-metrics"),
             (self.health_check_timeout.is_some(), "--health-check-timeout"),
             (self.internal_logger_address.is_some(), "--internal-logger-address"),

@@ -49,15 +49,12 @@ pub struct WriteBackFlags {
 }
 
 impl WriteBackFlags {
-    /// What the controller is told, with the pod that `variable` names.
-    pub fn write_back(&self, variable: impl Fn(&str) -> String) -> anyhow::Result<WriteBack> {
-        let pod =
-            NamespacedName { namespace: variable("POD_NAMESPACE"), name: variable("POD_NAME") };
-        let is_known = !pod.namespace.is_empty() && !pod.name.is_empty();
+    /// What the controller in this pod is told.
+    pub fn write_back(&self, pod: Option<NamespacedName>) -> anyhow::Result<WriteBack> {
         let election =
             Election { id: self.election_id.clone(), terms: Terms::new(self.election_ttl) };
         Ok(WriteBack {
-            pod: is_known.then_some(pod),
+            pod,
             election: (!self.disable_leader_election).then_some(election),
             status: StatusSettings {
                 update: self.update_status,
@@ -138,10 +135,7 @@ mod tests {
 
     fn write_back(line: &[&str]) -> anyhow::Result<WriteBack> {
         let line = Line::try_parse_from([&["headgate"], line].concat())?;
-        line.flags.write_back(|name| match name {
-            "POD_NAME" => "pod-1".into(),
-            _ => "ingress".into(),
-        })
+        line.flags.write_back(Some("ingress/pod-1".parse().unwrap()))
     }
 
     #[test]
@@ -190,12 +184,6 @@ mod tests {
         assert!(both.unwrap_err().to_string().contains("mutually exclusive"));
         assert!(source(&["--publish-service=b"]).is_err());
         assert!(source(&["--publish-service="]).is_ok());
-    }
-
-    #[test]
-    fn without_a_pod_there_is_none() {
-        let line = Line::try_parse_from(["headgate"]).unwrap();
-        assert_eq!(line.flags.write_back(|_| String::new()).unwrap().pod, None);
     }
 
     #[test]

@@ -282,3 +282,6 @@ impl Mirror {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -309,6 +309,9 @@ where
             Err(watcher::Error::WatchStartFailed(Error::Api(status))) if status.code == 410 => {
                 return Ended::Expired;
             }
+            Err(watcher::Error::WatchError(status)) if status.code == 410 => {
+                tracing::info!(watch = %id, "the API server has forgotten where this watch was; its list is read again");
+            }
             Err(error) => sink(Feed::Interrupted(id.clone(), chain(&error))),
         }
     }
