@@ -3,6 +3,7 @@
 mod cluster;
 mod directory;
 mod duty;
+mod interruptions;
 mod publish;
 
 use std::{sync::Arc, thread::JoinHandle};

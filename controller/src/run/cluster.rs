@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     Publisher, Stopper,
     duty::{Duty, Part, Role, WriteBack},
+    interruptions::Interruptions,
 };
 use crate::{
     Options,
@@ -275,13 +276,15 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         loop {
             let idle = Instant::now() + IDLE;
             let waiting = (!state.is_published).then_some(next_saying);
-            let deadline = mirror.deadline().into_iter().chain(waiting).min().unwrap_or(idle);
+            let due = [mirror.deadline(), waiting, state.interruptions.deadline()];
+            let deadline = due.into_iter().flatten().min().unwrap_or(idle);
             let Some(feeds) = pending(signals, deadline) else { return };
             let now = Instant::now();
             for feed in feeds {
-                self.note(&mut state, &feed);
+                self.note(&mut state, &feed, now);
                 mirror.take(feed, now);
             }
+            self.say_whether_it_follows(&mut state, now);
             mirror.release(now);
             self.follow_secrets(&mut mirror, &mut state);
             if mirror.is_complete() {
@@ -294,27 +297,41 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
     }
 
     /// Follows interruptions of the watches.
-    fn note(&self, state: &mut State, feed: &Feed) {
+    fn note(&self, state: &mut State, feed: &Feed, now: Instant) {
+        let interruptions = &mut state.interruptions;
         match feed {
-            Feed::Interrupted(id, reason) => {
-                tracing::debug!(?id, reason, "a watch is interrupted");
-                if state.interrupted.is_none() {
+            Feed::Interrupted { watch, reason, is_refusal } => {
+                tracing::debug!(%watch, reason, "a watch is interrupted");
+                if !is_refusal && !interruptions.has_lost_connection() {
                     self.command(Command::Probe);
-                    if state.is_published {
-                        tracing::warn!(
-                            reason,
-                            "the API server cannot be followed; what was last known is served"
-                        );
-                        (self.progress)(Progress::Interrupted(reason.clone()));
-                    }
                 }
-                state.interrupted = Some(reason.clone());
+                interruptions.note(watch.clone(), reason.clone(), *is_refusal, now);
             }
-            Feed::Answering if state.interrupted.take().is_some() && state.is_published => {
-                tracing::info!("the API server answers again");
+            Feed::Answering => interruptions.answering(),
+            _ => feed.going_on().into_iter().for_each(|watch| interruptions.goes_on(watch)),
+        }
+    }
+
+    /// Says whether the cluster is followed, when that is other than before.
+    fn say_whether_it_follows(&self, state: &mut State, now: Instant) {
+        state.interruptions.expire(now);
+        let first = state.interruptions.first();
+        if !state.is_published || first.is_some() == state.is_interrupted {
+            return;
+        }
+        state.is_interrupted = first.is_some();
+        match first {
+            Some((watch, reason)) => {
+                tracing::warn!(
+                    reason,
+                    "{watch} of the API server cannot be followed; what was last known is served"
+                );
+                (self.progress)(Progress::Interrupted(format!("{watch}: {reason}")));
+            }
+            None => {
+                tracing::info!("the API server is followed again");
                 (self.progress)(Progress::Following);
             }
-            _ => {}
         }
     }
 
@@ -332,7 +349,9 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         let Some(publisher) = &mut self.publisher else { return };
         let outcome = publisher.publish(mirror.objects(), Vec::new());
         for ingress in &outcome.ingresses {
-            self.board.set_served(ingress, publisher.is_served(ingress));
+            let served = publisher.served(ingress);
+            self.board.set_served(ingress, served.is_some());
+            mirror.settle(ingress, served);
         }
         let stands_by = publisher.standby().unwrap_or(self.standby);
         self.role.set(if stands_by { Part::StandsBy } else { Part::Takes });
@@ -359,8 +378,8 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         let mut missing: Vec<_> = mirror.incomplete().map(ToString::to_string).collect();
         missing.sort();
         let mut text = format!("reading {}", missing.join(", "));
-        if let Some(reason) = &state.interrupted {
-            text.push_str(&format!(": {reason}"));
+        if let Some((watch, reason)) = state.interruptions.first() {
+            text.push_str(&format!("; {watch}: {reason}"));
         }
         tracing::warn!("not ready: {text}");
         (self.progress)(Progress::Waiting(text));
@@ -377,7 +396,9 @@ struct State {
     started: Instant,
     is_published: bool,
     follows_secrets: bool,
-    interrupted: Option<String>,
+    interruptions: Interruptions,
+    /// Whether it was said last that the cluster is not followed.
+    is_interrupted: bool,
 }
 
 impl Default for State {
@@ -386,7 +407,8 @@ impl Default for State {
             started: Instant::now(),
             is_published: false,
             follows_secrets: false,
-            interrupted: None,
+            interruptions: Interruptions::default(),
+            is_interrupted: false,
         }
     }
 }

@@ -38,6 +38,9 @@ use crate::{
 /// later.
 const WATCH_SECONDS: u32 = 60;
 
+/// How long nobody asks for a Secret again that could not be read.
+const FETCH_AGAIN: Duration = Duration::from_secs(1);
+
 /// One of the watches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WatchId {
@@ -53,6 +56,23 @@ impl WatchId {
         match self {
             Self::All(kind) => *kind,
             Self::ConfigMap(_) => Kind::ConfigMap,
+        }
+    }
+}
+
+impl Feed {
+    /// The watch that goes on, as this shows.
+    pub fn going_on(&self) -> Option<&WatchId> {
+        match self {
+            Self::Listed(watch, _)
+            | Self::Complete(watch)
+            | Self::Applied(watch, _)
+            | Self::Deleted(watch, _) => Some(watch),
+            Self::Restarted(_)
+            | Self::Fetched(..)
+            | Self::NotFetched(_)
+            | Self::Interrupted { .. }
+            | Self::Answering => None,
         }
     }
 }
@@ -137,13 +157,22 @@ pub enum Feed {
     /// The list is complete.
     Complete(WatchId),
     /// An object is new or changed.
-    Applied(Box<Seen>),
+    Applied(WatchId, Box<Seen>),
     /// An object is gone.
-    Deleted(Kind, Key),
+    Deleted(WatchId, Key),
     /// A Secret that was asked for: as it is, or that there is none.
     Fetched(Key, Option<Box<Seen>>),
-    /// A watch cannot go on, and why. It tries again by itself.
-    Interrupted(WatchId, String),
+    /// A Secret that was asked for could not be read. It may be asked for again at once.
+    NotFetched(Key),
+    /// A watch cannot go on. It tries again by itself.
+    Interrupted {
+        /// Which.
+        watch: WatchId,
+        /// Why.
+        reason: String,
+        /// Whether the API server has answered, and refuses.
+        is_refusal: bool,
+    },
     /// The API server answers again.
     Answering,
 }
@@ -195,7 +224,7 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
         self.spawn(id, Api::<ConfigMap>::namespaced(self.client(), &name.namespace), only);
     }
 
-    /// Reads one Secret, and tells the sink when it has been read. Must be called on a runtime.
+    /// Reads one Secret, and tells the sink whether it could. Must be called on a runtime.
     ///
     /// As a list of one, because accounts that may list Secrets need not have the right to get one.
     pub fn fetch_secret(&self, key: Key) {
@@ -203,18 +232,16 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
         let sink = self.sink.clone();
         tokio::spawn(async move {
             let only = ListParams::default().fields(&format!("metadata.name={}", key.name()));
-            let mut pauses = Pauses::default();
-            loop {
-                match api.list(&only).await {
-                    Ok(list) => {
-                        let found = list.items.into_iter().next().map(seen).map(Box::new);
-                        return sink(Feed::Fetched(key, found));
-                    }
-                    Err(error) => {
-                        tracing::debug!(secret = %key, error = chain(&error), "cannot be read yet")
-                    }
+            match answer(api.list(&only)).await {
+                Ok(list) => {
+                    let found = list.items.into_iter().next().map(seen).map(Box::new);
+                    sink(Feed::Fetched(key, found));
                 }
-                tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+                Err(reason) => {
+                    tracing::debug!(secret = %key, reason, "cannot be read yet");
+                    tokio::time::sleep(FETCH_AGAIN).await;
+                    sink(Feed::NotFetched(key));
+                }
             }
         });
     }
@@ -298,8 +325,8 @@ where
             Ok(Event::Init) => sink(Feed::Restarted(id.clone())),
             Ok(Event::InitApply(object)) => sink(Feed::Listed(id.clone(), Box::new(seen(object)))),
             Ok(Event::InitDone) => sink(Feed::Complete(id.clone())),
-            Ok(Event::Apply(object)) => sink(Feed::Applied(Box::new(seen(object)))),
-            Ok(Event::Delete(object)) => sink(Feed::Deleted(id.kind(), key_of(&object))),
+            Ok(Event::Apply(object)) => sink(Feed::Applied(id.clone(), Box::new(seen(object)))),
+            Ok(Event::Delete(object)) => sink(Feed::Deleted(id.clone(), key_of(&object))),
             Err(watcher::Error::WatchStartFailed(Error::Api(status)))
                 if matches!(status.code, 400 | 422)
                     && status.message.contains("sendInitialEvents") =>
@@ -312,11 +339,25 @@ where
             Err(watcher::Error::WatchError(status)) if status.code == 410 => {
                 tracing::info!(watch = %id, "the API server has forgotten where this watch was; its list is read again");
             }
-            Err(error) => sink(Feed::Interrupted(id.clone(), chain(&error))),
+            Err(error) => sink(Feed::Interrupted {
+                watch: id.clone(),
+                reason: chain(&error),
+                is_refusal: is_refusal(&error),
+            }),
         }
     }
     // Watches do not end by themselves; if one did, this is what would be right.
     Ended::Expired
+}
+
+/// Whether the API server has answered, and refuses.
+fn is_refusal(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => matches!(error, Error::Api(_)),
+        watcher::Error::WatchError(_) | watcher::Error::NoResourceVersion => true,
+    }
 }
 
 /// Pauses between tries: quick at first, never long, so that a server that is back is noticed soon; spread out, so that
