@@ -201,14 +201,18 @@ impl Elector {
     fn say_holder(&mut self) {
         self.complaint.clear();
         let holder = self.candidate.holder().map(str::to_owned);
-        if holder != self.said_holder {
-            if self.leads() {
-                tracing::info!(lease = self.name, "this replica leads");
-            } else if let Some(leader) = &holder {
-                tracing::info!(lease = self.name, leader, "another replica leads");
-            }
-            self.said_holder = holder;
+        // What an earlier life of this replica held says nothing yet.
+        if holder == self.said_holder || self.candidate.is_holder() && !self.leads() {
+            return;
         }
+        match &holder {
+            Some(_) if self.leads() => {
+                tracing::info!(lease = self.name, "this replica leads");
+            }
+            Some(leader) => tracing::info!(lease = self.name, leader, "another replica leads"),
+            None => {}
+        }
+        self.said_holder = holder;
     }
 }
 

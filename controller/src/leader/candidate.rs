@@ -212,7 +212,8 @@ impl Candidate {
         Some(lease)
     }
 
-    fn is_holder(&self) -> bool {
+    /// Whether the Lease names it, though it may not lead any more or not yet.
+    pub fn is_holder(&self) -> bool {
         self.holder() == Some(&self.identity)
     }
 
