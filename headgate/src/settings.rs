@@ -1,6 +1,7 @@
 //! The command line. Flags carry the reference's names and defaults (configmap-and-flags §12).
 
 mod inert;
+mod write_back;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -9,13 +10,16 @@ use std::{
 };
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use headgate_controller::{Access, LabelSelector, NamespaceScope, NamespacedName, Options};
+use headgate_controller::{
+    Access, LabelSelector, NamespaceScope, NamespacedName, Options, WriteBack,
+};
 use headgate_gateway::{
     listen::tls::check_certificate,
     observe::metrics::{Instance, MetricsSettings},
 };
 
 pub use self::inert::Inert;
+use self::write_back::WriteBackFlags;
 
 /// Kubernetes ingress controller and API gateway.
 ///
@@ -60,8 +64,8 @@ pub enum Command {
 pub enum Source {
     /// Folders of manifests.
     Manifests(Vec<PathBuf>),
-    /// An API server.
-    Cluster(Access),
+    /// An API server, and what is written there.
+    Cluster(Access, Box<WriteBack>),
 }
 
 /// Takes the application's highest port, 4005, to the last there is.
@@ -206,6 +210,9 @@ pub struct Serve {
     /// Print the version and exit
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
     pub version: bool,
+    /// What is written to the cluster.
+    #[command(flatten)]
+    pub write_back: WriteBackFlags,
     /// Flags that are understood but change nothing here.
     #[command(flatten)]
     pub inert: Inert,
@@ -230,21 +237,20 @@ impl Serve {
     }
 
     /// Where objects come from.
-    pub fn source(&self) -> Source {
-        if self.manifests.is_empty() {
-            Source::Cluster(Access {
-                kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
-                host: self.apiserver_host.clone().filter(|host| !host.is_empty()),
-                pod: pod(),
-                wants_zone: self.enable_topology_aware_routing,
-                authority: self
-                    .certificate_authority
-                    .clone()
-                    .filter(|path| !path.as_os_str().is_empty()),
-            })
-        } else {
-            Source::Manifests(self.manifests.clone())
+    pub fn source(&self) -> anyhow::Result<Source> {
+        let write_back = self.write_back.write_back(pod())?;
+        if !self.manifests.is_empty() {
+            return Ok(Source::Manifests(self.manifests.clone()));
         }
+        let path = |path: &Option<PathBuf>| path.clone().filter(|it| !it.as_os_str().is_empty());
+        let access = Access {
+            kubeconfig: path(&self.kubeconfig),
+            host: self.apiserver_host.clone().filter(|host| !host.is_empty()),
+            authority: path(&self.certificate_authority),
+            pod: pod(),
+            wants_zone: self.enable_topology_aware_routing,
+        };
+        Ok(Source::Cluster(access, Box::new(write_back)))
     }
 
     /// What the controller is told.

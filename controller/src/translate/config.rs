@@ -22,6 +22,8 @@ pub struct Config {
     pub settings: Arc<Settings>,
     /// What the translation of Ingresses needs.
     pub defaults: Arc<Defaults>,
+    /// Whether to stand by (`headgate-standby`), if it says so.
+    pub standby: Option<bool>,
     /// Findings about the ConfigMap.
     pub verdicts: Vec<Verdict>,
 }
@@ -68,6 +70,7 @@ struct Draft {
     no_tls_redirect: Vec<String>,
     log_default_backend: bool,
     restrictions: Restrictions,
+    standby: Option<bool>,
     /// Keys that protect, have a value, and are not available yet.
     unprotected: Vec<&'static str>,
     /// Items of `proxy-real-ip-cidr` that are neither an address nor a network.
@@ -94,6 +97,7 @@ impl Config {
                 allow_snippets: false,
                 blocked_words: Vec::new(),
             },
+            standby: None,
             unprotected: Vec::new(),
             unknown_peers: Vec::new(),
         };
@@ -155,6 +159,7 @@ impl Draft {
                 no_tls_redirect: self.no_tls_redirect,
                 restrictions: self.restrictions,
             }),
+            standby: self.standby,
             verdicts,
         }
     }

@@ -68,6 +68,11 @@ const KEYS: &[(&str, Apply)] = &[
         set(&mut draft.settings.keep_alive_requests, value::count(text))
     }),
     ("use-http2", |draft, text| set(&mut draft.settings.http2, value::bool(text))),
+    // Beside another controller.
+    ("headgate-standby", |draft, text| {
+        draft.standby = Some(value::bool(text)?);
+        Ok(())
+    }),
     // Redirects and HSTS.
     ("force-ssl-redirect", |draft, text| {
         set(&mut draft.plain.force_ssl_redirect, value::bool(text))

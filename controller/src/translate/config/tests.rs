@@ -129,3 +129,15 @@ fn trust_is_limited_to_the_peers_that_are_named() {
     assert!(wrong.verdicts[0].message.contains("balancer"), "{:?}", wrong.verdicts);
     assert!(settings("enable-real-ip", "true").forwarded.real_ip);
 }
+
+#[test]
+fn standing_by_is_said_or_left_open() {
+    assert_eq!(read(&[]).standby, None);
+    assert_eq!(read(&[("headgate-standby", "true")]).standby, Some(true));
+    let promoted = read(&[("headgate-standby", "false")]);
+    assert_eq!(promoted.standby, Some(false));
+    assert!(promoted.verdicts.is_empty());
+    let typo = read(&[("headgate-standby", "ture")]);
+    assert_eq!(typo.standby, None);
+    assert_eq!(typo.verdicts[0].reason, "InvalidValue");
+}

@@ -25,7 +25,8 @@ fn metadata(name: &str) -> ObjectMeta {
 fn seen(object: impl Into<Object>) -> Box<Seen> {
     let object = object.into();
     let uid = format!("uid of {}", object.key().name()).into();
-    Box::new(Seen { object, uid, addresses: Vec::new() })
+    let meta = Meta { uid, ..Meta::default() };
+    Box::new(Seen { object, meta, addresses: Vec::new() })
 }
 
 fn class() -> Box<Seen> {
@@ -86,9 +87,24 @@ impl Told {
         self.take(Feed::Complete(id));
     }
 
+    fn apply(&mut self, object: Box<Seen>) {
+        self.take(Feed::Applied(WatchId::All(object.object.kind()), object));
+    }
+
+    fn delete(&mut self, kind: Kind, key: Key) {
+        self.take(Feed::Deleted(WatchId::All(kind), key));
+    }
+
     fn take(&mut self, feed: Feed) {
         self.mirror.take(feed, self.now);
         self.mirror.release(self.now);
+    }
+
+    /// As if the newest version was served, or none if it is gone.
+    fn settle(&mut self, name: &str) {
+        let key = Key::new("a", name);
+        let served = self.mirror.objects.ingresses().get(&key).cloned();
+        self.mirror.settle(&key, served.as_deref());
     }
 
     fn names(&self, kind: Kind) -> Vec<String> {
@@ -112,14 +128,15 @@ fn it_is_complete_when_every_list_is() {
 #[test]
 fn a_list_that_is_read_again_removes_nothing_before_it_is_complete() {
     let mut told = Told::synced();
-    told.take(Feed::Applied(service("kept")));
-    told.take(Feed::Applied(service("gone")));
+    told.apply(service("kept"));
+    told.apply(service("gone"));
     let id = WatchId::All(Kind::Service);
     told.take(Feed::Restarted(id.clone()));
     told.take(Feed::Listed(id.clone(), service("kept")));
     assert_eq!(told.names(Kind::Service), ["gone", "kept"]);
     // The connection breaks, and the list begins anew.
-    told.take(Feed::Interrupted(id.clone(), "reset".into()));
+    let reason = "reset".into();
+    told.take(Feed::Interrupted { watch: id.clone(), reason, is_refusal: false });
     told.take(Feed::Restarted(id.clone()));
     told.take(Feed::Listed(id.clone(), service("kept")));
     told.take(Feed::Listed(id.clone(), service("new")));
@@ -142,19 +159,21 @@ fn of_the_secrets_only_those_that_own_ingresses_name_are_kept() {
     let secrets = ["default", "foreign", "named", "unrelated"].map(secret);
     told.list(Kind::Secret, secrets);
     assert_eq!(told.names(Kind::Secret), ["default", "named"]);
-    told.take(Feed::Applied(secret("unrelated")));
+    told.apply(secret("unrelated"));
     assert_eq!(told.names(Kind::Secret), ["default", "named"]);
 
-    told.take(Feed::Deleted(Kind::Ingress, Key::new("a", "i")));
+    told.delete(Kind::Ingress, Key::new("a", "i"));
+    assert_eq!(told.names(Kind::Secret), ["default", "named"]);
+    told.settle("i");
     assert_eq!(told.names(Kind::Secret), ["default"]);
-    assert_eq!(told.mirror.uid(Kind::Secret, &Key::new("a", "named")), None);
+    assert_eq!(told.mirror.meta(Kind::Secret, &Key::new("a", "named")), None);
 }
 
 #[test]
 fn an_ingress_waits_for_the_secret_that_it_names() {
     let mut told = Told::synced();
-    told.take(Feed::Applied(ingress("i", None)));
-    told.take(Feed::Applied(ingress("i", Some("s"))));
+    told.apply(ingress("i", None));
+    told.apply(ingress("i", Some("s")));
     assert_eq!(told.mirror.take_fetches(), [Key::new("a", "s")]);
     let served = |told: &Told| told.mirror.objects.ingresses()[&Key::new("a", "i")].tls.len();
     assert_eq!(served(&told), 0, "the version before stays");
@@ -163,18 +182,82 @@ fn an_ingress_waits_for_the_secret_that_it_names() {
     assert_eq!(told.names(Kind::Secret), ["s"]);
 
     // A further one that names it does not wait.
-    told.take(Feed::Applied(ingress("j", Some("s"))));
+    told.apply(ingress("j", Some("s")));
     assert_eq!(told.names(Kind::Ingress), ["i", "j"]);
+    assert!(told.mirror.take_fetches().is_empty());
+}
+
+#[test]
+fn another_name_of_the_secret_does_not_take_the_served_one_away() {
+    let mut told = Told::synced();
+    told.apply(ingress("i", Some("old")));
+    told.take(Feed::Fetched(Key::new("a", "old"), Some(secret("old"))));
+    told.settle("i");
+    told.apply(ingress("i", Some("new")));
+    told.settle("i");
+    assert_eq!(told.names(Kind::Secret), ["old"], "while it waits for the new one");
+    told.take(Feed::Fetched(Key::new("a", "new"), Some(secret("new"))));
+    assert_eq!(told.names(Kind::Secret), ["new", "old"]);
+    told.settle("i");
+    assert_eq!(told.names(Kind::Secret), ["new"]);
+}
+
+#[test]
+fn what_a_refused_version_names_does_not_take_the_served_one_s_secret_away() {
+    let mut told = Told::synced();
+    let served = ingress("i", Some("old"));
+    let Body::Ingress(object) = served.object.body().clone() else { panic!("no Ingress") };
+    told.apply(served);
+    told.take(Feed::Fetched(Key::new("a", "old"), Some(secret("old"))));
+    told.apply(ingress("i", Some("new")));
+    told.take(Feed::Fetched(Key::new("a", "new"), None));
+    told.mirror.settle(&Key::new("a", "i"), Some(&object));
+    assert_eq!(told.names(Kind::Secret), ["old"]);
+}
+
+#[test]
+fn an_ingress_may_come_while_the_secrets_are_listed() {
+    for fetched_first in [true, false] {
+        let mut told = Told::new(Options::default());
+        told.list(Kind::IngressClass, vec![class()]);
+        told.list(Kind::Ingress, vec![]);
+        told.list(Kind::Service, vec![]);
+        let (id, key) = (WatchId::All(Kind::Secret), Key::new("a", "s"));
+        told.take(Feed::Restarted(id.clone()));
+        told.take(Feed::Listed(id.clone(), secret("s")));
+        told.apply(ingress("i", Some("s")));
+        assert_eq!(told.mirror.take_fetches(), [key.clone()]);
+        let fetched = Feed::Fetched(key, Some(secret("s")));
+        let complete = Feed::Complete(id);
+        let (first, second) = if fetched_first { (fetched, complete) } else { (complete, fetched) };
+        told.take(first);
+        told.take(second);
+        assert_eq!(told.names(Kind::Secret), ["s"], "{fetched_first}");
+        assert_eq!(told.names(Kind::Ingress), ["i"]);
+    }
+}
+
+#[test]
+fn what_could_not_be_fetched_is_fetched_again_as_long_as_anybody_asks() {
+    let mut told = Told::synced();
+    let key = Key::new("a", "s");
+    told.apply(ingress("i", Some("s")));
+    told.mirror.take_fetches();
+    told.take(Feed::NotFetched(key.clone()));
+    assert_eq!(told.mirror.take_fetches(), [key.clone()]);
+    told.delete(Kind::Ingress, Key::new("a", "i"));
+    told.settle("i");
+    told.take(Feed::NotFetched(key));
     assert!(told.mirror.take_fetches().is_empty());
 }
 
 #[test]
 fn the_watch_may_be_quicker_than_the_fetch() {
     let mut told = Told::synced();
-    told.take(Feed::Applied(ingress("i", Some("s"))));
-    told.take(Feed::Applied(secret("s")));
+    told.apply(ingress("i", Some("s")));
+    told.apply(secret("s"));
     assert_eq!(told.names(Kind::Ingress), ["i"]);
-    told.take(Feed::Deleted(Kind::Secret, Key::new("a", "s")));
+    told.delete(Kind::Secret, Key::new("a", "s"));
     told.take(Feed::Fetched(Key::new("a", "s"), Some(secret("s"))));
     assert!(told.names(Kind::Secret).is_empty(), "what was fetched is older");
 }
@@ -182,8 +265,8 @@ fn the_watch_may_be_quicker_than_the_fetch() {
 #[test]
 fn an_ingress_does_not_wait_for_ever_nor_for_what_does_not_exist() {
     let mut told = Told::synced();
-    told.take(Feed::Applied(ingress("absent", Some("none"))));
-    told.take(Feed::Applied(ingress("slow", Some("slow"))));
+    told.apply(ingress("absent", Some("none")));
+    told.apply(ingress("slow", Some("slow")));
     told.take(Feed::Fetched(Key::new("a", "none"), None));
     assert_eq!(told.names(Kind::Ingress), ["absent"]);
     let deadline = told.mirror.deadline().unwrap();
@@ -195,9 +278,9 @@ fn an_ingress_does_not_wait_for_ever_nor_for_what_does_not_exist() {
 #[test]
 fn an_ingress_that_waits_may_be_deleted_or_left_out_of_a_list() {
     let mut told = Told::synced();
-    told.take(Feed::Applied(ingress("deleted", Some("s"))));
-    told.take(Feed::Deleted(Kind::Ingress, Key::new("a", "deleted")));
-    told.take(Feed::Applied(ingress("unlisted", Some("t"))));
+    told.apply(ingress("deleted", Some("s")));
+    told.delete(Kind::Ingress, Key::new("a", "deleted"));
+    told.apply(ingress("unlisted", Some("t")));
     told.list(Kind::Ingress, vec![]);
     assert_eq!(told.mirror.deadline(), None);
     told.mirror.release(told.now + HOLD_BACK * 2);
@@ -208,13 +291,14 @@ fn an_ingress_that_waits_may_be_deleted_or_left_out_of_a_list() {
 fn a_class_that_becomes_ours_asks_for_the_secrets_of_its_ingresses() {
     let mut told = Told::synced();
     told.list(Kind::IngressClass, vec![]);
-    told.take(Feed::Applied(ingress("i", Some("s"))));
+    told.apply(ingress("i", Some("s")));
     assert!(told.mirror.take_fetches().is_empty());
-    told.take(Feed::Applied(class()));
+    told.apply(class());
     assert_eq!(told.mirror.take_fetches(), [Key::new("a", "s")]);
     told.take(Feed::Fetched(Key::new("a", "s"), Some(secret("s"))));
     assert_eq!(told.names(Kind::Secret), ["s"]);
-    told.take(Feed::Deleted(Kind::IngressClass, Key::new("", "nginx")));
+    told.delete(Kind::IngressClass, Key::new("", "nginx"));
+    told.mirror.settle(&Key::new("a", "i"), None);
     assert!(told.names(Kind::Secret).is_empty());
 }
 
@@ -232,7 +316,8 @@ fn a_config_map_has_a_watch_of_its_own() {
     told.take(Feed::Restarted(id("y")));
     told.take(Feed::Complete(id("y")));
     assert_eq!(told.names(Kind::ConfigMap), ["x"]);
-    assert_eq!(told.mirror.uid(Kind::ConfigMap, &Key::new("a", "x")), Some("uid of x"));
+    let meta = told.mirror.meta(Kind::ConfigMap, &Key::new("a", "x"));
+    assert_eq!(meta.map(|meta| &*meta.uid), Some("uid of x"));
     told.take(Feed::Restarted(id("x")));
     told.take(Feed::Complete(id("x")));
     assert!(told.names(Kind::ConfigMap).is_empty());
