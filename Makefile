@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check fmt lint deps-direction tidy doc deny test bench release
+.PHONY: help demo check fmt lint deps-direction tidy doc deny test fuzz bench release
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ test: ## all tests, those of the real program included
 	@scripts/deps build
 	cargo build --workspace --bins --tests --locked
 	HEADGATE_BIN=$(abspath $(TARGET))/debug/headgate cargo test --workspace --locked
+
+fuzz: ## what parses bytes of the network: all targets, each for a few seconds
+	@scripts/deps build fuzz
+	scripts/fuzz
 
 bench: ## route matching (criterion, ratios), then the comparison with nginx and HAProxy
 	@scripts/deps build load
