@@ -124,7 +124,7 @@ impl Metrics {
     }
 
     /// A text exposition of everything, in chunks.
-    pub(crate) fn scrape(self: &Arc<Self>) -> Scrape {
+    pub fn scrape(self: &Arc<Self>) -> Scrape {
         self.scrapes.fetch_add(1, Relaxed);
         Scrape::new(self)
     }
