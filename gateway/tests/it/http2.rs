@@ -12,7 +12,7 @@ use headgate_config::{PathMatch, ProxySettings, Settings};
 
 use crate::support::{
     Client, Http2, Table, TestGateway, Upstream, eventually,
-    http2::{DATA, END_STREAM, GOAWAY, PING},
+    http2::{DATA, END_STREAM, GOAWAY, PING, WINDOW_UPDATE},
     snapshot::location,
     upstream::{ok, read_request},
 };
@@ -64,6 +64,31 @@ fn a_stalled_upload_ends_and_the_other_streams_go_on() {
         let reached = usize::from(!request_buffering);
         eventually("the upstream sees the cut", || cut.load(Ordering::Relaxed) == reached);
         assert_eq!(posts.load(Ordering::Relaxed), reached);
+    }
+}
+
+#[test]
+fn a_large_answer_arrives_whole() {
+    const LENGTH: usize = 1024 * 1024 + 77;
+    let body: Vec<u8> = (0..LENGTH).map(|at| (at / 251) as u8).collect();
+    let sent = body.clone();
+    let upstream = Upstream::raw(move |mut connection: Client| {
+        while read_request(&mut connection).is_some() {
+            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n"));
+            connection.send(&sent);
+        }
+    });
+    let gateway = TestGateway::before(&[&upstream]);
+    let mut client = Http2::connect(gateway.http, 1 << 30);
+    client.send(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
+    for stream in [1, 3] {
+        client.request(stream, "GET", "/", END_STREAM);
+        let frames = client.stream(stream);
+        assert!(frames[0].is_ok());
+        let pieces = frames[1..].iter().map(|frame| (frame.kind, &frame.payload[..]));
+        assert!(pieces.clone().all(|(kind, _)| kind == DATA));
+        let read: Vec<&[u8]> = pieces.map(|(_, payload)| payload).collect();
+        assert!(read.concat() == body, "something else arrived");
     }
 }
 
