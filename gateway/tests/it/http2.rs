@@ -21,17 +21,14 @@ use crate::support::{
 const WINDOW: u32 = 65_535;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A gateway whose clients have a second for everything, and whose uploads are passed on as they arrive or not.
-fn impatient(upstream: &Upstream, request_buffering: bool) -> TestGateway {
+/// A gateway whose clients may pause for a second in a body and for `keep_alive` between requests.
+fn impatient(upstream: &Upstream, request_buffering: bool, keep_alive: Duration) -> TestGateway {
     let mut location = location(PathMatch::Prefix("/".into()), "app");
     location.proxy = Arc::new(ProxySettings { request_buffering, ..ProxySettings::default() });
     let table = Table::default().upstream("app", &[upstream.address]);
     let mut table = table.location("a.test", location).build();
-    table.settings = Arc::new(Settings {
-        keep_alive: SECOND,
-        client_body_timeout: SECOND,
-        ..Settings::default()
-    });
+    table.settings =
+        Arc::new(Settings { keep_alive, client_body_timeout: SECOND, ..Settings::default() });
     TestGateway::start(table)
 }
 
@@ -51,7 +48,7 @@ fn a_stalled_upload_ends_and_the_other_streams_go_on() {
                 connection.send(ok("ok"));
             }
         });
-        let gateway = impatient(&upstream, request_buffering);
+        let gateway = impatient(&upstream, request_buffering, 60 * SECOND);
         let mut client = Http2::connect(gateway.http, WINDOW);
         client.request(1, "POST", "/", 0);
         client.send(DATA, 0, 1, b"abc");
@@ -102,7 +99,7 @@ fn a_peer_that_vanishes_while_it_waits_is_noticed() {
             count.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let gateway = impatient(&silent, true);
+    let gateway = impatient(&silent, true, SECOND);
     let mut client = Http2::connect(gateway.http, WINDOW);
     client.request(1, "GET", "/", END_STREAM);
     client.until(|frame| frame.kind == PING).expect("a question");
@@ -115,7 +112,7 @@ fn a_peer_that_vanishes_while_it_waits_is_noticed() {
 
 #[test]
 fn signs_of_life_do_not_keep_an_idle_connection() {
-    let gateway = impatient(&Upstream::echo("ok"), true);
+    let gateway = impatient(&Upstream::echo("ok"), true, SECOND);
     let mut client = Http2::connect(gateway.http, WINDOW);
     client.request(1, "GET", "/", END_STREAM);
     assert!(client.stream(1)[0].is_ok());
