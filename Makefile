@@ -6,7 +6,7 @@ DEMO_ARGS ?=
 CLUSTER_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo cluster check fmt lint deps-direction tidy doc deny test bench release
+.PHONY: help demo cluster check fmt lint deps-direction tidy doc deny test fuzz bench release
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ test: ## all tests, those of the real program and of a real Kubernetes API inclu
 	@scripts/apiserver >/dev/null
 	cargo build --workspace --bins --tests --locked
 	HEADGATE_BIN=$(abspath $(TARGET))/debug/headgate cargo test --workspace --locked
+
+fuzz: ## what parses bytes of the network: all targets, each for a few seconds
+	@scripts/deps build fuzz
+	scripts/fuzz
 
 bench: ## route matching (criterion, ratios), then the comparison with nginx and HAProxy
 	@scripts/deps build load

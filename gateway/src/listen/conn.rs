@@ -124,7 +124,7 @@ impl Connection {
     /// Notes whether the last write made progress.
     pub fn wrote(&self, progress: bool) {
         if progress {
-            let was_blocked = self.write_blocked_since.load(Relaxed) != 0;
+            let was_blocked = self.is_write_blocked();
             self.write_blocked_since.store(0, Relaxed);
             // Over HTTP/2 signs of life are written as well, and are no reason to keep a connection.
             if was_blocked || !self.is_tunnel() {
@@ -258,9 +258,14 @@ impl Connection {
         self.active.load(Relaxed) == 0 && self.heads.lock().is_empty()
     }
 
+    /// Whether the peer does not take what was written.
+    pub fn is_write_blocked(&self) -> bool {
+        self.write_blocked_since.load(Relaxed) != 0
+    }
+
     /// Whether nothing is owed to either side, and all that was written has left.
     pub fn is_at_rest(&self) -> bool {
-        self.phase() == Phase::Idle && self.write_blocked_since.load(Relaxed) == 0
+        self.phase() == Phase::Idle && !self.is_write_blocked()
     }
 
     /// Whether a handshake or a head is waited for.

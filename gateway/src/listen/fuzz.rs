@@ -192,6 +192,13 @@ mod tests {
         })
     }
 
+    #[test]
+    fn a_carriage_return_alone_in_front_of_a_request_is_not_shown() {
+        let shown = super::show(&[b"\n\r\rGET / HTTP/1.1\r\nHost: a\r\n\r\n"], 8192);
+        assert_eq!(shown.bytes, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        super::check(&shown);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4000))]
 

@@ -163,8 +163,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Guarded<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_flush(cx);
-        if outcome.is_pending() {
-            self.connection.wrote(false);
+        // TLS takes what it is given, and may have to hold some of it.
+        if outcome.is_pending() || self.connection.is_write_blocked() {
+            self.connection.wrote(outcome.is_ready());
         }
         outcome
     }
@@ -194,3 +195,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Guarded<S> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

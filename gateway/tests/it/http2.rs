@@ -12,7 +12,7 @@ use headgate_config::{PathMatch, ProxySettings, Settings};
 
 use crate::support::{
     Client, Http2, Table, TestGateway, Upstream, eventually,
-    http2::{DATA, END_STREAM, GOAWAY, PING},
+    http2::{DATA, END_STREAM, GOAWAY, PING, WINDOW_UPDATE},
     snapshot::location,
     upstream::{ok, read_request},
 };
@@ -21,17 +21,14 @@ use crate::support::{
 const WINDOW: u32 = 65_535;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A gateway whose clients have a second for everything, and whose uploads are passed on as they arrive or not.
-fn impatient(upstream: &Upstream, request_buffering: bool) -> TestGateway {
+/// A gateway whose clients may pause for a second in a body and for `keep_alive` between requests.
+fn impatient(upstream: &Upstream, request_buffering: bool, keep_alive: Duration) -> TestGateway {
     let mut location = location(PathMatch::Prefix("/".into()), "app");
     location.proxy = Arc::new(ProxySettings { request_buffering, ..ProxySettings::default() });
     let table = Table::default().upstream("app", &[upstream.address]);
     let mut table = table.location("a.test", location).build();
-    table.settings = Arc::new(Settings {
-        keep_alive: SECOND,
-        client_body_timeout: SECOND,
-        ..Settings::default()
-    });
+    table.settings =
+        Arc::new(Settings { keep_alive, client_body_timeout: SECOND, ..Settings::default() });
     TestGateway::start(table)
 }
 
@@ -51,7 +48,7 @@ fn a_stalled_upload_ends_and_the_other_streams_go_on() {
                 connection.send(ok("ok"));
             }
         });
-        let gateway = impatient(&upstream, request_buffering);
+        let gateway = impatient(&upstream, request_buffering, 60 * SECOND);
         let mut client = Http2::connect(gateway.http, WINDOW);
         client.request(1, "POST", "/", 0);
         client.send(DATA, 0, 1, b"abc");
@@ -68,6 +65,31 @@ fn a_stalled_upload_ends_and_the_other_streams_go_on() {
 }
 
 #[test]
+fn a_large_answer_arrives_whole() {
+    const LENGTH: usize = 1024 * 1024 + 77;
+    let body: Vec<u8> = (0..LENGTH).map(|at| (at / 251) as u8).collect();
+    let sent = body.clone();
+    let upstream = Upstream::raw(move |mut connection: Client| {
+        while read_request(&mut connection).is_some() {
+            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n"));
+            connection.send(&sent);
+        }
+    });
+    let gateway = TestGateway::before(&[&upstream]);
+    let mut client = Http2::connect(gateway.http, 1 << 30);
+    client.send(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
+    for stream in [1, 3] {
+        client.request(stream, "GET", "/", END_STREAM);
+        let frames = client.stream(stream);
+        assert!(frames[0].is_ok());
+        let pieces = frames[1..].iter().map(|frame| (frame.kind, &frame.payload[..]));
+        assert!(pieces.clone().all(|(kind, _)| kind == DATA));
+        let read: Vec<&[u8]> = pieces.map(|(_, payload)| payload).collect();
+        assert!(read.concat() == body, "something else arrived");
+    }
+}
+
+#[test]
 fn a_peer_that_vanishes_while_it_waits_is_noticed() {
     let cut = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&cut);
@@ -77,7 +99,7 @@ fn a_peer_that_vanishes_while_it_waits_is_noticed() {
             count.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let gateway = impatient(&silent, true);
+    let gateway = impatient(&silent, true, SECOND);
     let mut client = Http2::connect(gateway.http, WINDOW);
     client.request(1, "GET", "/", END_STREAM);
     client.until(|frame| frame.kind == PING).expect("a question");
@@ -90,7 +112,7 @@ fn a_peer_that_vanishes_while_it_waits_is_noticed() {
 
 #[test]
 fn signs_of_life_do_not_keep_an_idle_connection() {
-    let gateway = impatient(&Upstream::echo("ok"), true);
+    let gateway = impatient(&Upstream::echo("ok"), true, SECOND);
     let mut client = Http2::connect(gateway.http, WINDOW);
     client.request(1, "GET", "/", END_STREAM);
     assert!(client.stream(1)[0].is_ok());

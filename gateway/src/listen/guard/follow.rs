@@ -268,11 +268,13 @@ impl Follower {
                     odd_names: accepted.odd_names,
                     ..Head::default()
                 };
-                let repaired = accepted.repair.then(|| {
+                let repaired = if accepted.repair {
                     let (text, target) = head::repair(text);
                     head.raw_target = target.map(Into::into);
-                    text
-                });
+                    Some(text)
+                } else {
+                    (!is_skipped_by_library(&bytes[..blank])).then(|| text.to_vec())
+                };
                 self.connection.push_head(head);
                 self.connection.enter(Phase::Serving);
                 self.wants_upgrade = accepted.wants_upgrade;
@@ -296,6 +298,14 @@ impl Follower {
         self.framing = Framing::Refused;
         HeadScan::Refused
     }
+}
+
+/// Whether the library skips these ends of lines as well: other than the reference it takes no CR on its own.
+fn is_skipped_by_library(mut blank: &[u8]) -> bool {
+    while let Some(rest) = blank.strip_prefix(b"\r\n").or_else(|| blank.strip_prefix(b"\n")) {
+        blank = rest;
+    }
+    blank.is_empty()
 }
 
 /// What comes after bytes that may be passed on.

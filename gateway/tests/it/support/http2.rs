@@ -102,7 +102,8 @@ impl Http2 {
         let asks = matches!(frame.kind, SETTINGS | PING) && frame.flags & ACK == 0;
         if asks && !self.silent {
             let echoed = if frame.kind == PING { &frame.payload[..] } else { &[] };
-            self.send(frame.kind, ACK, 0, echoed);
+            // The other side may be gone meanwhile; what it said before still counts.
+            self.try_send(frame.kind, ACK, 0, echoed);
         }
         Some(frame)
     }
