@@ -125,24 +125,19 @@ impl Compiler {
         let mut table = PathTable::compile(host);
         let mut findings: Vec<_> =
             table.errors().iter().filter_map(|error| finding::broken_path(host, error)).collect();
-        let broken: Vec<_> = table.errors().iter().map(|error| error.location).collect();
         let mut specs = Cow::Borrowed(&host.locations);
-        if !broken.is_empty() {
+        if !table.errors().is_empty() {
             // Left out, its requests would fall to a broader location, which may protect them less.
             let mut fenced = Host::clone(host);
-            for index in &broken {
-                fence(&mut fenced.locations[*index]);
+            for error in table.errors() {
+                deny(&mut fenced.locations[error.location]);
             }
             table = PathTable::compile(&fenced);
             specs = Cow::Owned(fenced.locations);
         }
-        let mut locations: Vec<_> =
-            specs.iter().map(|spec| self.location(host, spec, &mut findings)).collect();
-        for index in broken {
-            locations[index].action = LiveAction::Deny;
-        }
-        let locations = locations.into_iter().map(Arc::new).collect();
-        Arc::new(LiveHost::new(host, table, locations, findings, &self.metrics))
+        let compile = |spec| Arc::new(self.location(host, spec, &mut findings));
+        let locations = specs.iter().map(compile).collect();
+        Arc::new(LiveHost::new(host, table, locations, findings.into(), &self.metrics))
     }
 
     fn location(
@@ -190,8 +185,8 @@ impl Compiler {
     }
 }
 
-/// Replaces a pattern that cannot be used by the plain text that it begins with.
-fn fence(location: &mut Arc<Location>) {
+/// Replaces a pattern that cannot be used by the plain text that it begins with, and denies what has that.
+fn deny(location: &mut Arc<Location>) {
     if let PathMatch::Pattern(pattern) = &location.matcher {
         let plain =
             |c: &char| c.is_alphanumeric() || matches!(c, '/' | '-' | '_' | '%' | '~' | ' ');
@@ -201,7 +196,12 @@ fn fence(location: &mut Arc<Location>) {
             text.pop();
         }
         let matcher = PathMatch::Pattern(if text.is_empty() { "/".into() } else { text });
-        *location = Arc::new(Location { matcher, rewrite: None, ..Location::clone(location) });
+        *location = Arc::new(Location {
+            matcher,
+            action: Action::Deny,
+            rewrite: None,
+            ..Location::clone(location)
+        });
     }
 }
 

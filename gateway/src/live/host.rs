@@ -19,11 +19,11 @@ pub struct LiveHost {
     /// Finds the location of a path; its indices are those of `locations`.
     pub table: PathTable,
     /// The locations in the order of the configuration.
-    pub locations: Vec<Arc<LiveLocation>>,
+    pub locations: Box<[Arc<LiveLocation>]>,
     /// The host's exact names in metrics, its own first.
-    names: Vec<(Box<[u8]>, NameKey)>,
+    names: Box<[(Box<[u8]>, NameKey)]>,
     /// What is wrong with it.
-    pub(super) findings: Vec<Verdict>,
+    pub(super) findings: Box<[Verdict]>,
 }
 
 /// A location, ready to be executed.
@@ -72,8 +72,8 @@ impl LiveHost {
     pub(super) fn new(
         spec: &Arc<Host>,
         table: PathTable,
-        locations: Vec<Arc<LiveLocation>>,
-        findings: Vec<Verdict>,
+        locations: Box<[Arc<LiveLocation>]>,
+        findings: Box<[Verdict]>,
         metrics: &Metrics,
     ) -> Self {
         let names = std::iter::once(&spec.pattern)
