@@ -33,6 +33,8 @@ pub struct Options {
     pub enable_annotation_validation: bool,
     /// Refuse Ingresses whose hosts, paths or TLS names look like injected configuration (`--deep-inspect`).
     pub deep_inspect: bool,
+    /// Reviews look at the new Ingress only, and not at the objects that it names (`--disable-full-test`).
+    pub disable_full_test: bool,
     /// ExternalName Services have no endpoints (`--disable-svc-external-name`).
     pub disable_svc_external_name: bool,
     /// Path that the default host answers itself (`--health-check-path`).
@@ -75,6 +77,7 @@ impl Default for Options {
             annotations_prefix: "nginx.ingress.kubernetes.io".into(),
             enable_annotation_validation: true,
             deep_inspect: true,
+            disable_full_test: false,
             disable_svc_external_name: false,
             health_check_path: "/healthz".into(),
             resolve_services_by_name: false,

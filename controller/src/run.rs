@@ -10,16 +10,29 @@ pub use cluster::{Progress, run_cluster};
 pub use directory::run_directory;
 use publish::Publisher;
 
+use crate::admission::Reviewer;
+
 /// A running control plane. Dropping it stops it and waits for its threads.
 #[derive(Debug)]
 pub struct Controller {
     stopper: Stopper,
     threads: Vec<JoinHandle<()>>,
+    reviewer: Option<Reviewer>,
 }
 
 impl Controller {
     fn new(stopper: Stopper, threads: Vec<JoinHandle<()>>) -> Self {
-        Self { stopper, threads }
+        Self { stopper, threads, reviewer: None }
+    }
+
+    fn with_reviewer(mut self, reviewer: Reviewer) -> Self {
+        self.reviewer = Some(reviewer);
+        self
+    }
+
+    /// Who answers reviews of Ingresses. None for folders of manifests, which nobody asks before they change.
+    pub fn reviewer(&self) -> Option<&Reviewer> {
+        self.reviewer.as_ref()
     }
 
     /// Stops it and waits for its threads.

@@ -18,6 +18,7 @@ use tokio::{
 use super::{Publisher, Stopper};
 use crate::{
     Options,
+    admission::{Case, Examiner, Reviewer},
     objects::{Key, Kind},
     options::{NamespaceScope, NamespacedName},
     source::cluster::{Access, ClusterError, Connection, Feed, Mirror, WatchId, Watches},
@@ -44,6 +45,7 @@ pub enum Progress {
 enum Signal {
     Connected(Connection),
     Fed(Feed),
+    Review(Case),
     Stop,
 }
 
@@ -105,9 +107,15 @@ pub fn run_cluster(
         Err(ClusterError::Thread(std::io::Error::other("its thread has ended")))
     })?;
 
+    let cases = signals.clone();
+    let reviewer = Reviewer::new(move |case| {
+        // The thread may have ended, which answers the case, too.
+        let _ = cases.send(Signal::Review(case));
+    });
     let runner = Runner {
         options,
         publisher: None,
+        examiner: Examiner::default(),
         commands,
         board: Arc::default(),
         progress,
@@ -120,7 +128,7 @@ pub fn run_cluster(
         let _ = signals.send(Signal::Stop);
         let _ = stop.send(());
     });
-    Ok(super::Controller::new(stopper, vec![controller, api]))
+    Ok(super::Controller::new(stopper, vec![controller, api]).with_reviewer(reviewer))
 }
 
 fn runtime() -> std::io::Result<Runtime> {
@@ -189,6 +197,7 @@ impl Link {
 struct Runner<P, R> {
     options: Options,
     publisher: Option<Publisher<P>>,
+    examiner: Examiner,
     commands: mpsc::UnboundedSender<Command>,
     board: Arc<Board>,
     progress: R,
@@ -209,8 +218,10 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             let idle = Instant::now() + IDLE;
             let waiting = (!state.is_published).then_some(next_saying);
             let deadline = mirror.deadline().into_iter().chain(waiting).min().unwrap_or(idle);
-            let Some(feeds) = pending(signals, deadline) else { return };
+            let Some(Pending { feeds, cases }) = pending(signals, deadline) else { return };
             let now = Instant::now();
+            // A review alone changes nothing that would have to be published.
+            let is_due = cases.is_empty() || !feeds.is_empty() || deadline <= now;
             for feed in feeds {
                 self.note(&mut state, &feed);
                 mirror.take(feed, now);
@@ -218,11 +229,23 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             mirror.release(now);
             self.follow_secrets(&mut mirror, &mut state);
             if mirror.is_complete() {
-                self.publish(&mut mirror, &mut state);
+                if is_due {
+                    self.publish(&mut mirror, &mut state);
+                }
             } else if now >= next_saying {
                 next_saying = now + SAY_AGAIN;
                 self.say_what_is_missing(&mirror, &state);
             }
+            for case in cases {
+                self.examine(case, &mut mirror, &state);
+            }
+        }
+    }
+
+    /// Judges an Ingress by what is published. Before there is anything the case is dropped, which answers it.
+    fn examine(&mut self, case: Case, mirror: &mut Mirror, state: &State) {
+        if let Some(publisher) = self.publisher.as_ref().filter(|_| state.is_published) {
+            self.examiner.examine(case, publisher.translator(), mirror.objects());
         }
     }
 
@@ -267,6 +290,7 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         for ingress in &outcome.ingresses {
             self.board.set_served(ingress, publisher.is_served(ingress));
         }
+        self.examiner.note(&outcome.ingresses, publisher.translator());
         if !std::mem::replace(&mut state.is_published, true) {
             tracing::info!(
                 total_ms = state.started.elapsed().as_millis(),
@@ -314,15 +338,26 @@ impl Default for State {
 }
 
 fn connected(signals: &Receiver<Signal>) -> Option<Connection> {
-    match signals.recv().ok()? {
-        Signal::Connected(connection) => Some(connection),
-        Signal::Fed(_) | Signal::Stop => None,
+    loop {
+        match signals.recv().ok()? {
+            Signal::Connected(connection) => return Some(connection),
+            // Dropped, which answers it: nothing is known yet.
+            Signal::Review(_) => {}
+            Signal::Fed(_) | Signal::Stop => return None,
+        }
     }
+}
+
+/// What came in since the last look.
+#[derive(Default)]
+struct Pending {
+    feeds: Vec<Feed>,
+    cases: Vec<Case>,
 }
 
 /// Waits for signals until the deadline; `None` is the signal to stop. Whatever is pending already goes into the same
 /// snapshot; nothing more is waited for.
-fn pending(signals: &Receiver<Signal>, deadline: Instant) -> Option<Vec<Feed>> {
+fn pending(signals: &Receiver<Signal>, deadline: Instant) -> Option<Pending> {
     /// So that a cold start is not one huge batch, nor an endless one.
     const ENOUGH: usize = 4096;
     let first = match signals.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -330,16 +365,17 @@ fn pending(signals: &Receiver<Signal>, deadline: Instant) -> Option<Vec<Feed>> {
         Err(RecvTimeoutError::Timeout) => None,
         Err(RecvTimeoutError::Disconnected) => return None,
     };
-    let mut feeds = Vec::new();
+    let mut pending = Pending::default();
     for signal in first.into_iter().chain(signals.try_iter()) {
         match signal {
-            Signal::Fed(feed) => feeds.push(feed),
+            Signal::Fed(feed) => pending.feeds.push(feed),
+            Signal::Review(case) => pending.cases.push(case),
             Signal::Connected(_) => {}
             Signal::Stop => return None,
         }
-        if feeds.len() >= ENOUGH {
+        if pending.feeds.len() >= ENOUGH {
             break;
         }
     }
-    Some(feeds)
+    Some(pending)
 }

@@ -109,7 +109,8 @@ mod tests {
         board.set_served(&mine, true);
         board.set_served(&right, true);
         let wanted = [address];
-        assert_eq!(board.outdated(&wanted), [mine.clone()]);
+        let outdated = board.outdated(&wanted);
+        assert_eq!(outdated.iter().collect::<Vec<_>>(), [&mine]);
         assert_eq!(board.outdated(&[]), [right]);
         board.remove(&mine);
         assert!(board.outdated(&wanted).is_empty());
