@@ -4,7 +4,7 @@
 //! [`proxy`] takes it from there to its answer, one call per step: [`route`] finds its host and location,
 //! [`filter`] applies the location's policies, [`upstream`] picks an endpoint and a connection; [`observe`] records
 //! what happened. All of it runs on one [`worker`], against one [`live`] configuration. [`admin`] tells others about
-//! it, [`run`] starts and stops it.
+//! it, [`run`] starts and stops it. Beside all that, [`webhook`] carries questions to the control plane and answers back.
 
 pub mod admin;
 pub mod clock;
@@ -19,4 +19,5 @@ pub mod proxy;
 pub mod route;
 pub mod run;
 pub mod upstream;
+pub mod webhook;
 pub mod worker;
