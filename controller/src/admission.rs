@@ -3,10 +3,13 @@
 //! A [`Reviewer`] reads a review on whatever thread it is asked ([`review`]), and has the Ingress judged on the
 //! controller's thread, where everything that it is judged by can be seen without a lock ([`check`], in the order of
 //! operations §9.2). Whether an Ingress is acceptable is decided by [`translate`](crate::translate); here are the
-//! checks that only a review makes, and the words.
+//! checks that only a review makes, and the words. Where nobody else brings a certificate for the webhook, one is made
+//! ([`certificate`]) and kept ([`keep_certificate`]).
 
+pub mod certificate;
 mod check;
 mod claims;
+mod keeper;
 mod review;
 mod tally;
 mod warnings;
@@ -32,6 +35,7 @@ use check::Law;
 use claims::Claims;
 use review::{Asked, Subject};
 
+pub use keeper::{SelfManaged, keep_certificate};
 pub use review::Answer;
 pub use tally::{IngressReviews, LastReview, Tally};
 
