@@ -23,8 +23,10 @@ struct Server {
     /// Requests that are forbidden, by verb and path.
     forbidden: Vec<String>,
     /// Done once, before the next write.
-    interference: Option<Box<dyn FnOnce(&mut Server) + Send>>,
+    interference: Option<Interference>,
 }
+
+type Interference = Box<dyn FnOnce(&mut Server) + Send>;
 
 impl Server {
     fn put(&mut self, path: &str, mut object: Value) -> Value {
