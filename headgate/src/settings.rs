@@ -1,6 +1,7 @@
 //! The command line. Flags carry the reference's names and defaults (configmap-and-flags §12).
 
 mod inert;
+mod webhook;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -12,7 +13,10 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use headgate_controller::{Access, LabelSelector, NamespaceScope, NamespacedName, Options};
 use headgate_gateway::observe::metrics::{Instance, MetricsSettings};
 
-pub use self::inert::Inert;
+pub use self::{
+    inert::Inert,
+    webhook::{WebhookCertificate, WebhookFlags, WebhookPlan},
+};
 
 /// Kubernetes ingress controller and API gateway.
 ///
@@ -194,6 +198,9 @@ pub struct Serve {
     /// Print the version and exit
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
     pub version: bool,
+    /// The validating webhook.
+    #[command(flatten)]
+    pub webhook: WebhookFlags,
     /// Flags that are understood but change nothing here.
     #[command(flatten)]
     pub inert: Inert,
@@ -266,6 +273,7 @@ impl Serve {
             annotations_prefix: self.annotations_prefix.clone(),
             enable_annotation_validation: self.enable_annotation_validation,
             deep_inspect: self.deep_inspect,
+            disable_full_test: self.webhook.disable_full_test,
             disable_svc_external_name: self.disable_svc_external_name,
             health_check_path: self.health_check_path.clone(),
             resolve_services_by_name: !self.manifests.is_empty(),

@@ -23,8 +23,6 @@ pub struct Inert {
     #[arg(long, hide = true, value_name = "VALUE")]
     default_server_port: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    disable_full_test: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     disable_leader_election: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     disable_sync_events: Option<String>,
@@ -100,12 +98,6 @@ pub struct Inert {
     update_status: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     update_status_on_shutdown: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    validating_webhook: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    validating_webhook_certificate: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    validating_webhook_key: Option<String>,
 }
 
 impl Inert {
@@ -120,7 +112,6 @@ impl Inert {
             (self.alsologtostderr.is_some(), "--alsologtostderr"),
             (self.bucket_factor.is_some(), "--bucket-factor"),
             (self.default_server_port.is_some(), "--default-server-port"),
-            (self.disable_full_test.is_some(), "--disable-full-test"),
             (self.disable_leader_election.is_some(), "--disable-leader-election"),
             (self.disable_sync_events.is_some(), "--disable-sync-events"),
             (self.dynamic_configuration_retries.is_some(), "--dynamic-configuration-retries"),
@@ -159,9 +150,6 @@ impl Inert {
             (self.udp_services_configmap.is_some(), "--udp-services-configmap"),
             (self.update_status.is_some(), "--update-status"),
             (self.update_status_on_shutdown.is_some(), "--update-status-on-shutdown"),
-            (self.validating_webhook.is_some(), "--validating-webhook"),
-            (self.validating_webhook_certificate.is_some(), "--validating-webhook-certificate"),
-            (self.validating_webhook_key.is_some(), "--validating-webhook-key"),
         ]
         .into_iter()
         .filter_map(|(given, name)| given.then_some(name))
