@@ -4,6 +4,7 @@ mod demo;
 mod logging;
 mod serve;
 mod settings;
+mod webhook;
 
 use std::process::ExitCode;
 
