@@ -1,12 +1,14 @@
 //! The program: reads its settings, wires a source, the controller and the gateway together, waits for a signal.
 
+mod capability;
 mod demo;
 mod logging;
 mod serve;
 mod settings;
+mod wait_shutdown;
 mod webhook;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::Parser;
 use mimalloc::MiMalloc;
@@ -28,6 +30,12 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
+    // The image has the program under more than one name. As `nginx-ingress-controller` it is what it always is.
+    let name = std::env::args_os().next().unwrap_or_default();
+    if Path::new(&name).file_name().is_some_and(|name| name == wait_shutdown::NAME) {
+        return wait_shutdown::run();
+    }
+    capability::raise();
     let cli = Cli::parse();
     if cli.serve.version {
         return version();
