@@ -16,6 +16,9 @@ use crate::{
 /// The prefix of annotations unless another one is set.
 const DEFAULT_PREFIX: &str = "nginx.ingress.kubernetes.io";
 
+/// Paths that a refusal names, at most: an Ingress may have tens of thousands.
+const MOST_LINES: usize = 100;
+
 /// What an Ingress is judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct Law<'a> {
@@ -137,8 +140,15 @@ fn strict_paths(law: Law<'_>, subject: &Subject) -> Result<(), Rejection> {
     if !law.translator.defaults().restrictions.strict_paths || subject.odd_paths.is_empty() {
         return Ok(());
     }
-    let paths = subject.odd_paths.join("\n");
-    Err(Rejection::uncounted(format!("ingress contains invalid paths: {paths}")))
+    let mut lines: Vec<_> = subject.odd_paths.iter().map(String::as_str).collect();
+    let more = lines.len().saturating_sub(MOST_LINES);
+    lines.truncate(MOST_LINES);
+    let more = format!("and {more} more");
+    if lines.len() < subject.odd_paths.len() {
+        lines.push(&more);
+    }
+    let lines = lines.join("\n");
+    Err(Rejection::uncounted(format!("ingress contains invalid paths: {lines}")))
 }
 
 /// Checks 8 to 10.

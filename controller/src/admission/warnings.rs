@@ -22,6 +22,8 @@ const DEPRECATED: [&str; 6] = [
     "influxdb-server-name",
     "secure-verify-ca-secret",
 ];
+/// The reference's warnings, at most. It sends any number; nobody is shown more than some four kilobytes of them.
+const MOST_OF_REFERENCE: usize = 64;
 /// Our own warnings, at most.
 const MOST: usize = 5;
 /// Services and Secrets that are looked at, at most.
@@ -70,7 +72,8 @@ impl Warnings {
 
     /// All of them, fit to be sent.
     pub fn finish(self) -> Vec<String> {
-        self.reference.into_iter().chain(self.own).map(|text| fit(&text)).collect()
+        let reference = self.reference.into_iter().take(MOST_OF_REFERENCE);
+        reference.chain(self.own).map(|text| fit(&text)).collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is no review, and what is none of an Ingress (operations §9.1).
 
+use proptest::{collection::vec, prelude::*, sample::Index};
+
 use super::*;
 
 fn status(bench: &Bench, body: &Value) -> (u16, String) {
@@ -92,6 +94,40 @@ fn an_object_of_very_many_values_is_not_read() {
     };
     assert_eq!(said(huge(1000)), None);
     assert!(said(huge(300_000)).unwrap().contains("more than 400000 values"));
+}
+
+#[test]
+fn an_answer_stays_small_whatever_is_wrong() {
+    let bench = Bench::new(Options::default());
+    let paths: Vec<_> = (0..5000).map(|number| format!("/({number}")).collect();
+    let paths: Vec<_> = paths.iter().map(|path| ("a.test", path.as_str(), "Prefix")).collect();
+    let said = bench.review(&ingress("app", &paths));
+    let refusal = said.refusal.unwrap();
+    assert_eq!(refusal.lines().count(), 101);
+    assert!(refusal.ends_with("\nand 4900 more"), "{refusal}");
+    assert_eq!(said.warnings.len(), 64);
+}
+
+proptest! {
+    /// Whatever bytes come, there is an answer.
+    #[test]
+    fn nothing_that_is_sent_does_any_harm(
+        edits in vec((any::<Index>(), any::<u8>(), any::<bool>()), 0..8),
+        cut in any::<Index>(),
+    ) {
+        let bench = Bench::new(Options::default());
+        let mut body = review_of(&plain()).to_string().into_bytes();
+        for (at, byte, inserts) in edits {
+            match at.index(body.len()) {
+                at if inserts => body.insert(at, byte),
+                at => body[at] = byte,
+            }
+        }
+        let keep = cut.index(4 * body.len());
+        body.truncate(keep.max(1));
+        let status = bench.answer(&body).status;
+        prop_assert!(matches!(status, 200 | 400 | 500), "{}", status);
+    }
 }
 
 #[test]
