@@ -9,6 +9,7 @@
 pub mod certificate;
 pub mod host;
 pub mod location;
+pub mod network;
 pub mod object;
 pub mod settings;
 pub mod snapshot;
@@ -20,6 +21,7 @@ pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,
     RetryOn, Rewrite, WhenEmpty,
 };
+pub use network::{Network, NotANetwork};
 pub use object::{Effect, ObjectRef, Verdict};
 pub use settings::{ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;

@@ -1,9 +1,10 @@
 //! Settings that hold for all hosts and may change while the gateway runs.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::time::Duration;
 
-use ipnet::{IpNet, Ipv4Net};
 use serde::Serialize;
+
+use crate::Network;
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -95,16 +96,11 @@ pub struct ForwardedHeaders {
     /// Append to the client's `X-Forwarded-For` instead of replacing it (`compute-full-forwarded-for`).
     pub append_for: bool,
     /// The peers that are believed, and the proxies behind them (`proxy-real-ip-cidr`).
-    pub peers: Vec<IpNet>,
-}
-
-impl ForwardedHeaders {
-    /// Every IPv4 address: the default of [`Self::peers`], with which nobody meant to name anybody.
-    pub const EVERY_IPV4: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
+    pub peers: Vec<Network>,
 }
 
 impl Default for ForwardedHeaders {
     fn default() -> Self {
-        Self { trusted: false, real_ip: false, append_for: false, peers: vec![Self::EVERY_IPV4] }
+        Self { trusted: false, real_ip: false, append_for: false, peers: vec![Network::EVERY_IPV4] }
     }
 }

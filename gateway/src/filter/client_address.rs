@@ -3,8 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use headgate_config::ForwardedHeaders;
-use ipnet::IpNet;
+use headgate_config::{ForwardedHeaders, Network};
 
 /// The client's address: the first one that is not trusted, from `peer` on and then from the end of `chain` to its
 /// begin; if all are trusted, the left-most. `chain` are the values of the header, in their order. What is no address
@@ -12,7 +11,7 @@ use ipnet::IpNet;
 pub fn walk<'a>(
     peer: IpAddr,
     chain: impl DoubleEndedIterator<Item = &'a [u8]>,
-    trusted: &[IpNet],
+    trusted: &[Network],
 ) -> IpAddr {
     let mut client = peer;
     let items = chain.rev().flat_map(|line| line.rsplit(|b| matches!(b, b',' | b' ')));
@@ -31,12 +30,12 @@ pub fn walk<'a>(
 /// The reference asks the list about addresses only, and believes these headers of everybody. Where the list names
 /// peers it counts for all headers here; its default names nobody, and must not part IPv4 from IPv6.
 pub fn believes(rules: &ForwardedHeaders, peer: IpAddr) -> bool {
-    let unlimited = || rules.peers.contains(&ForwardedHeaders::EVERY_IPV4);
+    let unlimited = || rules.peers.contains(&Network::EVERY_IPV4);
     rules.trusted && (is_trusted(peer, &rules.peers) || unlimited())
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
-    trusted.iter().any(|network| network.contains(&address))
+fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
+    trusted.iter().any(|network| network.contains(address))
 }
 
 /// An address, perhaps with a port (`192.0.2.1:80`, `[2001:db8::1]:80`). IPv4 within IPv6 is IPv4.
