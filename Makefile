@@ -1,11 +1,12 @@
 # The commands that people and CI run. `make` alone lists them.
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# Arguments for the program in `make demo`, for example DEMO_ARGS='--http-port 9080'.
+# Arguments for the program in `make demo`, for example DEMO_ARGS='--http-port 9080', and in `make cluster`.
 DEMO_ARGS ?=
+CLUSTER_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check fmt lint deps-direction tidy doc deny test bench release image
+.PHONY: help demo cluster check fmt lint deps-direction tidy doc deny test fuzz bench release image
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +15,12 @@ demo: ## serve the bundled blog on http://posts.localhost:8080 (Ctrl-C ends it)
 	@scripts/deps build
 	cargo build --release --locked -p headgate
 	@exec $(TARGET)/release/headgate demo $(DEMO_ARGS)
+
+cluster: ## start a Kubernetes cluster without containers, headgate and the blog in it (Ctrl-C ends it)
+	@scripts/deps build cluster
+	@scripts/apiserver >/dev/null
+	cargo build --release --locked -p headgate -p backends -p headgate-cluster
+	@exec $(TARGET)/release/cluster $(CLUSTER_ARGS)
 
 check: fmt lint deps-direction tidy doc deny ## everything that needs no running program
 
@@ -36,10 +43,15 @@ doc: ## documentation builds without a warning
 deny: ## licences, bans, sources and advisories of all dependencies
 	scripts/deny
 
-test: ## all tests, those of the real program included
-	@scripts/deps build
+test: ## all tests, those of the real program and of a real Kubernetes API included
+	@scripts/deps build cluster
+	@scripts/apiserver >/dev/null
 	cargo build --workspace --bins --tests --locked
 	HEADGATE_BIN=$(abspath $(TARGET))/debug/headgate cargo test --workspace --locked
+
+fuzz: ## what parses bytes of the network: all targets, each for a few seconds
+	@scripts/deps build fuzz
+	scripts/fuzz
 
 bench: ## route matching (criterion, ratios), then the comparison with nginx and HAProxy
 	@scripts/deps build load

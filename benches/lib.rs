@@ -142,6 +142,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
         aliases: Vec::new(),
         mode,
         locations: matchers.into_iter().map(location).collect(),
+        alias_origin: None,
         app_root: None,
         origin: None,
     }

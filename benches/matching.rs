@@ -1,6 +1,8 @@
 //! Route matching and compilation at 10 to 100,000 routes.
 
-use std::{hint::black_box, time::Duration};
+mod short;
+
+use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use headgate_benches::{LinearScan, Shape, host_names, hosts, pattern_host, plain_host};
@@ -9,6 +11,7 @@ use headgate_gateway::route::{
     host::HostTable, name::routing_host, path::PathTable, rewrite::RewriteProgram,
     target::normalise,
 };
+use short::short;
 
 const COUNTS: [usize; 4] = [10, 1_000, 10_000, 100_000];
 
@@ -139,16 +142,9 @@ fn rewrites(c: &mut Criterion) {
     }
 }
 
-fn short() -> Criterion {
-    Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-}
-
 criterion_group! {
     name = benches;
-    config = short();
+    config = short(1);
     targets = requests, host_table, plain, patterns, rewrites, linear
 }
 criterion_main!(benches);

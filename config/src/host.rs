@@ -16,6 +16,9 @@ pub struct Host {
     /// Further names, in the order in which they are tried. Names that belong to another host are already dropped,
     /// except for overlaps between patterns, where the host that sorts first wins.
     pub aliases: Vec<HostPattern>,
+    /// The object that asks for the aliases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias_origin: Option<Arc<ObjectRef>>,
     /// How the locations' paths are matched.
     pub mode: PathMode,
     /// The path table in order of precedence. In [`PathMode::Pattern`] the first match wins; in

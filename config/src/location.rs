@@ -138,6 +138,8 @@ pub struct ProxySettings {
     pub read_timeout: Duration,
     /// When another endpoint is tried.
     pub retry: Retry,
+    /// Largest head of an answer in bytes; a larger one is a malformed answer (`proxy-buffer-size`).
+    pub head_limit: u64,
     /// Receive the whole request body before the upstream is contacted, where it is small enough.
     pub request_buffering: bool,
 }
@@ -150,6 +152,7 @@ impl Default for ProxySettings {
             send_timeout: Duration::from_secs(60),
             read_timeout: Duration::from_secs(60),
             retry: Retry::default(),
+            head_limit: 4096,
             request_buffering: true,
         }
     }

@@ -1,7 +1,8 @@
 //! Settings that hold for all hosts and may change while the gateway runs.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
+use ipnet::{IpNet, Ipv4Net};
 use serde::Serialize;
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
@@ -84,11 +85,26 @@ impl Default for Hsts {
     }
 }
 
-/// Which forwarding headers of clients are believed. By default none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// Which forwarding headers of clients are believed, and of whom. By default none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ForwardedHeaders {
     /// Believe `X-Forwarded-*` (`use-forwarded-headers`).
     pub trusted: bool,
+    /// Believe the addresses in `X-Forwarded-For`, whatever else is believed (`enable-real-ip`).
+    pub real_ip: bool,
     /// Append to the client's `X-Forwarded-For` instead of replacing it (`compute-full-forwarded-for`).
     pub append_for: bool,
+    /// The peers that are believed, and the proxies behind them (`proxy-real-ip-cidr`).
+    pub peers: Vec<IpNet>,
+}
+
+impl ForwardedHeaders {
+    /// Every IPv4 address: the default of [`Self::peers`], with which nobody meant to name anybody.
+    pub const EVERY_IPV4: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
+}
+
+impl Default for ForwardedHeaders {
+    fn default() -> Self {
+        Self { trusted: false, real_ip: false, append_for: false, peers: vec![Self::EVERY_IPV4] }
+    }
 }

@@ -4,15 +4,18 @@
 //! [`Snapshot`](headgate_config::Snapshot) of them; the runner hands each new snapshot to a callback. Nothing here
 //! knows a client socket: the gateway decides how a snapshot is served.
 
+pub mod events;
+pub mod leader;
 pub mod objects;
 pub mod options;
+mod request;
 pub mod run;
 pub mod source;
 pub mod status;
 pub mod translate;
 
 pub use options::{CertificateCheck, LabelSelector, NamespaceScope, NamespacedName, Options};
-pub use run::{Controller, Progress, run_cluster, run_directory};
+pub use run::{Controller, Progress, WriteBack, run_cluster, run_directory};
 pub use source::{
     cluster::{Access, ClusterError},
     directory::DirectoryError,

@@ -25,7 +25,7 @@ use smallvec::SmallVec;
 pub use change::Changes;
 pub use ingress::{Backend, Ingress, Path, Rule, Tls};
 pub use key::{Key, Kind};
-pub use service::{EndpointSlice, Service, ServicePort, SlicePort, TargetPort};
+pub use service::{EndpointSlice, Proximity, Service, ServicePort, SlicePort, TargetPort, Zones};
 
 /// One object of a kind that the controller reads, trimmed. Made from the typed object by `into`.
 #[derive(Clone, Debug, PartialEq)]

@@ -35,6 +35,8 @@ pub struct Options {
     pub deep_inspect: bool,
     /// ExternalName Services have no endpoints (`--disable-svc-external-name`).
     pub disable_svc_external_name: bool,
+    /// The zone of this machine, where hints of EndpointSlices are to be followed (`--enable-topology-aware-routing`).
+    pub zone: Option<String>,
     /// Path that the default host answers itself (`--health-check-path`).
     pub health_check_path: String,
     /// A Service without any EndpointSlice is reached by its name in DNS. On for folders of manifests, off for a
@@ -76,6 +78,7 @@ impl Default for Options {
             enable_annotation_validation: true,
             deep_inspect: true,
             disable_svc_external_name: false,
+            zone: None,
             health_check_path: "/healthz".into(),
             resolve_services_by_name: false,
             certificate_check: None,

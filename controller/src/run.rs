@@ -2,24 +2,55 @@
 
 mod cluster;
 mod directory;
+mod duty;
+mod interruptions;
 mod publish;
 
-use std::thread::JoinHandle;
+use std::{sync::Arc, thread::JoinHandle};
 
 pub use cluster::{Progress, run_cluster};
 pub use directory::run_directory;
+pub use duty::WriteBack;
+use duty::{Part, Role};
 use publish::Publisher;
+
+use crate::{events::Queue, leader::Leadership};
 
 /// A running control plane. Dropping it stops it and waits for its threads.
 #[derive(Debug)]
 pub struct Controller {
     stopper: Stopper,
     threads: Vec<JoinHandle<()>>,
+    role: Role,
+    leadership: Arc<Leadership>,
+    queue: Arc<Queue>,
 }
 
 impl Controller {
     fn new(stopper: Stopper, threads: Vec<JoinHandle<()>>) -> Self {
-        Self { stopper, threads }
+        Self {
+            stopper,
+            threads,
+            role: Role::default(),
+            leadership: Arc::default(),
+            queue: Arc::default(),
+        }
+    }
+
+    /// Gives up for good what only one replica does: statuses are left as a replica leaves them that stops, and the
+    /// Lease is released. Does not wait for that; changes are followed as before.
+    pub fn resign(&self) {
+        self.role.set(Part::Resigns);
+    }
+
+    /// Whether this replica leads.
+    pub fn leadership(&self) -> Arc<Leadership> {
+        Arc::clone(&self.leadership)
+    }
+
+    /// The events that wait to be posted.
+    pub fn events(&self) -> Arc<Queue> {
+        Arc::clone(&self.queue)
     }
 
     /// Stops it and waits for its threads.

@@ -23,7 +23,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use headgate_config::{Snapshot, TlsTable, Verdict};
 
 use crate::{
-    objects::{Changes, Key, Objects},
+    objects::{Changes, Ingress, Key, Objects},
     options::{NamespaceScope, Options},
 };
 
@@ -107,6 +107,16 @@ impl Translator {
     /// Whether a version of an Ingress is served.
     pub fn is_served(&self, ingress: &Key) -> bool {
         self.admission.is_served(ingress)
+    }
+
+    /// The version of an Ingress that is served.
+    pub fn served(&self, ingress: &Key) -> Option<&Ingress> {
+        self.admission.served(ingress)
+    }
+
+    /// Whether the ConfigMap wants us to stand by, if it says so.
+    pub fn standby(&self) -> Option<bool> {
+        self.config.standby
     }
 
     fn snapshot(&self) -> Snapshot {

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail where it stands")]
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Write,
     os::unix::fs::symlink,
-    path::Path,
+    path::{Path, PathBuf},
     sync::mpsc::{Receiver, channel},
     time::{Duration, Instant},
 };
@@ -53,6 +54,18 @@ impl Served {
                 .unwrap_or_else(|_| panic!("not reached: {:#?}", self.last));
         }
         &self.last
+    }
+
+    /// The same, and every snapshot on the way has to pass a check.
+    fn until_through(
+        &mut self,
+        condition: impl Fn(&Snapshot) -> bool,
+        check: impl Fn(&Snapshot),
+    ) -> &Snapshot {
+        self.until(|snapshot| {
+            check(snapshot);
+            condition(snapshot)
+        })
     }
 
     fn until_hosts(&mut self, hosts: &[&str]) -> &Snapshot {
@@ -112,6 +125,92 @@ fn files_come_change_and_go() {
     fs::write(folder.path().join("c.json"), "{}").unwrap();
     fs::remove_file(folder.path().join("b.yml")).unwrap();
     served.until_hosts(&[]);
+}
+
+/// Repeats what makes a file be gone or incomplete for a moment. No snapshot on the way to the next version lacks the
+/// file's objects, as long as the moment was short.
+fn nothing_is_lost_meanwhile(file: &Path, moment: impl Fn(&Path, &str)) {
+    let mut served = Served::start(file.parent().unwrap());
+    for version in 0..30 {
+        let (first, last) = (format!("first-{version}.test"), format!("last-{version}.test"));
+        let started = Instant::now();
+        moment(file, &two_ingresses(&first, &last));
+        let is_short = started.elapsed() < Duration::from_millis(50);
+        served.until_through(
+            |snapshot| names(snapshot) == [&first, &last],
+            |snapshot| {
+                assert!(!is_short || names(snapshot).len() == 2, "{:?}", names(snapshot));
+                assert_eq!(*snapshot.verdicts, []);
+            },
+        );
+    }
+}
+
+fn two_ingresses(first: &str, last: &str) -> String {
+    format!("{}---\n{}", ingress("first", first), ingress("last", last))
+}
+
+/// A folder whose file `a.yaml` holds two Ingresses.
+fn folder_of_two() -> (TempDir, PathBuf) {
+    let folder = folder();
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, two_ingresses("first.test", "last.test")).unwrap();
+    (folder, file)
+}
+
+#[test]
+fn a_file_that_is_written_anew_is_not_missed_meanwhile() {
+    let (_folder, file) = folder_of_two();
+    nothing_is_lost_meanwhile(&file, |file, text| {
+        // As version control does it; and the writing takes its time.
+        fs::remove_file(file).unwrap();
+        let mut file = File::create_new(file).unwrap();
+        let (begin, end) = text.split_at(text.len() / 2 + 20);
+        file.write_all(begin.as_bytes()).unwrap();
+        std::thread::yield_now();
+        file.write_all(end.as_bytes()).unwrap();
+    });
+}
+
+#[test]
+fn a_file_whose_old_version_is_moved_aside_is_not_missed_meanwhile() {
+    let (_folder, file) = folder_of_two();
+    nothing_is_lost_meanwhile(&file, |file, text| {
+        // As editors do it that keep a backup.
+        fs::rename(file, file.with_extension("yaml~")).unwrap();
+        fs::write(file, text).unwrap();
+    });
+}
+
+#[test]
+fn a_link_that_is_set_anew_is_not_missed_meanwhile() {
+    let (folder, file) = folder_of_two();
+    fs::remove_file(&file).unwrap();
+    let version = folder.path().join("version.txt");
+    fs::write(&version, two_ingresses("first.test", "last.test")).unwrap();
+    symlink(&version, &file).unwrap();
+    nothing_is_lost_meanwhile(&file, |file, text| {
+        fs::remove_file(file).unwrap();
+        replace(&version, text);
+        symlink(&version, file).unwrap();
+    });
+}
+
+fn one_test_is_served(snapshot: &Snapshot) {
+    assert!(names(snapshot).contains(&"one.test"), "{:?}", names(snapshot));
+    assert_eq!(*snapshot.verdicts, []);
+}
+
+#[test]
+fn an_object_that_moves_to_another_file_is_not_missed_meanwhile() {
+    let folder = folder();
+    let file = |name: &str| folder.path().join(name);
+    fs::write(file("z.yaml"), ingress("a", "one.test")).unwrap();
+    let mut served = Served::start(folder.path());
+    fs::rename(file("z.yaml"), file("a.yaml")).unwrap();
+    fs::write(file("b.yaml"), ingress("b", "two.test")).unwrap();
+    served
+        .until_through(|snapshot| names(snapshot) == ["one.test", "two.test"], one_test_is_served);
 }
 
 #[test]
@@ -197,9 +296,22 @@ fn a_mounted_config_map_is_swapped_by_its_link() {
     let mut served = Served::start(folder.path());
     served.until_hosts(&["one.test"]);
     version("..2", "two.test");
+    // What is behind the link's next target is not served before the link is swapped, and nothing is missed.
+    fs::write(folder.path().join("b.yaml"), ingress("b", "b.test")).unwrap();
+    served.until_through(|snapshot| names(snapshot) == ["b.test", "one.test"], one_test_is_served);
+    fs::write(folder.path().join("..2/a.yaml"), ingress("a", "two.test")).unwrap();
+    fs::write(folder.path().join("c.yaml"), ingress("c", "c.test")).unwrap();
+    served.until_through(
+        |snapshot| names(snapshot) == ["b.test", "c.test", "one.test"],
+        one_test_is_served,
+    );
     symlink("..2", folder.path().join("..tmp")).unwrap();
     fs::rename(folder.path().join("..tmp"), folder.path().join("..data")).unwrap();
-    served.until_hosts(&["two.test"]);
+    fs::remove_dir_all(folder.path().join("..1")).unwrap();
+    served.until_through(
+        |snapshot| names(snapshot) == ["b.test", "c.test", "two.test"],
+        |snapshot| assert_eq!((names(snapshot).len(), &**snapshot.verdicts), (3, &[][..])),
+    );
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn translate(case: &Path) -> Snapshot {
     let flags: Flags = serde_saphyr::from_str(&flags).unwrap();
     let mut objects = Objects::default();
     let mut directory = Directory::open(vec![case.to_owned()]).unwrap();
-    directory.rescan(&mut objects);
+    directory.rescan(std::time::Instant::now(), &mut objects);
     assert_eq!(directory.verdicts(), [], "{}", case.display());
     Translator::translate_once(flags.into(), &objects)
 }
@@ -121,6 +121,9 @@ fn stock_host() -> Value {
 fn shown_host(host: &Host) -> Value {
     let mut shown = value(host);
     shown["origin"] = host.origin.as_ref().map(ToString::to_string).into();
+    if let Some(object) = &host.alias_origin {
+        shown["alias_origin"] = object.to_string().into();
+    }
     shown["locations"] = host.locations.iter().map(|location| shown_location(location)).collect();
     without(&mut shown, &[("aliases", json!([]))]);
     shown

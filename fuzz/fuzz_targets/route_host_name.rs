@@ -1,4 +1,4 @@
 //! Host names and host tables.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| headgate_gateway::route::fuzz::host_name(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| headgate_gateway::fuzz::host_name(data));

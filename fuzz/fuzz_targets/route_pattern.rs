@@ -1,4 +1,4 @@
 //! Patterns and the paths that they are matched with.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| headgate_gateway::route::fuzz::pattern(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| headgate_gateway::fuzz::pattern(data));

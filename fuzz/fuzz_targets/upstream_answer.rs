@@ -1,4 +1,4 @@
 //! Answers of upstreams over HTTP/1: heads, framing, chunks.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| headgate_gateway::upstream::h1::fuzz::answer(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| headgate_gateway::fuzz::answer(data));

@@ -80,3 +80,90 @@ impl ProxyError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use headgate_config::RetryOn;
+
+    use super::*;
+
+    /// All of them. A variant that is added does not compile before it is named here.
+    fn all() -> Vec<ProxyError> {
+        use ProxyError::{
+            BadRequest, BodyTooLarge, ClientGone, Connect, ConnectTimeout, Denied, EmptyRewrite,
+            InvalidAnswer, MatchBudget, MethodNotAllowed, NoEndpoint, UpstreamClosed,
+            UpstreamTimeout,
+        };
+        let next = |error| match error {
+            BadRequest => Some(MethodNotAllowed),
+            MethodNotAllowed => Some(BodyTooLarge),
+            BodyTooLarge => Some(ClientGone),
+            ClientGone => Some(NoEndpoint),
+            NoEndpoint => Some(Denied),
+            Denied => Some(Connect),
+            Connect => Some(ConnectTimeout),
+            ConnectTimeout => Some(UpstreamClosed),
+            UpstreamClosed => Some(InvalidAnswer),
+            InvalidAnswer => Some(UpstreamTimeout),
+            UpstreamTimeout => Some(EmptyRewrite),
+            EmptyRewrite => Some(MatchBudget),
+            MatchBudget => None,
+        };
+        std::iter::successors(Some(BadRequest), |error| next(*error)).collect()
+    }
+
+    /// The only condition of `proxy-next-upstream` that calls for another try.
+    fn condition(error: ProxyError) -> &'static str {
+        let none = RetryOn {
+            error: false,
+            timeout: false,
+            invalid_header: false,
+            statuses: Vec::new(),
+            non_idempotent: false,
+        };
+        let conditions = [
+            ("error", RetryOn { error: true, ..none.clone() }),
+            ("timeout", RetryOn { timeout: true, ..none.clone() }),
+            ("invalid_header", RetryOn { invalid_header: true, ..none.clone() }),
+            ("always", none),
+        ];
+        let called: Vec<_> = conditions
+            .iter()
+            .filter(|(_, on)| error.retryable(on))
+            .map(|(name, _)| *name)
+            .collect();
+        match called.as_slice() {
+            [] => "never",
+            [one] => one,
+            more => panic!("{error} is tried again for each of {more:?}"),
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_its_reason_its_status_and_its_condition_for_another_try() {
+        let table: Vec<_> = all()
+            .into_iter()
+            .map(|error| (error.to_string(), error.status().as_u16(), condition(error)))
+            .collect();
+        let table: Vec<_> =
+            table.iter().map(|(reason, status, on)| (reason.as_str(), *status, *on)).collect();
+        assert_eq!(
+            table,
+            [
+                ("malformed request", 400, "never"),
+                ("method not allowed", 405, "never"),
+                ("request body too large", 413, "never"),
+                ("client went away", 499, "never"),
+                ("no endpoint", 503, "never"),
+                ("location denied", 503, "never"),
+                ("connection refused", 502, "error"),
+                ("connect timeout", 504, "timeout"),
+                ("upstream closed the connection", 502, "error"),
+                ("malformed answer", 502, "invalid_header"),
+                ("upstream timeout", 504, "timeout"),
+                ("empty rewrite", 500, "never"),
+                ("matching budget used up", 500, "never"),
+            ]
+        );
+    }
+}

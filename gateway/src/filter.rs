@@ -2,6 +2,7 @@
 //! policy; `proxy` calls them in the order of annotations §3.0.
 
 pub mod body;
+pub mod client_address;
 pub mod redirect;
 pub mod request_headers;
 pub mod response_headers;

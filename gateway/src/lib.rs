@@ -5,18 +5,31 @@
 //! [`filter`] applies the location's policies, [`upstream`] picks an endpoint and a connection; [`observe`] records
 //! what happened. All of it runs on one [`worker`], against one [`live`] configuration. [`admin`] tells others about
 //! it, [`run`] starts and stops it.
+//!
+//! What is public is what the program, the benchmarks and the tests use; all else is private, so that the compiler
+//! finds what nobody uses.
 
 pub mod admin;
-pub mod clock;
-pub mod deadline;
-pub mod error;
-pub mod filter;
+mod clock;
+mod deadline;
+mod error;
+mod filter;
 pub mod listen;
 pub mod live;
 pub mod observe;
-pub mod page;
-pub mod proxy;
+mod page;
+mod proxy;
 pub mod route;
 pub mod run;
 pub mod upstream;
-pub mod worker;
+mod worker;
+
+/// What the fuzz targets run.
+#[cfg(fuzzing)]
+pub mod fuzz {
+    pub use crate::{
+        listen::fuzz::client_stream,
+        route::fuzz::{host_name, pattern, target},
+        upstream::h1::fuzz::answer,
+    };
+}

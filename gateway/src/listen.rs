@@ -4,13 +4,21 @@
 //! accepted it.
 
 pub(crate) mod chunk;
-pub mod conn;
+pub(crate) mod conn;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod guard;
 mod head;
 mod http;
+mod http2;
 mod malformed_stream;
-pub mod sockets;
+mod pieces;
+pub(crate) mod sockets;
+mod stream;
 pub mod tls;
+
+#[cfg(test)]
+mod tests;
 
 use std::{cell::RefCell, collections::HashMap, io, rc::Rc, sync::Arc, time::Duration};
 
@@ -30,7 +38,7 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(10);
 
 /// What a listener's clients speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Security {
+pub(crate) enum Security {
     /// HTTP/1.1, or HTTP/2 with prior knowledge.
     Plain,
     /// TLS, with the protocol chosen by ALPN.
@@ -39,13 +47,14 @@ pub enum Security {
 
 /// The open client connections of a worker.
 #[derive(Default)]
-pub struct Connections {
+pub(crate) struct Connections {
     open: RefCell<HashMap<u64, Open>>,
     next: std::cell::Cell<u64>,
 }
 
 struct Open {
     connection: Arc<Connection>,
+    counted: Rc<metrics::Connection>,
     task: AbortHandle,
 }
 
@@ -61,14 +70,15 @@ impl Connections {
     }
 
     /// Ends connections whose peer has used up its time; when draining also those that are idle. They are cut
-    /// without an answer, as the reference does.
+    /// without an answer, as the reference does. Counts those of which a head is being read.
     pub fn sweep(&self, worker: &Worker) {
         let live = worker.live();
         let limits = &live.settings.listener;
-        let draining = worker.is_draining();
+        let told = worker.draining_since();
         for open in self.open.borrow().values() {
-            let idle = draining && open.connection.is_at_rest() && !open.connection.is_tunnel();
-            if idle || open.connection.overdue(limits) {
+            open.counted.set_reading(open.connection.is_read_from());
+            let ends = told.is_some_and(|told| open.connection.can_be_cut(told, limits));
+            if ends || open.connection.overdue(limits) {
                 open.task.abort();
             }
         }
@@ -81,10 +91,10 @@ impl Connections {
         }
     }
 
-    fn insert(&self, connection: &Arc<Connection>, task: AbortHandle) -> u64 {
+    fn insert(&self, open: Open) -> u64 {
         let key = self.next.get();
         self.next.set(key + 1);
-        self.open.borrow_mut().insert(key, Open { connection: Arc::clone(connection), task });
+        self.open.borrow_mut().insert(key, open);
         key
     }
 }
@@ -104,7 +114,7 @@ impl Drop for Registration {
 }
 
 /// Accepts connections until `stop`.
-pub async fn accept(
+pub(crate) async fn accept(
     worker: Rc<Worker>,
     connections: Rc<Connections>,
     listener: TcpListener,
@@ -157,13 +167,15 @@ fn start(
 ) {
     let key = Rc::new(std::cell::Cell::new(None));
     let registration = Registration { connections: Rc::clone(connections), key: Rc::clone(&key) };
-    let (worker, stop, state) = (Rc::clone(worker), stop.clone(), Arc::clone(&connection));
+    let counted = Rc::new(worker.metrics.connection());
+    let (worker, stop) = (Rc::clone(worker), stop.clone());
+    let (state, count) = (Arc::clone(&connection), Rc::clone(&counted));
     let task = spawn_local(async move {
         let _registration = registration;
-        let counted: metrics::Connection = worker.metrics.connection();
-        http::serve(worker, state, stream, security, stop, counted).await;
+        http::serve(worker, state, stream, security, stop, count).await;
     });
-    key.set(Some(connections.insert(&connection, task.abort_handle())));
+    let open = Open { connection, counted, task: task.abort_handle() };
+    key.set(Some(connections.insert(open)));
 }
 
 /// Errors of `accept` that concern one connection only, and say nothing about the next.

@@ -6,6 +6,7 @@
 //! a swap (connections, balancing positions, counters) lives elsewhere and is found by identity.
 
 mod compile;
+mod finding;
 mod host;
 
 use std::{
@@ -22,7 +23,7 @@ use http::HeaderValue;
 use parking_lot::Mutex;
 
 use self::compile::Compiler;
-pub use self::host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef};
+pub(crate) use self::host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef};
 use crate::{
     listen::tls::TlsState,
     observe::{
@@ -40,15 +41,15 @@ pub struct LiveConfig {
     /// Certificates by server name.
     pub tls: Arc<TlsState>,
     /// Settings for all hosts.
-    pub settings: Arc<LiveSettings>,
-    /// What it was compiled from.
+    pub(crate) settings: Arc<LiveSettings>,
+    /// What it was compiled from; its verdicts include those of the compiler.
     pub snapshot: Arc<Snapshot>,
     /// Counts publications.
     pub revision: u64,
 }
 
 /// Settings in the form in which requests use them.
-pub struct LiveSettings {
+pub(crate) struct LiveSettings {
     /// As configured.
     pub spec: Arc<Settings>,
     /// `Strict-Transport-Security`.
@@ -63,7 +64,7 @@ pub struct LiveSettings {
 
 /// Time limits of client connections.
 #[derive(Clone, Copy, Debug)]
-pub struct ListenerSettings {
+pub(crate) struct ListenerSettings {
     /// For a TLS handshake, and for the head of a request.
     pub head_timeout: Duration,
     /// Between two reads of a body.
@@ -135,7 +136,7 @@ impl Live {
     /// An empty configuration: every host is unknown. `https_port` is named in redirects that name a port.
     pub fn new(resolver: Resolver, metrics: Arc<Metrics>) -> Self {
         let mut compiler = Compiler::new(resolver, metrics);
-        let first = compiler.compile(Arc::new(Snapshot::default()), 0);
+        let first = compiler.compile(Snapshot::default(), 0);
         Self {
             current: ArcSwap::from_pointee(first),
             revision: AtomicU64::new(0),
@@ -147,7 +148,7 @@ impl Live {
     pub fn publish(&self, snapshot: Snapshot) {
         let mut publisher = self.publisher.lock();
         let revision = self.revision() + 1;
-        let next = publisher.compiler.compile(Arc::new(snapshot), revision);
+        let next = publisher.compiler.compile(snapshot, revision);
         let old = self.current.swap(Arc::new(next));
         self.revision.store(revision, Ordering::Release);
         publisher.compiler.forget_unused();

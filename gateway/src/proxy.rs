@@ -1,6 +1,7 @@
 //! The life of one request, top to bottom. Each step may end it; the order is that of annotations §3.0.
 
 mod answer;
+mod attempt;
 mod exchange;
 mod inbound;
 mod response_body;
@@ -36,7 +37,8 @@ pub fn handle(
     counted: Rc<metrics::Connection>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
     let live = worker.live();
-    let (inbound, body) = Inbound::split(request, connection.pop_head());
+    let rules = &live.settings.spec.forwarded;
+    let (inbound, body) = Inbound::split(request, &connection, rules);
     let inbound = Rc::new(inbound);
     let mut exchange = Exchange::begin(worker, connection, counted, &inbound, &live);
     async move {

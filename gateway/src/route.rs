@@ -26,6 +26,8 @@ pub mod fuzz;
 pub mod host;
 pub mod name;
 pub mod path;
-pub mod pattern;
+pub(crate) mod pattern;
 pub mod rewrite;
+#[cfg(any(test, fuzzing))]
+mod sample;
 pub mod target;

@@ -5,13 +5,13 @@
 //! counters belong to a worker ([`worker`]), so that nothing is handed over between threads. Both outlive the route
 //! table: an endpoint change touches neither a host nor a location.
 
-pub mod body;
-pub mod h1;
-pub mod pool;
-pub mod registry;
+pub(crate) mod body;
+pub(crate) mod h1;
+pub(crate) mod pool;
+pub(crate) mod registry;
 pub mod resolve;
-pub mod worker;
+pub(crate) mod worker;
 
-pub use body::RequestBody;
-pub use registry::{Registry, SharedUpstream};
-pub use worker::{WorkerUpstream, WorkerUpstreams};
+pub(crate) use body::RequestBody;
+pub(crate) use registry::{Registry, SharedUpstream};
+pub(crate) use worker::{WorkerUpstream, WorkerUpstreams};

@@ -11,7 +11,9 @@ use http::HeaderValue;
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    clock,
     deadline::Deadlines,
+    filter::body::Budget,
     live::{Live, LiveConfig},
     observe::{access_log::WorkerLog, metrics::WorkerMetrics, request_id::RequestIds},
     upstream::WorkerUpstreams,
@@ -26,7 +28,8 @@ pub struct Worker {
     live: Arc<Live>,
     current: RefCell<HeldConfig>,
     revision: Cell<u64>,
-    draining: Cell<bool>,
+    /// The tick at which draining began; 0 before.
+    draining_since: Cell<u32>,
     ids: RefCell<RequestIds>,
     /// The HTTPS port that redirects name.
     pub https_port: u16,
@@ -36,8 +39,8 @@ pub struct Worker {
     pub metrics: Rc<WorkerMetrics>,
     /// The access log's buffer.
     pub log: WorkerLog,
-    /// Bytes of request bodies that are held in memory.
-    pub held_bodies: Rc<Cell<usize>>,
+    /// What is held of request bodies.
+    pub held_bodies: Budget,
     /// Time limits of requests.
     pub deadlines: Rc<Deadlines>,
     /// Upgraded connections that are open.
@@ -59,13 +62,13 @@ impl Worker {
             live,
             current: RefCell::new(current),
             revision: Cell::new(revision),
-            draining: Cell::new(false),
+            draining_since: Cell::new(0),
             ids: RefCell::new(ids),
             https_port,
             upstreams: WorkerUpstreams::default(),
             metrics: Rc::new(metrics),
             log,
-            held_bodies: Rc::default(),
+            held_bodies: Budget::default(),
             deadlines: Rc::default(),
             tunnels: TaskTracker::new(),
         }
@@ -88,12 +91,17 @@ impl Worker {
 
     /// From now on every connection ends with its current answer.
     pub fn drain(&self) {
-        self.draining.set(true);
+        self.draining_since.set(clock::tick());
     }
 
     /// Whether connections end with their current answer.
     pub fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.draining_since().is_some()
+    }
+
+    /// The tick since which connections end with their current answer.
+    pub fn draining_since(&self) -> Option<u32> {
+        Some(self.draining_since.get()).filter(|since| *since != 0)
     }
 
     /// Regular work: closes idle upstream connections, lets go of old configurations, writes the log.

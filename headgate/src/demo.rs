@@ -4,15 +4,18 @@ mod application;
 mod manifests;
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File, TryLockError},
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::Context;
 use headgate_controller::Options;
-use headgate_gateway::{observe::metrics::MetricsSettings, run::Startup};
+use headgate_gateway::{
+    listen::tls::check_certificate, observe::metrics::MetricsSettings, run::Startup,
+};
 
 use crate::{
     serve::{self, Plan, Running},
@@ -25,8 +28,9 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub fn run(settings: &Demo) -> anyhow::Result<()> {
     let data = settings.data_dir.clone().map_or_else(default_data_dir, Ok)?;
     fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
+    let _lock = lock(&data)?;
     let runtime = serve::control_runtime()?;
-    let application = application::start(&runtime, &data)?;
+    let application = application::start(&runtime, &data, settings.app_port_shift)?;
     let folders = manifests::prepare(&data, settings.manifests.clone(), application.endpoints())?;
     let running = serve::start(&runtime, plan(settings, folders))?;
     runtime.block_on(running.ready());
@@ -37,10 +41,30 @@ pub fn run(settings: &Demo) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Makes sure that no other demo uses the folder, as long as the result lives: they would share databases and endpoints.
+fn lock(data: &Path) -> anyhow::Result<File> {
+    let path = data.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "another demo uses {}: end it, or name another folder with --data-dir DIR",
+            data.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
 fn plan(settings: &Demo, manifests: Vec<PathBuf>) -> Plan {
     Plan {
         source: Source::Manifests(manifests),
-        options: Options { resolve_services_by_name: true, ..Options::default() },
+        options: Options {
+            resolve_services_by_name: true,
+            certificate_check: Some(check_certificate),
+            ..Options::default()
+        },
         startup: Startup {
             address: LOOPBACK,
             http_port: settings.http_port,
@@ -66,7 +90,7 @@ fn default_data_dir() -> anyhow::Result<PathBuf> {
 
 /// Says what there is to see and to try.
 #[expect(clippy::print_stdout, reason = "this is what the user came for")]
-fn introduce(running: &Running, data: &std::path::Path) {
+fn introduce(running: &Running, data: &Path) {
     let (http, https, admin) =
         (running.gateway.http.port(), running.gateway.https.port(), running.admin);
     println!(

@@ -4,9 +4,10 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-/// Messages of a gateway: everything of at least `level`.
+/// Messages of a gateway: everything of at least `level`. What the client of the API server has to say of each failed
+/// request is said once, and better, by whoever made the request.
 pub fn start(level: &str) {
-    start_with(level);
+    start_with(&format!("{level},kube_client=off,kube_runtime=off,tower=off"));
 }
 
 /// Messages of the demo: the application's services only speak up when something is wrong.

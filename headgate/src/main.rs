@@ -7,7 +7,7 @@ mod serve;
 mod settings;
 mod wait_shutdown;
 
-use std::path::Path;
+use std::{path::Path, process::ExitCode};
 
 use clap::Parser;
 use mimalloc::MiMalloc;
@@ -17,7 +17,18 @@ use crate::settings::{Cli, Command};
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-fn main() -> anyhow::Result<()> {
+/// Whoever got something wrong gets one line that says what, not a backtrace, whatever the environment asks for.
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     // The image has the program under more than one name. As `nginx-ingress-controller` it is what it always is.
     let name = std::env::args_os().next().unwrap_or_default();
     if Path::new(&name).file_name().is_some_and(|name| name == wait_shutdown::NAME) {

@@ -70,7 +70,7 @@ pub fn run(settings: &Serve) -> anyhow::Result<()> {
     }
     let runtime = control_runtime()?;
     let plan = Plan {
-        source: settings.source(),
+        source: settings.source()?,
         options: settings.controller()?,
         startup: Startup {
             address: settings.bind_address,
@@ -109,6 +109,7 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     // The second caller of a process finds it installed, and that is fine.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let readiness = Arc::new(Readiness::waiting("reading objects"));
+    let counts_all = plan.metrics.enabled;
     let metrics = Metrics::new(plan.metrics);
     let live = Arc::new(Live::new(Resolver::new(runtime.handle().clone()), Arc::clone(&metrics)));
     let log = AccessLog::stdout().context("the access log cannot start")?;
@@ -154,6 +155,7 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
         });
     }
 
+    let counted = Arc::clone(&metrics);
     let (ready, http, https) = (Arc::clone(&readiness), gateway.http, gateway.https);
     let publish = move |snapshot: Snapshot| {
         let hosts = snapshot.hosts.len();
@@ -175,9 +177,33 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     };
     let controller = match plan.source {
         Source::Manifests(folders) => run_directory(plan.options, folders, publish)?,
-        Source::Cluster(access) => run_cluster(plan.options, access, publish, progress)?,
+        Source::Cluster(access, write_back) => {
+            let election = write_back.election.as_ref().filter(|_| counts_all);
+            let lease = election.map(|election| election.id.clone());
+            let controller = run_cluster(plan.options, access, *write_back, publish, progress)?;
+            add_metrics(&counted, &controller, lease);
+            controller
+        }
     };
     Ok(Running { gateway, admin, readiness, controller, log, stop, delay: plan.delay })
+}
+
+/// Counts what is written to the cluster.
+fn add_metrics(metrics: &Metrics, controller: &Controller, lease: Option<String>) {
+    let (leadership, events) = (controller.leadership(), controller.events());
+    if let Some(lease) = lease {
+        metrics.add_source(move |text| {
+            let name = "nginx_ingress_controller_leader_election_status";
+            let help = "Whether this replica leads (1) or follows (0)";
+            text.family(name, Kind::Gauge, help);
+            text.instance_sample(name, &[("name", &lease)], u8::from(leadership.is_leader()));
+        });
+    }
+    metrics.add_source(move |text| {
+        let name = "headgate_events_dropped_total";
+        text.family(name, Kind::Counter, "Kubernetes events that were lost");
+        text.sample(name, &[], events.lost());
+    });
 }
 
 /// Waits for SIGTERM, SIGINT or SIGQUIT.
@@ -201,11 +227,13 @@ impl Running {
         }
     }
 
-    /// Not ready → wait for others to notice → no new connections → open requests end → log written.
+    /// Not ready → wait for others to notice → status and Lease given back, no new connections → open requests end →
+    /// log written. Endpoints are followed until the last request has ended.
     pub fn shut_down(self) {
         tracing::info!("stopping");
         self.readiness.set_shutting_down();
         std::thread::sleep(self.delay);
+        self.controller.resign();
         self.gateway.shut_down();
         drop(self.controller);
         self.stop.cancel();

@@ -1,6 +1,7 @@
 //! The command line. Flags carry the reference's names and defaults (configmap-and-flags §12).
 
 mod inert;
+mod write_back;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -9,10 +10,16 @@ use std::{
 };
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use headgate_controller::{Access, LabelSelector, NamespaceScope, NamespacedName, Options};
-use headgate_gateway::observe::metrics::{Instance, MetricsSettings};
+use headgate_controller::{
+    Access, LabelSelector, NamespaceScope, NamespacedName, Options, WriteBack,
+};
+use headgate_gateway::{
+    listen::tls::check_certificate,
+    observe::metrics::{Instance, MetricsSettings},
+};
 
 pub use self::inert::Inert;
+use self::write_back::WriteBackFlags;
 
 /// Kubernetes ingress controller and API gateway.
 ///
@@ -57,9 +64,12 @@ pub enum Command {
 pub enum Source {
     /// Folders of manifests.
     Manifests(Vec<PathBuf>),
-    /// An API server.
-    Cluster(Access),
+    /// An API server, and what is written there.
+    Cluster(Access, Box<WriteBack>),
 }
+
+/// Takes the application's highest port, 4005, to the last there is.
+const MOST_SHIFT: i64 = 65_535 - 4005;
 
 /// Settings of `headgate demo`.
 #[derive(Debug, Args)]
@@ -76,6 +86,9 @@ pub struct Demo {
     /// Serve these manifests instead of the bundled ones
     #[arg(long, value_name = "DIR")]
     pub manifests: Option<PathBuf>,
+    /// Add this to the ports of the application's services, which are 3000, 4000 to 4003 and 4005
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=MOST_SHIFT))]
+    pub app_port_shift: u16,
     /// Where posts and comments are kept [default: headgate/demo in the user's state directory]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -132,6 +145,9 @@ pub struct Serve {
     /// Serve Ingresses that name no class
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
     pub watch_ingress_without_class: bool,
+    /// Follow the zone hints of EndpointSlices, where a Service asks for that
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Which objects count")]
+    pub enable_topology_aware_routing: bool,
     /// Only objects of this namespace
     #[arg(long, default_value = "", help_heading = "Which objects count")]
     pub watch_namespace: String,
@@ -194,6 +210,9 @@ pub struct Serve {
     /// Print the version and exit
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
     pub version: bool,
+    /// What is written to the cluster.
+    #[command(flatten)]
+    pub write_back: WriteBackFlags,
     /// Flags that are understood but change nothing here.
     #[command(flatten)]
     pub inert: Inert,
@@ -218,19 +237,20 @@ impl Serve {
     }
 
     /// Where objects come from.
-    pub fn source(&self) -> Source {
-        if self.manifests.is_empty() {
-            Source::Cluster(Access {
-                kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
-                host: self.apiserver_host.clone().filter(|host| !host.is_empty()),
-                authority: self
-                    .certificate_authority
-                    .clone()
-                    .filter(|path| !path.as_os_str().is_empty()),
-            })
-        } else {
-            Source::Manifests(self.manifests.clone())
+    pub fn source(&self) -> anyhow::Result<Source> {
+        let write_back = self.write_back.write_back(pod())?;
+        if !self.manifests.is_empty() {
+            return Ok(Source::Manifests(self.manifests.clone()));
         }
+        let path = |path: &Option<PathBuf>| path.clone().filter(|it| !it.as_os_str().is_empty());
+        let access = Access {
+            kubeconfig: path(&self.kubeconfig),
+            host: self.apiserver_host.clone().filter(|host| !host.is_empty()),
+            authority: path(&self.certificate_authority),
+            pod: pod(),
+            wants_zone: self.enable_topology_aware_routing,
+        };
+        Ok(Source::Cluster(access, Box::new(write_back)))
     }
 
     /// What the controller is told.
@@ -269,6 +289,7 @@ impl Serve {
             disable_svc_external_name: self.disable_svc_external_name,
             health_check_path: self.health_check_path.clone(),
             resolve_services_by_name: !self.manifests.is_empty(),
+            certificate_check: Some(check_certificate),
             ..Options::default()
         })
     }
@@ -295,4 +316,10 @@ impl Serve {
             ..MetricsSettings::default()
         })
     }
+}
+
+/// The pod that this process runs in, as a Deployment tells it.
+fn pod() -> Option<NamespacedName> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Some(NamespacedName { namespace: variable("POD_NAMESPACE")?, name: variable("POD_NAME")? })
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     gateway::{Gateway, Memory, Program},
     manifests::Folder,
+    report::Report,
     scale::Scale,
     stats::Sample,
 };
@@ -47,19 +48,6 @@ pub struct Options {
     /// Accepted resident memory when idle, in MiB; not checked without it
     #[arg(long)]
     pub max_idle_mib: Option<f64>,
-    /// Write the report as JSON here
-    #[arg(long)]
-    pub json: Option<PathBuf>,
-}
-
-/// What was measured.
-pub struct Report {
-    /// Everything in machine-readable form.
-    pub json: Value,
-    /// Lines for people.
-    pub text: String,
-    /// Whether all limits are kept.
-    pub passed: bool,
 }
 
 /// Starts the program again and again. An error means that it did not start.

@@ -8,6 +8,7 @@ pub mod cold_start;
 pub mod echo;
 pub mod gateway;
 pub mod manifests;
+pub mod report;
 pub mod scale;
 pub mod soak;
 pub mod stats;

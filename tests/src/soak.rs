@@ -9,7 +9,6 @@ mod stand_in;
 
 use std::{
     fmt::Write as _,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,11 +18,12 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::{
     gateway::{Memory, Program, memory_of},
+    report::Report,
     scale::{Layout, Scale},
 };
 use changes::Changes;
@@ -85,19 +85,6 @@ pub struct Options {
     /// Growth of resident memory that is still accepted, in percent
     #[arg(long, default_value_t = 10.0)]
     pub memory_percent: f64,
-    /// Write the report as JSON here
-    #[arg(long)]
-    pub json: Option<PathBuf>,
-}
-
-/// What happened.
-pub struct Report {
-    /// Everything in machine-readable form.
-    pub json: Value,
-    /// One line per violated criterion; empty when all hold.
-    pub violations: Vec<String>,
-    /// Lines for people.
-    pub text: String,
 }
 
 /// Runs the whole soak. An error means that it could not be carried out, not that a criterion was missed.
@@ -233,7 +220,12 @@ fn report(
         "memory {:.1} MiB before, {:.1} MiB after ({growth:+.1} %), peak {:.1} MiB\n",
         before.resident, after.resident, after.peak
     );
-    Report { json, violations, text }
+    for violation in &violations {
+        text += &format!("VIOLATED: {violation}\n");
+    }
+    let passed = violations.is_empty();
+    text += if passed { "passed\n" } else { "failed\n" };
+    Report { json, text, passed }
 }
 
 fn violations(

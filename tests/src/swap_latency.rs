@@ -1,14 +1,11 @@
 //! How long a changed file takes to change the answers: one route's Service, or one Service's endpoints, is switched to and
 //! fro while a keep-alive connection asks as fast as it can.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::{
@@ -16,6 +13,7 @@ use crate::{
     echo::Echo,
     gateway::{Gateway, Program},
     manifests::{self, Folder, Ingress},
+    report::Report,
     scale::{Layout, Scale},
     stats::{Sample, milliseconds},
 };
@@ -45,19 +43,6 @@ pub struct Options {
     /// Accepted p99 in milliseconds
     #[arg(long, default_value_t = 25.0)]
     pub p99_ms: f64,
-    /// Write the report as JSON here
-    #[arg(long)]
-    pub json: Option<PathBuf>,
-}
-
-/// What was measured.
-pub struct Report {
-    /// Everything in machine-readable form.
-    pub json: Value,
-    /// Lines for people.
-    pub text: String,
-    /// Whether every p99 is within the limit.
-    pub passed: bool,
 }
 
 /// Measures route changes and endpoint changes. An error means that a change never became visible or the gateway failed.

@@ -29,14 +29,23 @@ pub struct SelfSigned {
 }
 
 impl SelfSigned {
-    /// A new key and certificate for the names.
+    /// A new key on the curve P-256 and a certificate for the names.
     pub fn new(names: &[&str]) -> Result<Self> {
+        Self::with_key(names, &rcgen::KeyPair::generate()?)
+    }
+
+    /// The same with an Ed25519 key. Its encoding does not tell which certificate it belongs to.
+    pub fn ed25519(names: &[&str]) -> Result<Self> {
+        Self::with_key(names, &rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)?)
+    }
+
+    fn with_key(names: &[&str], key: &rcgen::KeyPair) -> Result<Self> {
         let names: Vec<String> = names.iter().map(|name| (*name).into()).collect();
-        let made = rcgen::generate_simple_self_signed(names)?;
+        let certificate = rcgen::CertificateParams::new(names)?.self_signed(key)?;
         Ok(Self {
-            certificate_pem: made.cert.pem(),
-            key_pem: made.signing_key.serialize_pem(),
-            der: made.cert.der().to_vec(),
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+            der: certificate.der().to_vec(),
         })
     }
 }

@@ -16,6 +16,8 @@ use super::Key;
 
 /// Label of an EndpointSlice that names its Service.
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+/// Annotation of a Service that switches zone hints on.
+const TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode";
 
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,20 @@ pub struct Service {
     pub cluster_ip: Option<IpAddr>,
     /// Its ports in order.
     pub ports: Box<[ServicePort]>,
+    /// Whether endpoints of the caller's zone are to be preferred.
+    pub proximity: Proximity,
+}
+
+/// Which endpoints of a Service its owner wants for a caller (routing §11.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proximity {
+    /// All alike.
+    #[default]
+    Any,
+    /// Those that are hinted to the caller's zone, and no other: `service.kubernetes.io/topology-mode: Auto`.
+    Zone,
+    /// The same as long as there are such: `trafficDistribution: PreferClose`.
+    ZoneIfAny,
 }
 
 /// A port of a Service.
@@ -69,7 +85,12 @@ pub struct EndpointSlice {
     pub ports: Option<Box<[SlicePort]>>,
     /// Addresses of the endpoints that are ready.
     pub addresses: Box<[IpAddr]>,
+    /// The zones that each of these addresses is hinted to; empty unless every endpoint has such a hint.
+    pub zones: Box<[Zones]>,
 }
+
+/// The zones that an endpoint is meant for.
+pub type Zones = Box<[Box<str>]>;
 
 /// A TCP port of an EndpointSlice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,11 +104,21 @@ pub struct SlicePort {
 impl From<core::Service> for Service {
     fn from(service: core::Service) -> Self {
         let spec = service.spec.unwrap_or_default();
+        let mode = service.metadata.annotations.as_ref();
+        let mode = mode.and_then(|annotations| annotations.get(TOPOLOGY_MODE));
+        let proximity = if spec.traffic_distribution.as_deref() == Some("PreferClose") {
+            Proximity::ZoneIfAny
+        } else if mode.is_some_and(|mode| mode.eq_ignore_ascii_case("auto")) {
+            Proximity::Zone
+        } else {
+            Proximity::Any
+        };
         let is_external = spec.type_.as_deref() == Some("ExternalName");
         Self {
             external_name: is_external.then(|| spec.external_name.unwrap_or_default().into()),
             cluster_ip: spec.cluster_ip.and_then(|ip| ip.parse().ok()),
             ports: spec.ports.into_iter().flatten().map(Into::into).collect(),
+            proximity,
         }
     }
 }
@@ -121,18 +152,30 @@ impl From<discovery::EndpointSlice> for EndpointSlice {
             });
             ports.collect()
         });
-        // Anything but an address (addressType FQDN) is not resolved (routing §11.4).
-        let ready = slice.endpoints.iter().filter(|endpoint| is_ready(endpoint));
-        let addresses = ready
-            .flat_map(|endpoint| &endpoint.addresses)
-            .filter_map(|address| address.parse().ok());
+        let is_hinted = slice.endpoints.iter().all(|endpoint| !zones_of(endpoint).is_empty());
+        let (mut addresses, mut zones) = (Vec::new(), Vec::new());
+        for endpoint in slice.endpoints.iter().filter(|endpoint| is_ready(endpoint)) {
+            // Anything but an address (addressType FQDN) is not resolved (routing §11.4).
+            for address in endpoint.addresses.iter().filter_map(|address| address.parse().ok()) {
+                addresses.push(address);
+                if is_hinted {
+                    zones.push(zones_of(endpoint));
+                }
+            }
+        }
         Self {
             service: service
                 .map(|name| Key::new(metadata.namespace.as_deref().unwrap_or(""), &name)),
             ports,
-            addresses: addresses.collect(),
+            addresses: addresses.into(),
+            zones: zones.into(),
         }
     }
+}
+
+fn zones_of(endpoint: &Endpoint) -> Zones {
+    let hints = endpoint.hints.as_ref().and_then(|hints| hints.for_zones.as_ref());
+    hints.into_iter().flatten().map(|zone| zone.name.as_str().into()).collect()
 }
 
 fn is_tcp(protocol: Option<&str>) -> bool {

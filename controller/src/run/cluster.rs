@@ -9,15 +9,23 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::OptionFuture;
 use headgate_config::Snapshot;
+use k8s_openapi::jiff::Timestamp;
 use tokio::{
     runtime::Runtime,
     sync::{mpsc, oneshot},
 };
 
-use super::{Publisher, Stopper};
+use super::{
+    Publisher, Stopper,
+    duty::{Duty, Part, Role, WriteBack},
+    interruptions::Interruptions,
+};
 use crate::{
     Options,
+    events::{self, News, Queue, Reporter},
+    leader::Leadership,
     objects::{Key, Kind},
     options::{NamespaceScope, NamespacedName},
     source::cluster::{Access, ClusterError, Connection, Feed, Mirror, WatchId, Watches},
@@ -55,7 +63,8 @@ enum Command {
 }
 
 /// Serves the cluster that `access` leads to: calls `publish` once when everything in scope has been read, and then
-/// again after every change that changes the snapshot. `progress` is told what is going on.
+/// again after every change that changes the snapshot. `progress` is told what is going on. What `write_back` asks for
+/// is written to the cluster.
 ///
 /// Returns as soon as it is known where the API server is, whether it answers or not.
 ///
@@ -65,6 +74,7 @@ enum Command {
 pub fn run_cluster(
     options: Options,
     access: Access,
+    write_back: WriteBack,
     publish: impl FnMut(Snapshot) + Send + 'static,
     progress: impl Fn(Progress) + Send + Sync + Clone + 'static,
 ) -> Result<super::Controller, ClusterError> {
@@ -72,47 +82,40 @@ pub fn run_cluster(
     let (commands, commanded) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel();
     let (known, is_known) = channel();
+    let (role, board) = (Role::default(), Arc::<Board>::default());
+    let (leadership, queue) = (Arc::<Leadership>::default(), Arc::<Queue>::default());
 
-    let link =
-        Link { signals: signals.clone(), scope: options.namespaces.clone(), maps: maps(&options) };
-    let say = progress.clone();
+    let runner = Runner {
+        publisher: None,
+        commands,
+        board: Arc::clone(&board),
+        role: role.clone(),
+        standby: write_back.standby,
+        reporter: write_back.events.then(|| reporter(&options, &queue)),
+        progress: progress.clone(),
+        publish: Some(publish),
+        options: options.clone(),
+    };
+    let back = Back {
+        write_back,
+        board,
+        role: role.clone(),
+        leadership: Arc::clone(&leadership),
+        queue: Arc::clone(&queue),
+    };
+    let (maps, scope) = (maps(&options), options.namespaces);
+    let link = Link { signals: signals.clone(), scope, maps, back };
     let api = thread::Builder::new().name("kubernetes".into()).spawn(move || {
         let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => return drop(known.send(Err(ClusterError::Thread(error)))),
         };
-        runtime.block_on(async move {
-            let client = match access.client().await {
-                Ok(client) => client,
-                Err(error) => return drop(known.send(Err(error))),
-            };
-            let _ = known.send(Ok(()));
-            let follow = async {
-                let connection = Connection::open(client, |reason| {
-                    tracing::warn!("{reason}");
-                    say(Progress::Waiting(reason));
-                })
-                .await;
-                link.follow(connection, commanded).await;
-            };
-            tokio::select! {
-                () = follow => {}
-                _ = stopped => {}
-            }
-        });
+        runtime.block_on(link.run(access, known, progress, commanded, stopped));
     })?;
     is_known.recv().unwrap_or_else(|_| {
         Err(ClusterError::Thread(std::io::Error::other("its thread has ended")))
     })?;
 
-    let runner = Runner {
-        options,
-        publisher: None,
-        commands,
-        board: Arc::default(),
-        progress,
-        publish: Some(publish),
-    };
     let controller =
         thread::Builder::new().name("controller".into()).spawn(move || runner.run(&received))?;
     let stopper = Stopper::new(move || {
@@ -120,7 +123,13 @@ pub fn run_cluster(
         let _ = signals.send(Signal::Stop);
         let _ = stop.send(());
     });
-    Ok(super::Controller::new(stopper, vec![controller, api]))
+    let threads = vec![controller, api];
+    Ok(super::Controller { stopper, threads, role, leadership, queue })
+}
+
+fn reporter(options: &Options, queue: &Arc<Queue>) -> Reporter {
+    let map = options.configmap.as_ref().map(|name| Key::new(&name.namespace, &name.name));
+    Reporter::new(Arc::clone(queue), map)
 }
 
 fn runtime() -> std::io::Result<Runtime> {
@@ -147,40 +156,95 @@ fn watches(options: &Options) -> Vec<WatchId> {
     kinds.into_iter().map(WatchId::All).chain(maps).collect()
 }
 
+/// What is written back, on the side that talks to the API server.
+struct Back {
+    write_back: WriteBack,
+    board: Arc<Board>,
+    role: Role,
+    leadership: Arc<Leadership>,
+    queue: Arc<Queue>,
+}
+
 /// The side that talks to the API server.
 struct Link {
     signals: Sender<Signal>,
     scope: NamespaceScope,
     maps: Vec<NamespacedName>,
+    back: Back,
 }
 
 impl Link {
-    async fn follow(self, connection: Connection, mut commands: mpsc::UnboundedReceiver<Command>) {
-        let knows_classes = connection.knows_classes;
-        let signals = self.signals;
-        // The controller's thread may have ended.
-        let _ = signals.send(Signal::Connected(connection.clone()));
-        let needs_namespaces = matches!(self.scope, NamespaceScope::Labelled(_));
-        let sink = move |feed| drop(signals.send(Signal::Fed(feed)));
-        let watches = Watches::new(connection, self.scope, sink);
-        if knows_classes {
-            watches.follow(Kind::IngressClass);
-        }
-        if needs_namespaces {
-            watches.follow(Kind::Namespace);
-        }
-        for kind in [Kind::Ingress, Kind::Service, Kind::EndpointSlice] {
-            watches.follow(kind);
-        }
-        for map in &self.maps {
-            watches.follow_config_map(map);
-        }
-        while let Some(command) = commands.recv().await {
-            match command {
-                Command::FollowSecrets => watches.follow(Kind::Secret),
-                Command::Fetch(secret) => watches.fetch_secret(secret),
-                Command::Probe => watches.probe(),
+    /// Runs until it is stopped, or nobody commands any more. Says whether it is `known` where the API server is.
+    async fn run(
+        self,
+        access: Access,
+        known: Sender<Result<(), ClusterError>>,
+        progress: impl Fn(Progress),
+        commands: mpsc::UnboundedReceiver<Command>,
+        mut stopped: oneshot::Receiver<()>,
+    ) {
+        let client = match access.client().await {
+            Ok(client) => client,
+            Err(error) => return drop(known.send(Err(error))),
+        };
+        let _ = known.send(Ok(()));
+        let connect = Connection::open(client, &access, |reason| {
+            tracing::warn!("{reason}");
+            progress(Progress::Waiting(reason));
+        });
+        let connection = tokio::select! {
+            connection = connect => connection,
+            _ = &mut stopped => return,
+        };
+        let Self { signals, scope, maps, back } = self;
+        let Back { write_back, board, role, leadership, queue } = back;
+        let client = || connection.client.clone();
+        let duty = Duty::new(client(), &write_back, board, leadership);
+        let duty = OptionFuture::from(duty.map(|duty| duty.run(role.clone())));
+        let post = events::post(client(), queue);
+        let follow = async {
+            tokio::select! {
+                () = follow(connection, signals, scope, maps, commands) => {}
+                // Without events the queue stays empty.
+                () = post => {}
+                _ = stopped => {}
             }
+            role.set(Part::Resigns);
+        };
+        tokio::join!(follow, duty);
+    }
+}
+
+async fn follow(
+    connection: Connection,
+    signals: Sender<Signal>,
+    scope: NamespaceScope,
+    maps: Vec<NamespacedName>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+) {
+    let knows_classes = connection.knows_classes;
+    // The controller's thread may have ended.
+    let _ = signals.send(Signal::Connected(connection.clone()));
+    let needs_namespaces = matches!(scope, NamespaceScope::Labelled(_));
+    let sink = move |feed| drop(signals.send(Signal::Fed(feed)));
+    let watches = Watches::new(connection, scope, sink);
+    if knows_classes {
+        watches.follow(Kind::IngressClass);
+    }
+    if needs_namespaces {
+        watches.follow(Kind::Namespace);
+    }
+    for kind in [Kind::Ingress, Kind::Service, Kind::EndpointSlice] {
+        watches.follow(kind);
+    }
+    for map in &maps {
+        watches.follow_config_map(map);
+    }
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::FollowSecrets => watches.follow(Kind::Secret),
+            Command::Fetch(secret) => watches.fetch_secret(secret),
+            Command::Probe => watches.probe(),
         }
     }
 }
@@ -191,6 +255,9 @@ struct Runner<P, R> {
     publisher: Option<Publisher<P>>,
     commands: mpsc::UnboundedSender<Command>,
     board: Arc<Board>,
+    role: Role,
+    standby: bool,
+    reporter: Option<Reporter>,
     progress: R,
     publish: Option<P>,
 }
@@ -200,6 +267,7 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         let Some(connection) = connected(signals) else { return };
         let Some(publish) = self.publish.take() else { return };
         self.options.ignore_ingress_class_name = !connection.knows_classes;
+        self.options.zone = connection.zone;
         self.publisher = Some(Publisher::new(self.options.clone(), publish));
         let mut mirror =
             Mirror::new(self.options.clone(), watches(&self.options), Arc::clone(&self.board));
@@ -208,13 +276,15 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         loop {
             let idle = Instant::now() + IDLE;
             let waiting = (!state.is_published).then_some(next_saying);
-            let deadline = mirror.deadline().into_iter().chain(waiting).min().unwrap_or(idle);
+            let due = [mirror.deadline(), waiting, state.interruptions.deadline()];
+            let deadline = due.into_iter().flatten().min().unwrap_or(idle);
             let Some(feeds) = pending(signals, deadline) else { return };
             let now = Instant::now();
             for feed in feeds {
-                self.note(&mut state, &feed);
+                self.note(&mut state, &feed, now);
                 mirror.take(feed, now);
             }
+            self.say_whether_it_follows(&mut state, now);
             mirror.release(now);
             self.follow_secrets(&mut mirror, &mut state);
             if mirror.is_complete() {
@@ -227,27 +297,41 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
     }
 
     /// Follows interruptions of the watches.
-    fn note(&self, state: &mut State, feed: &Feed) {
+    fn note(&self, state: &mut State, feed: &Feed, now: Instant) {
+        let interruptions = &mut state.interruptions;
         match feed {
-            Feed::Interrupted(id, reason) => {
-                tracing::debug!(?id, reason, "a watch is interrupted");
-                if state.interrupted.is_none() {
+            Feed::Interrupted { watch, reason, is_refusal } => {
+                tracing::debug!(%watch, reason, "a watch is interrupted");
+                if !is_refusal && !interruptions.has_lost_connection() {
                     self.command(Command::Probe);
-                    if state.is_published {
-                        tracing::warn!(
-                            reason,
-                            "the API server cannot be followed; what was last known is served"
-                        );
-                        (self.progress)(Progress::Interrupted(reason.clone()));
-                    }
                 }
-                state.interrupted = Some(reason.clone());
+                interruptions.note(watch.clone(), reason.clone(), *is_refusal, now);
             }
-            Feed::Answering if state.interrupted.take().is_some() && state.is_published => {
-                tracing::info!("the API server answers again");
+            Feed::Answering => interruptions.answering(),
+            _ => feed.going_on().into_iter().for_each(|watch| interruptions.goes_on(watch)),
+        }
+    }
+
+    /// Says whether the cluster is followed, when that is other than before.
+    fn say_whether_it_follows(&self, state: &mut State, now: Instant) {
+        state.interruptions.expire(now);
+        let first = state.interruptions.first();
+        if !state.is_published || first.is_some() == state.is_interrupted {
+            return;
+        }
+        state.is_interrupted = first.is_some();
+        match first {
+            Some((watch, reason)) => {
+                tracing::warn!(
+                    reason,
+                    "{watch} of the API server cannot be followed; what was last known is served"
+                );
+                (self.progress)(Progress::Interrupted(format!("{watch}: {reason}")));
+            }
+            None => {
+                tracing::info!("the API server is followed again");
                 (self.progress)(Progress::Following);
             }
-            _ => {}
         }
     }
 
@@ -265,7 +349,20 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         let Some(publisher) = &mut self.publisher else { return };
         let outcome = publisher.publish(mirror.objects(), Vec::new());
         for ingress in &outcome.ingresses {
-            self.board.set_served(ingress, publisher.is_served(ingress));
+            let served = publisher.served(ingress);
+            self.board.set_served(ingress, served.is_some());
+            mirror.settle(ingress, served);
+        }
+        let stands_by = publisher.standby().unwrap_or(self.standby);
+        self.role.set(if stands_by { Part::StandsBy } else { Part::Takes });
+        if let Some(reporter) = &mut self.reporter {
+            let news = News {
+                ingresses: &outcome.ingresses,
+                new: &outcome.verdicts,
+                all: publisher.verdicts(),
+                is_served: &|ingress| publisher.is_served(ingress),
+            };
+            reporter.report(news, mirror, Timestamp::now().as_second());
         }
         if !std::mem::replace(&mut state.is_published, true) {
             tracing::info!(
@@ -281,8 +378,8 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         let mut missing: Vec<_> = mirror.incomplete().map(ToString::to_string).collect();
         missing.sort();
         let mut text = format!("reading {}", missing.join(", "));
-        if let Some(reason) = &state.interrupted {
-            text.push_str(&format!(": {reason}"));
+        if let Some((watch, reason)) = state.interruptions.first() {
+            text.push_str(&format!("; {watch}: {reason}"));
         }
         tracing::warn!("not ready: {text}");
         (self.progress)(Progress::Waiting(text));
@@ -299,7 +396,9 @@ struct State {
     started: Instant,
     is_published: bool,
     follows_secrets: bool,
-    interrupted: Option<String>,
+    interruptions: Interruptions,
+    /// Whether it was said last that the cluster is not followed.
+    is_interrupted: bool,
 }
 
 impl Default for State {
@@ -308,7 +407,8 @@ impl Default for State {
             started: Instant::now(),
             is_published: false,
             follows_secrets: false,
-            interrupted: None,
+            interruptions: Interruptions::default(),
+            is_interrupted: false,
         }
     }
 }

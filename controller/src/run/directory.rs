@@ -21,8 +21,6 @@ use crate::{
 const POLL: Duration = Duration::from_secs(30);
 /// The same where the system reports nothing at all.
 const POLL_UNWATCHED: Duration = Duration::from_secs(1);
-/// A new folder is looked at again this much later: files that appeared before its watch was set are not reported.
-const SETTLE: Duration = Duration::from_millis(100);
 
 /// What the thread waits for.
 #[derive(Debug)]
@@ -79,7 +77,7 @@ struct Runner<P> {
 impl<P: FnMut(Snapshot)> Runner<P> {
     fn run(mut self, reports: &Sender<Signal>, signals: &Receiver<Signal>) {
         let started = Instant::now();
-        self.directory.rescan(&mut self.objects);
+        self.directory.rescan(started, &mut self.objects);
         let read = started.elapsed();
         self.publish();
         tracing::info!(
@@ -91,22 +89,12 @@ impl<P: FnMut(Snapshot)> Runner<P> {
         // second look finds.
         let mut watch = None;
         let mut next_poll = Instant::now();
-        let mut settling: Option<(Instant, BTreeSet<Change>)> = None;
         loop {
-            let deadline = settling.as_ref().map_or(next_poll, |(at, _)| next_poll.min(*at));
+            let deadline = self.directory.next_look().map_or(next_poll, |at| next_poll.min(at));
             let Some(mut changes) = pending(signals, deadline) else {
                 return;
             };
-            let is_folder = |change: &&Change| matches!(change, Change::Folder(_));
-            let folders: BTreeSet<_> = changes.iter().filter(is_folder).cloned().collect();
             let now = Instant::now();
-            if let Some((_, settled)) = settling.take_if(|(at, _)| *at <= now) {
-                changes.extend(settled);
-            }
-            if !folders.is_empty() {
-                let settling = settling.get_or_insert_with(|| (now + SETTLE, BTreeSet::new()));
-                settling.1.extend(folders);
-            }
             if next_poll <= now {
                 // A folder that was away has lost its watch, even if it is back.
                 watch = watch.filter(|_| self.directory.is_complete());
@@ -116,7 +104,8 @@ impl<P: FnMut(Snapshot)> Runner<P> {
                 changes.insert(Change::Anything);
                 next_poll = now + if watch.is_some() { POLL } else { POLL_UNWATCHED };
             }
-            self.follow(&changes);
+            self.directory.follow(changes, now, &mut self.objects);
+            self.publish();
             if !self.directory.is_complete() {
                 next_poll = next_poll.min(now + POLL_UNWATCHED);
             }
@@ -136,11 +125,6 @@ impl<P: FnMut(Snapshot)> Runner<P> {
             tracing::error!(%error, "changes of manifests are looked for every second instead");
         }
         watch.ok()
-    }
-
-    fn follow(&mut self, changes: &BTreeSet<Change>) {
-        self.directory.follow(changes, &mut self.objects);
-        self.publish();
     }
 
     fn publish(&mut self) {

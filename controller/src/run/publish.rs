@@ -6,7 +6,7 @@ use headgate_config::{Effect, Snapshot, Verdict};
 
 use crate::{
     Options,
-    objects::{Key, Objects},
+    objects::{Ingress, Key, Objects},
     translate::Translator,
 };
 
@@ -45,6 +45,21 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
     /// Whether a version of an Ingress is served.
     pub fn is_served(&self, ingress: &Key) -> bool {
         self.translator.is_served(ingress)
+    }
+
+    /// The version of an Ingress that is served.
+    pub fn served(&self, ingress: &Key) -> Option<&Ingress> {
+        self.translator.served(ingress)
+    }
+
+    /// Whether the ConfigMap wants us to stand by, if it says so.
+    pub fn standby(&self) -> Option<bool> {
+        self.translator.standby()
+    }
+
+    /// All findings, sorted.
+    pub fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts
     }
 }
 

@@ -2,27 +2,29 @@
 //!
 //! Each file is a unit: when it changes it is read again, and no other is. Documents that do not parse are reported,
 //! and as long as a file has one, none of the file's earlier objects counts as deleted. When two files hold the same
-//! object, the file whose path sorts first has it, and the other is reported. Watching is left to [`watch`], the
-//! meaning of a file's text to [`manifest`](super::manifest).
+//! object, the file whose path sorts first has it, and the other is reported. A file that is gone counts as removed when
+//! it stays away. Watching is left to [`watch`], the meaning of a file's text to [`manifest`](super::manifest).
 
 mod file;
+mod holding;
 mod scan;
+mod settling;
 mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
+    time::Instant,
 };
 
 use headgate_config::{Effect, ObjectRef, Verdict};
 use smallvec::SmallVec;
 
-use crate::objects::{Key, Kind, Object, Objects};
+use crate::objects::{Key, Kind, Objects};
 
 use file::{File, Stamp};
 use scan::{FilePath, Found};
+use settling::Settling;
 pub use watch::{Change, Watch};
 
 /// Why a folder of manifests cannot be served.
@@ -59,6 +61,15 @@ pub struct Directory {
     faulty: BTreeSet<FilePath>,
     /// Folders that could not be read when they were looked at last, and why.
     unreadable: BTreeMap<PathBuf, String>,
+    settling: Settling,
+}
+
+/// When a folder is looked through, and why.
+#[derive(Clone, Copy)]
+struct Look {
+    now: Instant,
+    /// Because something is reported to have happened. If not, a file that was written just now may be in the middle of it.
+    is_reported: bool,
 }
 
 impl Directory {
@@ -81,6 +92,7 @@ impl Directory {
             shared: BTreeSet::new(),
             faulty: BTreeSet::new(),
             unreadable: BTreeMap::new(),
+            settling: Settling::default(),
         })
     }
 
@@ -94,22 +106,41 @@ impl Directory {
         self.unreadable.is_empty()
     }
 
-    /// Reads whatever differs from what was read before, on all cores.
-    pub fn rescan(&mut self, objects: &mut Objects) {
-        self.unreadable.clear();
-        self.adopt(Found::in_folders(&self.roots), None, objects);
+    /// When to call [`Self::follow`] even if nothing is reported.
+    pub fn next_look(&self) -> Option<Instant> {
+        self.settling.next()
     }
 
-    /// Takes in what a [`Watch`] reported.
-    pub fn follow(&mut self, changes: &BTreeSet<Change>, objects: &mut Objects) {
-        if changes.contains(&Change::Anything) {
-            return self.rescan(objects);
-        }
-        for change in changes {
+    /// Reads whatever differs from what was read before, on all cores.
+    pub fn rescan(&mut self, now: Instant, objects: &mut Objects) {
+        self.unreadable.clear();
+        let look = Look { now, is_reported: false };
+        self.adopt(Found::in_folders(&self.roots), None, look, objects);
+    }
+
+    /// Takes in what a [`Watch`] reported, and looks again at what was unsettled before.
+    pub fn follow(&mut self, reported: BTreeSet<Change>, now: Instant, objects: &mut Objects) {
+        let due = self.settling.take_due(now);
+        for change in &reported {
             match change {
                 Change::Anything => {}
-                Change::File(path) => self.reread(path, objects),
-                Change::Folder(path) => self.rescan_folder(path, objects),
+                Change::File(_) => self.settling.completed(change),
+                Change::Folder(_) => self.settling.look_again(change.clone(), now),
+                Change::Unsettled(path) => {
+                    self.settling.look_again(Change::File(path.clone()), now);
+                }
+            }
+        }
+        for change in reported.union(&due) {
+            match change {
+                Change::Anything => self.rescan(now, objects),
+                Change::File(path) => self.reread(path, now, objects),
+                Change::Folder(path) => {
+                    let is_reported = reported.contains(change);
+                    self.rescan_folder(path, Look { now, is_reported }, objects);
+                }
+                Change::Unsettled(path) if path.exists() => {}
+                Change::Unsettled(path) => self.miss(&path.as_path().into(), now, objects),
             }
         }
     }
@@ -133,115 +164,46 @@ impl Directory {
         verdicts
     }
 
-    fn reread(&mut self, path: &Path, objects: &mut Objects) {
+    fn reread(&mut self, path: &Path, now: Instant, objects: &mut Objects) {
         // Opening anything else, a pipe for example, might wait for ever.
         let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
         match is_file.then(|| File::read(path)).flatten() {
             Some(read) => self.replace(&path.into(), read, objects),
-            None => self.forget(&path.into(), objects),
+            None => self.miss(&path.into(), now, objects),
         }
     }
 
-    fn rescan_folder(&mut self, folder: &Path, objects: &mut Objects) {
+    fn rescan_folder(&mut self, folder: &Path, look: Look, objects: &mut Objects) {
         self.unreadable.retain(|path, _| !path.starts_with(folder));
         let is_root = self.roots.iter().any(|root| root == folder);
         let mut found = Found::in_folders(&[folder.to_owned()]);
         if !is_root && !folder.exists() {
             found.unreadable.clear();
         }
-        self.adopt(found, Some(folder), objects);
+        self.adopt(found, Some(folder), look, objects);
     }
 
     /// Takes in what was found, in all folders or in one.
-    fn adopt(&mut self, found: Found, folder: Option<&Path>, objects: &mut Objects) {
+    fn adopt(&mut self, found: Found, folder: Option<&Path>, look: Look, objects: &mut Objects) {
         let is_below = |path: &&FilePath| folder.is_none_or(|folder| path.starts_with(folder));
         let gone = self.files.keys().filter(is_below).filter(|path| !found.may_have(path));
         for path in gone.cloned().collect::<Vec<_>>() {
-            self.forget(&path, objects);
+            self.miss(&path, look.now, objects);
         }
         self.unreadable.extend(found.unreadable);
         let outdated = |(path, stamp): &(FilePath, Stamp)| {
-            self.files.get(path).is_none_or(|file| !file.is_current(stamp))
+            let is_current = self.files.get(path).is_some_and(|file| file.is_current(stamp));
+            (!is_current || self.settling.is_absent(path)) && !self.settling.awaits(path)
         };
         let outdated: Vec<_> =
             found.files.into_iter().filter(outdated).map(|(path, _)| path).collect();
-        for (path, read) in read_all(&outdated) {
-            self.replace(&path, read, objects);
-        }
-    }
-
-    /// Puts a file's new content in place of its old.
-    fn replace(&mut self, path: &FilePath, mut read: File, objects: &mut Objects) {
-        let old = self.files.remove(path);
-        if let Some(old) = &old {
-            if old.has_content_of(&read) {
-                read.keep(old);
-            } else if !read.faults.is_empty() {
-                read.keep_missing(old);
+        for (path, read) in File::read_all(&outdated) {
+            let differs = |known: &File| !known.has_content_of(&read);
+            if !look.is_reported && read.is_fresh() && self.files.get(&path).is_some_and(differs) {
+                self.settling.look_soon(&path, look.now);
+            } else {
+                self.replace(&path, read, objects);
             }
-        }
-        for object in read.objects() {
-            self.claim(path, object, objects);
-        }
-        let dropped = old
-            .iter()
-            .flat_map(|old| old.objects())
-            .filter(|old| read.object(old.kind(), old.key()).is_none());
-        let dropped: Vec<_> = dropped.cloned().collect();
-        if read.faults.is_empty() {
-            self.faulty.remove(path);
-        } else {
-            self.faulty.insert(path.clone());
-        }
-        self.files.insert(path.clone(), read);
-        for object in &dropped {
-            self.release(path, object, objects);
-        }
-    }
-
-    fn forget(&mut self, path: &FilePath, objects: &mut Objects) {
-        self.faulty.remove(path);
-        if let Some(file) = self.files.remove(path) {
-            for object in file.objects() {
-                self.release(path, object, objects);
-            }
-        }
-    }
-
-    /// `path` holds the object: it is applied unless a file that sorts before has it, too.
-    fn claim(&mut self, path: &FilePath, object: &Object, objects: &mut Objects) {
-        let identity = (object.kind(), object.key().clone());
-        let holders = self.holders.entry(identity.clone()).or_default();
-        if let Err(at) = holders.binary_search(path) {
-            holders.insert(at, path.clone());
-        }
-        if holders.first() == Some(path) {
-            objects.apply(object);
-        }
-        if holders.len() > 1 {
-            self.shared.insert(identity);
-        }
-    }
-
-    /// `path` does not hold the object any more: it passes to the next file that does, or is removed.
-    fn release(&mut self, path: &FilePath, object: &Object, objects: &mut Objects) {
-        let (kind, key) = (object.kind(), object.key());
-        let identity = (kind, key.clone());
-        let holders = self.holders.entry(identity.clone()).or_default();
-        holders.retain(|holder| holder != path);
-        let next = holders
-            .first()
-            .and_then(|next| self.files.get(next))
-            .and_then(|file| file.object(kind, key));
-        match next {
-            Some(object) => drop(objects.apply(object)),
-            None => drop(objects.remove(kind, key)),
-        }
-        if holders.len() < 2 {
-            self.shared.remove(&identity);
-        }
-        if holders.is_empty() {
-            self.holders.remove(&identity);
         }
     }
 }
@@ -256,31 +218,6 @@ fn duplicate((kind, key): &(Kind, Key), first: &Path, other: &Path) -> Verdict {
             "{other} is not used for it, because {first} has it, too; delete one of them"
         ),
     }
-}
-
-/// Reads files on all cores; in the order of their paths.
-fn read_all(paths: &[FilePath]) -> Vec<(FilePath, File)> {
-    const WORTH_A_THREAD: usize = 32;
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let threads = cores.min(paths.len() / WORTH_A_THREAD + 1);
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut read = Vec::new();
-        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
-            read.extend(File::read(path).map(|file| (path.clone(), file)));
-        }
-        read
-    };
-    let mut read = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut read = work();
-        for other in others {
-            read.extend(other.join().unwrap_or_default());
-        }
-        read
-    });
-    read.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    read
 }
 
 /// How verdicts name a file.

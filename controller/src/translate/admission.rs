@@ -103,6 +103,11 @@ impl Admission {
         self.entries.get(key).is_some_and(|entry| entry.accepted.is_some())
     }
 
+    /// The version of an Ingress that is served.
+    pub fn served(&self, key: &Key) -> Option<&Ingress> {
+        self.entries.get(key)?.accepted.as_ref().map(|accepted| &*accepted.ingress)
+    }
+
     /// Looks at an Ingress again.
     pub fn update(&mut self, law: Law<'_>, key: &Key) -> Change {
         let before = self.entries.remove(key).unwrap_or_default();

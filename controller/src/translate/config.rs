@@ -22,6 +22,8 @@ pub struct Config {
     pub settings: Arc<Settings>,
     /// What the translation of Ingresses needs.
     pub defaults: Arc<Defaults>,
+    /// Whether to stand by (`headgate-standby`), if it says so.
+    pub standby: Option<bool>,
     /// Findings about the ConfigMap.
     pub verdicts: Vec<Verdict>,
 }
@@ -68,10 +70,11 @@ struct Draft {
     no_tls_redirect: Vec<String>,
     log_default_backend: bool,
     restrictions: Restrictions,
+    standby: Option<bool>,
     /// Keys that protect, have a value, and are not available yet.
     unprotected: Vec<&'static str>,
-    /// Only some peers are to be trusted.
-    trust_limited: bool,
+    /// Items of `proxy-real-ip-cidr` that are neither an address nor a network.
+    unknown_peers: Vec<String>,
 }
 
 impl Default for Config {
@@ -94,8 +97,9 @@ impl Config {
                 allow_snippets: false,
                 blocked_words: Vec::new(),
             },
+            standby: None,
             unprotected: Vec::new(),
-            trust_limited: false,
+            unknown_peers: Vec::new(),
         };
         let Some((key, map)) = map else {
             return draft.finish(Vec::new());
@@ -116,15 +120,12 @@ impl Config {
                 None => unknown.push(name.as_str()),
             }
         }
-        if draft.trust_limited && draft.settings.forwarded.trusted {
-            // Believing every peer would be believing more than was asked for.
-            draft.settings.forwarded.trusted = false;
-            report.add(
-                Effect::Denied,
-                "NotSupported",
-                "proxy-real-ip-cidr cannot limit who is trusted yet: use-forwarded-headers is off"
-                    .into(),
+        if !draft.unknown_peers.is_empty() {
+            let items = draft.unknown_peers.join(", ");
+            let message = format!(
+                "proxy-real-ip-cidr: {items:?} is neither an address nor a network: nobody is trusted for it"
             );
+            report.add(Effect::Warning, "InvalidValue", message);
         }
         report.list("NotSupported", &planned, "are not supported yet and have no effect");
         report.list("UnknownKey", &unknown, "are unknown and have no effect");
@@ -158,6 +159,7 @@ impl Draft {
                 no_tls_redirect: self.no_tls_redirect,
                 restrictions: self.restrictions,
             }),
+            standby: self.standby,
             verdicts,
         }
     }

@@ -65,6 +65,7 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
         name: members.name.to_owned(),
         pattern: pattern(members.name),
         aliases: Vec::new(),
+        alias_origin: None,
         mode,
         locations,
         app_root,

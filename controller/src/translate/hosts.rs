@@ -99,7 +99,7 @@ impl HostTable {
                 self.hosts.remove(name);
                 self.aliased.remove(name);
                 changed = true;
-            } else if wanted_aliases(&state.ingresses).is_empty() {
+            } else if with_aliases(&state.ingresses).is_none() {
                 self.aliased.remove(name);
             } else {
                 self.aliased.insert(name.clone());
@@ -115,6 +115,8 @@ impl HostTable {
             };
             let mut host = host::build(options, defaults, &members);
             host.aliases = aliases.remove(name.as_str()).unwrap_or_default();
+            host.alias_origin =
+                with_aliases(&state.ingresses).map(|ingress| Arc::new(ingress.reference()));
             changed |= state.adopt(host);
         }
         let mut names = dirty;
@@ -150,8 +152,8 @@ impl HostTable {
         let mut shared = BTreeMap::new();
         for name in &self.aliased {
             let Some(state) = self.hosts.get(name) else { continue };
-            let wanted = wanted_aliases(&state.ingresses).iter();
-            let free = wanted.filter(|alias| {
+            let Some(ingress) = with_aliases(&state.ingresses) else { continue };
+            let free = ingress.annotations.aliases.iter().filter(|alias| {
                 !self.hosts.contains_key(&alias.to_ascii_lowercase())
                     && taken.insert(alias.as_str())
             });
@@ -185,10 +187,9 @@ impl State {
     }
 }
 
-/// The aliases of the oldest Ingress that has any.
-fn wanted_aliases(ingresses: &[Arc<Accepted>]) -> &[String] {
-    let lists = ingresses.iter().map(|ingress| ingress.annotations.aliases.as_slice());
-    lists.into_iter().find(|aliases| !aliases.is_empty()).unwrap_or(&[])
+/// The oldest Ingress that has aliases: those of others do not count (routing §2.6).
+fn with_aliases(ingresses: &[Arc<Accepted>]) -> Option<&Arc<Accepted>> {
+    ingresses.iter().find(|ingress| !ingress.annotations.aliases.is_empty())
 }
 
 /// How an alias is compared with request hosts; `None` for what can match nothing.

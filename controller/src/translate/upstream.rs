@@ -1,5 +1,7 @@
 //! Services and their endpoints -> upstreams (routing §11).
 
+mod near;
+
 use std::{
     collections::HashSet,
     net::{IpAddr, SocketAddr},
@@ -11,6 +13,7 @@ use crate::{
     objects::{EndpointSlice, Key, Kind, Objects, Service, ServicePort, TargetPort},
     options::Options,
 };
+use near::Near;
 
 /// What an upstream's Service gives it.
 #[derive(Debug)]
@@ -86,8 +89,10 @@ impl Lookup<'_> {
             });
         }
         let (mut seen, mut addresses) = (HashSet::new(), Vec::new());
+        let zone = self.options.zone.as_deref();
         for slice in slices {
-            let fresh = addresses_of(slice, port).filter(|address| seen.insert(*address));
+            let near = Near::of(slice, service.proximity, zone);
+            let fresh = addresses_of(slice, port, near).filter(|address| seen.insert(*address));
             addresses.extend(fresh);
         }
         addresses.shrink_to_fit();
@@ -164,6 +169,7 @@ impl Lookup<'_> {
 fn addresses_of<'a>(
     slice: &'a EndpointSlice,
     port: &ServicePort,
+    near: Near<'a>,
 ) -> impl Iterator<Item = SocketAddr> + use<'a> {
     let mut numbers: Vec<_> = match slice.ports.as_deref() {
         None => port.target.number().into_iter().collect(),
@@ -177,7 +183,11 @@ fn addresses_of<'a>(
     };
     numbers.dedup();
     let numbers = numbers.into_iter().filter_map(|number| u16::try_from(number).ok());
-    numbers.flat_map(|number| slice.addresses.iter().map(move |ip| SocketAddr::new(*ip, number)))
+    numbers.flat_map(move |number| {
+        let addresses = slice.addresses.iter().enumerate();
+        let addresses = addresses.filter(move |(at, _)| near.has(*at));
+        addresses.map(move |(_, ip)| SocketAddr::new(*ip, number))
+    })
 }
 
 /// Whether a name is a DNS name that may be resolved for others: not this machine, and no address.

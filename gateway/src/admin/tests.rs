@@ -125,6 +125,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         aliases: vec![HostPattern::AnyDepth("alias.test".into())],
         mode: PathMode::Literal,
         locations: vec![Arc::new(location)],
+        alias_origin: None,
         app_root: None,
         origin: None,
     })
@@ -176,15 +177,21 @@ fn names(table: &serde_json::Value) -> Vec<&str> {
 }
 
 #[test]
-fn readiness_follows_the_process_and_health_fails_at_its_end() {
+fn readiness_and_health_follow_the_process_and_liveness_does_not() {
     with_server(Limits::default(), None, |server| async move {
         assert_eq!(server.get("/readyz").await, (503, "manifests are being read\n".into()));
-        assert_eq!(server.get("/healthz").await, (200, "ok".into()));
+        assert_eq!(server.get("/healthz").await, (500, "manifests are being read\n".into()));
+        assert_eq!(server.get("/livez").await, (200, "ok".into()));
         server.readiness.set_ready();
         assert_eq!(server.get("/readyz").await, (200, "ok".into()));
+        assert_eq!(server.get("/healthz").await, (200, "ok".into()));
+        server.readiness.set_complaint(Some("nobody tells about changes".into()));
+        assert_eq!(server.get("/readyz").await.0, 200);
+        assert!(server.get("/readyz").await.1.contains("nobody tells about changes"));
         server.readiness.set_shutting_down();
         assert_eq!(server.get("/readyz").await, (503, "shutting down\n".into()));
         assert_eq!(server.get("/healthz").await.0, 500);
+        assert_eq!(server.get("/livez").await, (200, "ok".into()));
     });
 }
 
@@ -284,7 +291,7 @@ fn unknown_paths_and_methods_are_refused_in_json() {
 #[test]
 fn an_answer_to_head_has_no_body() {
     with_server(Limits::default(), None, |server| async move {
-        let (status, head, body) = server.request("HEAD", "/healthz").await;
+        let (status, head, body) = server.request("HEAD", "/livez").await;
         assert_eq!((status, body.as_str()), (200, ""));
         assert!(head.contains("content-length: 2"), "{head}");
     });
@@ -299,6 +306,7 @@ fn the_health_path_can_be_moved() {
         health_path: "/alive".into(),
     };
     let status = |path: &str| state.answer(&Request::get(path).body(()).unwrap()).status().as_u16();
+    state.readiness.set_ready();
     assert_eq!((status("/alive"), status("/healthz")), (200, 404));
 }
 
@@ -309,10 +317,10 @@ fn silent_clients_do_not_keep_others_from_being_answered() {
         let mut silent = Vec::new();
         for _ in 0..10 {
             let mut stream = TcpStream::connect(server.address).await.unwrap();
-            stream.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
+            stream.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
             silent.push(stream);
         }
-        assert_eq!(server.get("/healthz").await, (200, "ok".into()));
+        assert_eq!(server.get("/livez").await, (200, "ok".into()));
         let ended = silent[0].read(&mut [0]).await;
         assert!(matches!(ended, Ok(0) | Err(_)), "the oldest connection is still open");
     });

@@ -1,6 +1,12 @@
 //! The request body before it is sent: its limit, and reading it ahead (annotations §3.17).
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
@@ -9,7 +15,7 @@ use hyper::body::Incoming;
 
 use crate::{
     error::ProxyError,
-    upstream::body::{Patience, Progress, RequestBody, Streamed},
+    upstream::body::{ClientBody, Progress, RequestBody, Streamed},
 };
 
 /// Bodies up to this size are read before the upstream is contacted: it never waits for a slow client, and the
@@ -23,32 +29,57 @@ pub struct Prepared {
     kind: Kind,
     /// What `Content-Length` says, if the length is known.
     pub length: Option<u64>,
-    /// The memory that it takes.
-    _held: Option<Held>,
 }
 
-/// Memory that is counted until this ends.
+/// What a worker holds of bodies that it reads ahead. The count is shared by one thread; it is atomic because bytes
+/// with an owner have to be [`Send`].
+#[derive(Clone, Debug, Default)]
+pub struct Budget(Arc<AtomicUsize>);
+
+impl Budget {
+    /// Bytes that are held at the moment.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Bytes that are counted as long as anybody holds a part of them: the request for its next try, a connection that
+/// has not sent them, an upload.
 struct Held {
-    counter: Rc<Cell<usize>>,
-    bytes: usize,
+    bytes: BytesMut,
+    budget: Budget,
+    counted: usize,
 }
 
 impl Held {
-    /// Counts `more` bytes, unless that would be too many.
-    fn grow(&mut self, more: usize) -> bool {
-        let total = self.counter.get() + more;
-        if total > HELD_LIMIT {
-            return false;
-        }
-        self.counter.set(total);
-        self.bytes += more;
-        true
+    fn new(budget: &Budget) -> Self {
+        Self { bytes: BytesMut::new(), budget: budget.clone(), counted: 0 }
+    }
+
+    /// Adds bytes; false if the worker holds too much with them.
+    fn extend(&mut self, bytes: &[u8]) -> bool {
+        self.bytes.extend_from_slice(bytes);
+        // The room behind them is taken, too.
+        let more = self.bytes.capacity() - self.counted;
+        self.counted += more;
+        self.budget.0.fetch_add(more, Relaxed) + more <= HELD_LIMIT
+    }
+
+    fn freeze(self) -> Bytes {
+        if self.bytes.is_empty() { Bytes::new() } else { Bytes::from_owner(self) }
+    }
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.counter.set(self.counter.get() - self.bytes);
+        self.budget.0.fetch_sub(self.counted, Relaxed);
     }
 }
 
@@ -66,51 +97,46 @@ pub fn check_length(body: &Incoming, limit: Option<u64>) -> Result<(), ProxyErro
     }
 }
 
-/// Takes over the body of a request, reading ahead if `ahead`. `counter` counts what the worker holds.
+/// Takes over the body of a request, reading ahead if `ahead`, within `budget`.
+///
+/// # Errors
+/// The body is larger than `limit`, or its client went away.
 pub async fn prepare(
-    mut body: Incoming,
+    mut body: ClientBody,
     limit: Option<u64>,
     ahead: bool,
-    counter: &Rc<Cell<usize>>,
-    mut patience: Patience,
+    budget: &Budget,
 ) -> Result<Prepared, ProxyError> {
-    let announced = body.size_hint().exact();
-    let mut start = BytesMut::new();
-    let mut held = Held { counter: Rc::clone(counter), bytes: 0 };
+    let announced = body.announced();
+    let mut start = Held::new(budget);
     if ahead && announced.is_none_or(|length| length <= READ_AHEAD as u64) {
         loop {
-            let Some(frame) = patience.next_frame(&mut body).await? else {
-                let length = start.len() as u64;
-                let kind = Kind::Full(start.freeze());
-                return Ok(Prepared { kind, length: Some(length), _held: Some(held) });
+            let Some(frame) = body.next_frame().await? else {
+                let length = start.bytes.len() as u64;
+                return Ok(Prepared { kind: Kind::Full(start.freeze()), length: Some(length) });
             };
             // Trailers of a body that is sent with a length have no place; they are dropped, as the reference does.
             let Ok(data) = frame.into_data() else { continue };
-            let room = held.grow(data.len());
-            start.extend_from_slice(&data);
-            if limit.is_some_and(|limit| start.len() as u64 > limit) {
+            let room = start.extend(&data);
+            if limit.is_some_and(|limit| start.bytes.len() as u64 > limit) {
                 return Err(ProxyError::BodyTooLarge);
             }
-            if !room || start.len() > READ_AHEAD {
+            if !room || start.bytes.len() > READ_AHEAD {
                 break;
             }
         }
     }
     let progress = Rc::new(Progress::default());
-    let allowance = limit.map(|limit| limit.saturating_sub(start.len() as u64));
-    let streamed = Streamed::new(start.freeze(), body, allowance, Rc::clone(&progress), patience);
-    Ok(Prepared {
-        kind: Kind::Streamed(Some(Box::new(streamed)), progress),
-        length: announced,
-        _held: Some(held),
-    })
+    let allowance = limit.map(|limit| limit.saturating_sub(start.bytes.len() as u64));
+    let streamed = Streamed::new(start.freeze(), body, allowance, Rc::clone(&progress));
+    Ok(Prepared { kind: Kind::Streamed(Some(Box::new(streamed)), progress), length: announced })
 }
 
 impl Prepared {
     /// No body. Its length is sent on if the client said one.
     pub fn empty(headers: &HeaderMap) -> Self {
         let length = headers.contains_key(header::CONTENT_LENGTH).then_some(0);
-        Self { kind: Kind::Empty, length, _held: None }
+        Self { kind: Kind::Empty, length }
     }
 
     /// The body for a try; `None` when it was passed on and cannot be sent again.
@@ -141,12 +167,7 @@ impl Prepared {
             Kind::Empty | Kind::Full(_) => None,
         }
     }
-
-    /// Bytes of a body that was read ahead.
-    pub fn read_length(&self) -> u64 {
-        match &self.kind {
-            Kind::Full(bytes) => bytes.len() as u64,
-            Kind::Empty | Kind::Streamed(..) => 0,
-        }
-    }
 }
+
+#[cfg(test)]
+mod tests;

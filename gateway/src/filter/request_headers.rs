@@ -3,7 +3,10 @@
 //! They are written as bytes, straight from what the client sent: no map is built of them, and the client's own stay
 //! as they are, for a second try and for the log.
 
-use std::{borrow::Cow, net::IpAddr};
+mod client;
+mod spelling;
+
+use std::borrow::Cow;
 
 use http::{
     HeaderMap, HeaderValue,
@@ -11,82 +14,9 @@ use http::{
 };
 use smallvec::SmallVec;
 
-use crate::listen::conn::Connection;
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-
-/// What is known about the client and its connection, as far as it is believed.
-pub struct Client<'a> {
-    /// The client's address (`X-Real-IP`, `X-Forwarded-For`).
-    pub ip: &'a [u8],
-    /// The whole chain, if it is kept (`compute-full-forwarded-for`).
-    pub chain: Option<Vec<u8>>,
-    /// `Host` as the client wrote it, or `X-Forwarded-Host` of a trusted proxy.
-    pub best_host: &'a [u8],
-    /// `X-Forwarded-Port`.
-    pub port: &'a [u8],
-    /// Scheme (`X-Forwarded-Proto`, `X-Forwarded-Scheme`, `X-Scheme`).
-    pub scheme: &'a [u8],
-    /// The client's own headers.
-    pub headers: &'a HeaderMap,
-}
-
-impl<'a> Client<'a> {
-    /// Believes nothing that the client says but its `Host`.
-    pub fn direct(connection: &'a Connection, host: &'a [u8], headers: &'a HeaderMap) -> Self {
-        Self {
-            ip: connection.peer_ip.as_bytes(),
-            chain: None,
-            best_host: host,
-            port: connection.port.as_bytes(),
-            scheme: if connection.tls { b"https" } else { b"http" },
-            headers,
-        }
-    }
-
-    /// Believes `X-Forwarded-*` (`use-forwarded-headers`). As every address is trusted by default, the left-most
-    /// address of the chain is the client's (annotations §1.14).
-    pub fn behind_proxy(
-        connection: &'a Connection,
-        host: &'a [u8],
-        headers: &'a HeaderMap,
-        append: bool,
-    ) -> Self {
-        let mut client = Self::direct(connection, host, headers);
-        if let Some(chain) = headers.get(X_FORWARDED_FOR) {
-            if let Some(first) = first_item(chain).filter(|item| is_address(item)) {
-                client.ip = first;
-            }
-            if append {
-                let peer = connection.peer_ip.as_bytes();
-                client.chain = Some([chain.as_bytes(), b", ", peer].concat());
-            }
-        }
-        if let Some(host) = headers.get(X_FORWARDED_HOST).and_then(first_item) {
-            client.best_host = host;
-        }
-        if let Some(port) = headers.get(X_FORWARDED_PORT) {
-            client.port = port.as_bytes();
-        }
-        if let Some(scheme) = headers.get(X_FORWARDED_PROTO) {
-            client.scheme = scheme.as_bytes();
-        }
-        client
-    }
-}
-
-/// The first item of a comma-separated list.
-fn first_item(value: &HeaderValue) -> Option<&[u8]> {
-    let item = value.as_bytes().split(|b| *b == b',').next()?.trim_ascii();
-    (!item.is_empty()).then_some(item)
-}
-
-fn is_address(text: &[u8]) -> bool {
-    std::str::from_utf8(text).is_ok_and(|text| text.parse::<IpAddr>().is_ok())
-}
+pub use self::client::{Client, X_FORWARDED_FOR};
+use self::spelling::Spelling;
+use crate::upstream::h1::may_follow_request;
 
 /// What decides about single headers. All values must be valid in a header.
 pub struct Rules<'a> {
@@ -108,8 +38,10 @@ pub struct Rules<'a> {
     pub close: bool,
     /// How the body is framed.
     pub framing: Framing,
-    /// Headers that replace the client's of the same (lower-case) name.
+    /// Headers that replace the client's of the same name.
     pub extra: &'a [(&'static str, Cow<'a, [u8]>)],
+    /// The client's head as it came, for the spelling of its names; empty where it had no text form.
+    pub head: &'a [u8],
 }
 
 /// What the head says about the body.
@@ -130,47 +62,46 @@ pub fn is_value(text: &[u8]) -> bool {
 
 /// Writes the header lines for the upstream, and the empty line behind them.
 pub fn write(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
-    line(out, "host", rules.host);
+    line(out, "Host", rules.host);
     copy(client, rules, out);
     if let Some(id) = rules.request_id {
-        line(out, "x-request-id", id);
+        line(out, "X-Request-ID", id);
     }
-    line(out, "x-forwarded-for", client.chain.as_deref().unwrap_or(client.ip));
-    line(out, "x-real-ip", client.ip);
-    line(out, "x-forwarded-host", client.best_host);
-    line(out, "x-forwarded-port", client.port);
-    line(out, "x-forwarded-proto", client.scheme);
-    line(out, "x-forwarded-scheme", client.scheme);
-    line(out, "x-scheme", client.scheme);
+    line(out, "X-Forwarded-For", client.chain.as_deref().unwrap_or(client.ip));
+    line(out, "X-Real-IP", client.ip);
+    line(out, "X-Forwarded-Host", client.best_host);
+    line(out, "X-Forwarded-Port", client.port);
+    line(out, "X-Forwarded-Proto", client.scheme);
+    line(out, "X-Forwarded-Scheme", client.scheme);
+    line(out, "X-Scheme", client.scheme);
     if let Some(uri) = rules.original_uri {
-        line(out, X_ORIGINAL_URI, uri);
+        line(out, "X-Original-URI", uri);
     }
     if let Some(prefix) = rules.prefix.filter(|prefix| !prefix.is_empty()) {
-        line(out, "x-forwarded-prefix", prefix);
+        line(out, "X-Forwarded-Prefix", prefix);
     }
     for (name, value) in rules.extra {
         line(out, name, value);
     }
     match rules.framing {
         Framing::None => {}
-        Framing::Length(length) => line(out, "content-length", length.to_string().as_bytes()),
-        Framing::Chunked => line(out, "transfer-encoding", b"chunked"),
+        Framing::Length(length) => line(out, "Content-Length", length.to_string().as_bytes()),
+        Framing::Chunked => line(out, "Transfer-Encoding", b"chunked"),
     }
     if let Some(protocol) = rules.upgrade {
-        line(out, "upgrade", protocol.as_bytes());
-        line(out, "connection", b"upgrade");
+        line(out, "Upgrade", protocol.as_bytes());
+        line(out, "Connection", b"upgrade");
     } else if rules.close {
-        line(out, "connection", b"close");
+        line(out, "Connection", b"close");
     }
     out.extend_from_slice(b"\r\n");
 }
 
-const X_ORIGINAL_URI: &str = "x-original-uri";
-
-fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    debug_assert!(is_value(value), "{name} would break the head");
+fn line(out: &mut Vec<u8>, name: impl AsRef<[u8]>, value: &[u8]) {
+    let name = name.as_ref();
+    debug_assert!(is_value(value), "{name:?} would break the head");
     out.reserve(name.len() + value.len() + 4);
-    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
@@ -179,14 +110,27 @@ fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 /// Writes what the client sent and may send.
 fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
     let nominated = Nominated::new(client.headers);
+    let mut spelling = Spelling::new(rules.head);
+    let mut cookie: &[u8] = b"cookie";
     let mut cookies: SmallVec<[&[u8]; 4]> = SmallVec::new();
     for (name, value) in client.headers {
         match fate(name) {
             Fate::Drop => {}
-            Fate::Cookie => cookies.push(value.as_bytes()),
+            Fate::Cookie => {
+                cookie = spelling.of(name, value.len());
+                cookies.push(value.as_bytes());
+            }
             Fate::Rename(original) => {
                 if !value.is_empty() {
                     line(out, original, value.as_bytes());
+                }
+            }
+            // Without chunks there is no place for what it announces.
+            Fate::Trailer if rules.framing != Framing::Chunked => {}
+            Fate::Trailer => {
+                let names = announced(value);
+                if !names.is_empty() {
+                    line(out, spelling.of(name, value.len()), &names);
                 }
             }
             Fate::Prefix if rules.prefix.is_some() => {}
@@ -195,7 +139,7 @@ fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
                 let odd = rules.odd_names && is_odd(name, rules.underscores);
                 let replaced = rules.extra.iter().any(|(extra, _)| name == extra);
                 if !odd && !replaced && !nominated.drops(name) {
-                    line(out, name.as_str(), value.as_bytes());
+                    line(out, spelling.of(name, value.len()), value.as_bytes());
                 }
             }
         }
@@ -203,8 +147,8 @@ fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
     // HTTP/2 splits cookies; upstreams of HTTP/1 expect one line (RFC 9113 §8.2.3).
     match cookies.as_slice() {
         [] => {}
-        [one] => line(out, "cookie", one),
-        many => line(out, "cookie", &many.join(&b"; "[..])),
+        [one] => line(out, cookie, one),
+        many => line(out, cookie, &many.join(&b"; "[..])),
     }
 }
 
@@ -212,6 +156,7 @@ enum Fate {
     Keep,
     Drop,
     Cookie,
+    Trailer,
     Prefix,
     OriginalUri,
     Rename(&'static str),
@@ -225,7 +170,6 @@ fn fate(name: &HeaderName) -> Fate {
         | "keep-alive"
         | "proxy-connection"
         | "te"
-        | "trailer"
         | "transfer-encoding"
         | "upgrade"
         | "expect"
@@ -240,13 +184,25 @@ fn fate(name: &HeaderName) -> Fate {
         | "x-scheme"
         | "x-original-forwarded-for"
         | "x-original-forwarded-host" => Fate::Drop,
-        "x-forwarded-for" => Fate::Rename("x-original-forwarded-for"),
-        "x-forwarded-host" => Fate::Rename("x-original-forwarded-host"),
+        "x-forwarded-for" => Fate::Rename("X-Original-Forwarded-For"),
+        "x-forwarded-host" => Fate::Rename("X-Original-Forwarded-Host"),
         "x-forwarded-prefix" => Fate::Prefix,
-        X_ORIGINAL_URI => Fate::OriginalUri,
+        "x-original-uri" => Fate::OriginalUri,
         "cookie" => Fate::Cookie,
+        "trailer" => Fate::Trailer,
         _ => Fate::Keep,
     }
+}
+
+/// The names of a client's `Trailer` that are passed on behind the body.
+fn announced(value: &HeaderValue) -> Vec<u8> {
+    let names: Vec<&[u8]> = value
+        .as_bytes()
+        .split(|b| *b == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| HeaderName::from_bytes(name).is_ok_and(|name| may_follow_request(&name)))
+        .collect();
+    names.join(&b", "[..])
 }
 
 fn is_odd(name: &HeaderName, underscores: bool) -> bool {

@@ -44,13 +44,6 @@ fn is_plain(value: &HeaderValue) -> bool {
         || value.as_bytes().eq_ignore_ascii_case(b"close")
 }
 
-/// Whether an answer with this status has no body whatever its headers say (RFC 9110 §6.4.1).
-pub fn bodiless(status: StatusCode) -> bool {
-    status.is_informational()
-        || status == StatusCode::NO_CONTENT
-        || status == StatusCode::NOT_MODIFIED
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

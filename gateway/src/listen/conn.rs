@@ -33,8 +33,7 @@ pub struct Connection {
     linger: AtomicBool,
     received: AtomicU64,
     active: AtomicU32,
-    untaken: AtomicU32,
-    untaken_since: AtomicU32,
+    handed_over_at: AtomicU32,
     requests: AtomicU64,
     misdirected: AtomicBool,
     malformed: AtomicBool,
@@ -49,6 +48,8 @@ pub struct Connection {
 pub struct Head {
     /// Bytes of the request line and the header lines.
     pub length: u32,
+    /// The head as it came, for the spelling of its names; empty over HTTP/2.
+    pub text: Box<[u8]>,
     /// Some header names have characters outside `[A-Za-z0-9-]`.
     pub odd_names: bool,
     /// The target as received, where the library cannot hold it.
@@ -92,8 +93,7 @@ impl Connection {
             linger: AtomicBool::new(false),
             received: AtomicU64::new(0),
             active: AtomicU32::new(0),
-            untaken: AtomicU32::new(0),
-            untaken_since: AtomicU32::new(0),
+            handed_over_at: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             misdirected: AtomicBool::new(false),
             malformed: AtomicBool::new(false),
@@ -124,13 +124,22 @@ impl Connection {
     /// Notes whether the last write made progress.
     pub fn wrote(&self, progress: bool) {
         if progress {
+            let was_blocked = self.is_write_blocked();
             self.write_blocked_since.store(0, Relaxed);
-            if self.phase() == Phase::Idle {
-                // The end of an answer was still on its way.
-                self.enter(Phase::Idle);
+            // Over HTTP/2 signs of life are written as well, and are no reason to keep a connection.
+            if was_blocked || !self.is_tunnel() {
+                self.answer_moves();
             }
         } else if self.write_blocked_since.load(Relaxed) == 0 {
             self.write_blocked_since.store(clock::tick(), Relaxed);
+        }
+    }
+
+    /// Bytes of an answer are on their way. With no request left they are the end of the last answer: only now the
+    /// pause begins.
+    pub fn answer_moves(&self) {
+        if self.phase() == Phase::Idle {
+            self.enter(Phase::Idle);
         }
     }
 
@@ -219,16 +228,23 @@ impl Connection {
         }
     }
 
-    /// Bytes of an answer were handed to the HTTP library: the peer's turn to take them.
+    /// Bytes of the running stream's answer were handed to the HTTP library: the peer's turn to take them.
     pub fn handed_over(&self) {
-        self.untaken.store(self.untaken.load(Relaxed) + 1, Relaxed);
-        self.untaken_since.store(clock::tick(), Relaxed);
+        self.handed_over_at.store(clock::tick(), Relaxed);
     }
 
     /// The HTTP library asks for more, or has let go of the answer: what it was given before is taken.
     pub fn taken(&self) {
-        self.untaken.store(self.untaken.load(Relaxed).saturating_sub(1), Relaxed);
-        self.untaken_since.store(clock::tick(), Relaxed);
+        self.handed_over_at.store(0, Relaxed);
+    }
+
+    /// Another stream runs: what [`Self::handed_over`] and [`Self::taken`] are told is about it from now on. Takes
+    /// what they were told last about the new stream, and gives that of the old one: the tick at which the peer's
+    /// turn began, or 0.
+    pub fn switch_stream(&self, handed_over_at: u32) -> u32 {
+        let old = self.handed_over_at.load(Relaxed);
+        self.handed_over_at.store(handed_over_at, Relaxed);
+        old
     }
 
     /// Wakes the reader when the request at hand has its answer.
@@ -242,9 +258,27 @@ impl Connection {
         self.active.load(Relaxed) == 0 && self.heads.lock().is_empty()
     }
 
+    /// Whether the peer does not take what was written.
+    pub fn is_write_blocked(&self) -> bool {
+        self.write_blocked_since.load(Relaxed) != 0
+    }
+
     /// Whether nothing is owed to either side, and all that was written has left.
     pub fn is_at_rest(&self) -> bool {
-        self.phase() == Phase::Idle && self.write_blocked_since.load(Relaxed) == 0
+        self.phase() == Phase::Idle && !self.is_write_blocked()
+    }
+
+    /// Whether a handshake or a head is waited for.
+    pub fn is_read_from(&self) -> bool {
+        matches!(self.phase(), Phase::Handshake | Phase::Head)
+    }
+
+    /// Whether a connection that was told to end at `told` can be cut: it is at rest, and over HTTP/2, where a next
+    /// request may be under way, its peer has had the time to hear of it.
+    pub fn can_be_cut(&self, told: u32, settings: &ListenerSettings) -> bool {
+        let since = self.since.load(Relaxed).max(told);
+        self.is_at_rest()
+            && (!self.is_tunnel() || clock::elapsed(since, clock::tick()) > settings.linger_timeout)
     }
 
     /// How many requests have begun.
@@ -272,13 +306,6 @@ impl Connection {
         let now = clock::tick();
         let blocked = self.write_blocked_since.load(Relaxed);
         if blocked != 0 && clock::elapsed(blocked, now) > settings.send_timeout {
-            return true;
-        }
-        // Over HTTP/2 a reader that stops is felt in its stream, not in the socket.
-        if self.is_tunnel()
-            && self.untaken.load(Relaxed) > 0
-            && clock::elapsed(self.untaken_since.load(Relaxed), now) > settings.send_timeout
-        {
             return true;
         }
         let limit = match self.phase() {

@@ -1,18 +1,16 @@
 //! Checks one HTTP/1 request head as raw bytes, before the HTTP library parses it: what the library would accept,
 //! repair or answer differently from the reference is decided here (routing §3.1). No I/O.
 
+mod fields;
+
 use memchr::memchr;
+
+use self::fields::Fields;
 
 /// Longest request line, line end included; longer ones are 414 (`large-client-header-buffers`, 4 × 8k).
 const MAX_REQUEST_LINE: usize = 8192;
-/// Longest header line; longer ones are 400.
-const MAX_HEADER_LINE: usize = 8192;
-/// Most header lines; more are 400. As many as the HTTP library keeps without an allocation of its own.
-const MAX_LINES: u32 = 100;
 /// Longest head; longer ones are 400.
 pub(super) const MAX_HEAD: usize = 4 * 8192;
-/// Largest number that fits the signed offset that sizes are kept in elsewhere.
-const MAX_LENGTH: u64 = i64::MAX as u64;
 
 /// How the body after a head is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +67,7 @@ pub(super) fn check(head: &[u8]) -> Result<Accepted, Refusal> {
         return Err(414);
     }
     let (version, repair) = request_line(lines.next().unwrap_or_default())?;
-    let mut fields = Fields { repair, ..Fields::default() };
+    let mut fields = Fields::new(repair);
     for line in lines {
         if line.is_empty() {
             break;
@@ -183,108 +181,6 @@ fn request_line(line: &[u8]) -> Result<(Version, bool), Refusal> {
     Ok((version, odd_target(target)))
 }
 
-/// The framing and routing fields of a head.
-#[derive(Default)]
-struct Fields {
-    length: Option<u64>,
-    coding: Option<Coding>,
-    hosts: u32,
-    odd_names: bool,
-    repair: bool,
-    wants_upgrade: bool,
-    lines: u32,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Coding {
-    Chunked,
-    Unknown,
-    Repeated,
-}
-
-impl Fields {
-    fn line(&mut self, line: &[u8]) -> Result<(), Refusal> {
-        if line.len() > MAX_HEADER_LINE {
-            return Err(400);
-        }
-        // A folded line (RFC 9112 §5.2) starts with white space; it has no name either.
-        let colon = memchr(b':', line).ok_or(400u16)?;
-        let (name, value) = (&line[..colon], &line[colon + 1..]);
-        let seen = classes(name);
-        if name.is_empty() || seen & CONTROL != 0 {
-            return Err(400);
-        }
-        if seen & NO_TOKEN != 0 {
-            // No header at all for the reference: the line is dropped.
-            self.repair = true;
-            return Ok(());
-        }
-        // Looks at all bytes even when the first is bad: good lines are the usual ones, and faster so.
-        let bad = |b: u8| ((b < 0x20) & (b != b'\t')) | (b == 0x7f);
-        if value.iter().fold(false, |any, b| any | bad(*b)) {
-            return Err(400);
-        }
-        self.odd_names |= seen & ODD_NAME != 0;
-        self.lines += 1;
-        if self.lines > MAX_LINES {
-            return Err(400);
-        }
-        match name.len() {
-            7 if name.eq_ignore_ascii_case(b"upgrade") => self.wants_upgrade = true,
-            4 if name.eq_ignore_ascii_case(b"host") => self.hosts += 1,
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value)?,
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        let value = value.trim_ascii();
-        // A second one is refused even when it is equal; so is a list (RFC 9112 §6.3).
-        if self.length.is_some()
-            || value.is_empty()
-            || value.len() > 19
-            || !value.iter().all(u8::is_ascii_digit)
-        {
-            return Err(400);
-        }
-        let length = value.iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
-        if length > MAX_LENGTH {
-            return Err(400);
-        }
-        self.length = Some(length);
-        Ok(())
-    }
-
-    fn transfer_encoding(&mut self, value: &[u8]) {
-        self.coding = Some(match self.coding {
-            Some(_) => Coding::Repeated,
-            None if value.trim_ascii().eq_ignore_ascii_case(b"chunked") => Coding::Chunked,
-            None => Coding::Unknown,
-        });
-    }
-
-    fn finish(self, version: Version) -> Result<Accepted, Refusal> {
-        if self.hosts > 1 || (self.hosts == 0 && version == Version::Http11) {
-            return Err(400);
-        }
-        let framing = match (self.coding, self.length) {
-            (None, length) => BodyFraming::Length(length.unwrap_or(0)),
-            (Some(_), _) if version == Version::Http10 => return Err(400),
-            (Some(_), Some(_)) | (Some(Coding::Repeated), None) => return Err(400),
-            (Some(Coding::Unknown), None) => return Err(501),
-            (Some(Coding::Chunked), None) => BodyFraming::Chunked,
-        };
-        Ok(Accepted {
-            framing,
-            odd_names: self.odd_names,
-            repair: self.repair,
-            wants_upgrade: self.wants_upgrade && version == Version::Http11,
-        })
-    }
-}
-
 /// RFC 9110 §5.6.2 `tchar`.
 const fn token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
@@ -327,105 +223,4 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(lines: &[&str]) -> Option<Refusal> {
-        check(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).err()
-    }
-
-    fn framing(lines: &[&str]) -> BodyFraming {
-        check(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).expect("accepted").framing
-    }
-
-    const POST: &str = "POST / HTTP/1.1";
-    const HOST: &str = "Host: a.test";
-
-    #[test]
-    fn plain_requests_are_accepted() {
-        assert_eq!(framing(&["GET /x?y HTTP/1.1", HOST, "Accept: */*"]), BodyFraming::Length(0));
-        assert_eq!(framing(&[POST, HOST, "Content-Length: 5"]), BodyFraming::Length(5));
-        assert_eq!(framing(&[POST, HOST, "Transfer-Encoding: Chunked "]), BodyFraming::Chunked);
-        assert_eq!(framing(&["GET / HTTP/1.0"]), BodyFraming::Length(0));
-    }
-
-    #[test]
-    fn request_lines_are_strict() {
-        for line in [
-            "GET / HTTP/1.1 x",
-            "GET / HTTQ/1.1",
-            "get / HTTP/1.1",
-            "GET  / HTTP/1.1",
-            "GET /\t HTTP/1.1",
-        ] {
-            assert_eq!(refusal(&[line, HOST]), Some(400), "{line}");
-        }
-        assert_eq!(refusal(&["GET / HTTP/2.0", HOST]), Some(505));
-        assert_eq!(refusal(&["CONNECT a.test:443 HTTP/1.1", HOST]), Some(405));
-        assert_eq!(refusal(&["TRACE / HTTP/1.1", HOST]), Some(405));
-    }
-
-    #[test]
-    fn ambiguous_framing_is_refused() {
-        for (lines, status) in [
-            (vec!["Content-Length: 5", "Content-Length: 5"], 400),
-            (vec!["Content-Length: 5, 5"], 400),
-            (vec!["Content-Length: +5"], 400),
-            (vec!["Content-Length: 9223372036854775808"], 400),
-            (vec!["Content-Length: 5", "Transfer-Encoding: chunked"], 400),
-            (vec!["Transfer-Encoding: chunked", "Content-Length: 5"], 400),
-            (vec!["Transfer-Encoding: chunked", "Transfer-Encoding: identity"], 400),
-            (vec!["Transfer-Encoding: xchunked"], 501),
-            (vec!["Transfer-Encoding: gzip, chunked"], 501),
-            (vec!["Transfer-Encoding: ,chunked"], 501),
-            (vec!["Transfer-Encoding:"], 501),
-        ] {
-            let mut all = vec![POST, HOST];
-            all.extend(lines.iter());
-            assert_eq!(refusal(&all), Some(status), "{lines:?}");
-        }
-        assert_eq!(refusal(&["POST / HTTP/1.0", "Transfer-Encoding: chunked"]), Some(400));
-    }
-
-    #[test]
-    fn hosts_are_counted() {
-        assert_eq!(refusal(&[POST]), Some(400));
-        assert_eq!(refusal(&[POST, HOST, "host: b.test"]), Some(400));
-    }
-
-    #[test]
-    fn header_lines_are_strict() {
-        for line in [" folded", "X-A : b", "no colon", ": empty", "X-A: a\0b", "X\u{7f}: b"] {
-            assert_eq!(refusal(&["GET / HTTP/1.1", HOST, line]), Some(400), "{line:?}");
-        }
-        let odd = check(b"GET / HTTP/1.1\r\nHost: a\r\nX_A: b\r\n\r\n").expect("accepted");
-        assert!(odd.odd_names);
-    }
-
-    #[test]
-    fn what_the_library_cannot_hold_is_taken_out() {
-        let head = b"GET /a\"#b HTTP/1.1\r\nHost: a\r\nX@Y: 1\r\nX-Z: 2\r\n\r\n";
-        assert!(check(head).expect("accepted").repair);
-        let (head, target) = repair(head);
-        assert_eq!(head, b"GET / HTTP/1.1\r\nHost: a\r\nX-Z: 2\r\n\r\n");
-        assert_eq!(target.as_deref(), Some(&b"/a\"#b"[..]));
-    }
-
-    #[test]
-    fn long_lines_have_their_own_status() {
-        let line = |target: usize| format!("GET /{} HTTP/1.1", "a".repeat(target - 1));
-        assert_eq!(refusal(&[&line(8177), HOST]), None);
-        assert_eq!(refusal(&[&line(8178), HOST]), Some(414));
-        assert_eq!(
-            refusal(&["GET / HTTP/1.1", HOST, &format!("X: {}", "a".repeat(8200))]),
-            Some(400)
-        );
-    }
-
-    #[test]
-    fn the_end_is_found_across_reads_and_with_bare_line_feeds() {
-        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\n\r", 0), None);
-        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\n\r\nx", 17), Some(18));
-        assert_eq!(end_of_head(b"GET / HTTP/1.1\n\nx", 0), Some(16));
-    }
-}
+mod tests;

@@ -9,12 +9,16 @@ use std::{
     collections::BTreeSet,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
+use super::conn::Connection;
+
 const FRAME_HEADER: usize = 9;
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const PROTOCOL_ERROR: [u8; 4] = [0, 0, 0, 1];
@@ -28,14 +32,15 @@ const REMEMBERED: usize = 1024;
 /// An HTTP/2 stream on which malformed requests are answered.
 pub struct Answering<S> {
     stream: S,
+    connection: Arc<Connection>,
     frames: Frames,
     out: Vec<u8>,
 }
 
 impl<S> Answering<S> {
-    /// Watches what is written to `stream`.
-    pub fn new(stream: S) -> Self {
-        Self { stream, frames: Frames::default(), out: Vec::new() }
+    /// Watches what is written to `stream`; `connection` is told when there is some of an answer in it.
+    pub fn new(stream: S, connection: Arc<Connection>) -> Self {
+        Self { stream, connection, frames: Frames::default(), out: Vec::new() }
     }
 }
 
@@ -46,6 +51,8 @@ struct Frames {
     begun: Vec<u8>,
     /// Payload bytes that are passed on unseen.
     payload: usize,
+    /// A frame of an answer's body has begun since somebody asked.
+    data: bool,
     answered: BTreeSet<u32>,
     forgotten: u32,
 }
@@ -86,6 +93,7 @@ impl Frames {
             usize::from(begun[0]) << 16 | usize::from(begun[1]) << 8 | usize::from(begun[2]);
         let id = u32::from_be_bytes([begun[5] & 0x7f, begun[6], begun[7], begun[8]]);
         match begun[3] {
+            DATA => self.data = true,
             HEADERS => self.remember(id),
             RST_STREAM
                 if begun[FRAME_HEADER..] == PROTOCOL_ERROR
@@ -147,6 +155,9 @@ impl<S: Write + Unpin> Write for Answering<S> {
         // Nothing is taken while something waits: a slow reader is felt by the library.
         ready!(this.poll_out(cx))?;
         this.frames.pass(bytes, &mut this.out);
+        if std::mem::take(&mut this.frames.data) {
+            this.connection.answer_moves();
+        }
         match this.poll_out(cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             _ => Poll::Ready(Ok(bytes.len())),

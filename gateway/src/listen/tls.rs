@@ -18,8 +18,8 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+pub use certificate::check_certificate;
 pub use exposition::write_metrics;
-pub use server::{cipher_name, protocol_name};
 
 use certificate::Loaded;
 use names::Names;

@@ -1,15 +1,16 @@
 //! Compiles a snapshot, reusing what the one before already compiled.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use headgate_config::{
-    Action, Host, Location, PathMatch, Settings, Snapshot, TlsTable, UpstreamId,
+    Action, Host, Location, PathMatch, Settings, Snapshot, TlsTable, UpstreamId, Verdict,
 };
 
 use http::HeaderValue;
 
 use super::{
     LiveConfig, LiveSettings,
+    finding::{self, Findings},
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
 };
 use crate::{
@@ -30,6 +31,7 @@ pub(super) struct Compiler {
     hosts: HashMap<usize, Arc<LiveHost>, foldhash::fast::FixedState>,
     tls: Option<(Arc<TlsTable>, bool, Arc<TlsState>)>,
     settings: Option<Arc<LiveSettings>>,
+    findings: Findings,
     /// The snapshot that is live; holds the identities that `hosts` is keyed by.
     last: Arc<Snapshot>,
 }
@@ -42,11 +44,13 @@ impl Compiler {
             hosts: HashMap::default(),
             tls: None,
             settings: None,
+            findings: Findings::default(),
             last: Arc::default(),
         }
     }
 
-    pub(super) fn compile(&mut self, snapshot: Arc<Snapshot>, revision: u64) -> LiveConfig {
+    /// Compiles a snapshot. What is found to be wrong with it meanwhile joins its verdicts.
+    pub(super) fn compile(&mut self, mut snapshot: Snapshot, revision: u64) -> LiveConfig {
         for upstream in snapshot.upstreams.values() {
             self.registry.upsert(upstream);
         }
@@ -56,6 +60,11 @@ impl Compiler {
         let hosts = HostTable::new(
             snapshot.hosts.iter().map(|host| &**host).zip(live.iter().map(Arc::clone)),
         );
+        let aliases = hosts.errors().iter();
+        let aliases = aliases.filter_map(|error| finding::broken_alias(&snapshot.hosts, error));
+        let found = live.iter().flat_map(|host| &host.findings).cloned().chain(aliases).collect();
+        self.findings.report(&mut snapshot, found);
+        let snapshot = Arc::new(snapshot);
         self.hosts = snapshot.hosts.iter().map(identity).zip(live).collect();
         self.last = Arc::clone(&snapshot);
         LiveConfig { hosts, tls, settings, snapshot, revision }
@@ -113,38 +122,39 @@ impl Compiler {
         if let Some(live) = self.hosts.get(&identity(host)) {
             return Arc::clone(live);
         }
-        let mut locations: Vec<_> =
-            host.locations.iter().map(|spec| Arc::new(self.location(spec))).collect();
         let mut table = PathTable::compile(host);
-        let broken: Vec<_> = table.errors().iter().map(|error| error.location).collect();
-        for error in table.errors() {
-            tracing::warn!(host = host.name, %error, "path is no valid pattern: what begins like it is denied");
-        }
-        if !broken.is_empty() {
+        let mut findings: Vec<_> =
+            table.errors().iter().filter_map(|error| finding::broken_path(host, error)).collect();
+        let mut specs = Cow::Borrowed(&host.locations);
+        if !table.errors().is_empty() {
             // Left out, its requests would fall to a broader location, which may protect them less.
             let mut fenced = Host::clone(host);
-            for index in broken {
-                fence(&mut fenced.locations[index]);
-                let mut denied = self.location(&fenced.locations[index]);
-                denied.action = LiveAction::Deny;
-                locations[index] = Arc::new(denied);
+            for error in table.errors() {
+                deny(&mut fenced.locations[error.location]);
             }
             table = PathTable::compile(&fenced);
+            specs = Cow::Owned(fenced.locations);
         }
-        Arc::new(LiveHost::new(host, table, locations, &self.metrics))
+        let compile = |spec| Arc::new(self.location(host, spec, &mut findings));
+        let locations = specs.iter().map(compile).collect();
+        Arc::new(LiveHost::new(host, table, locations, findings.into(), &self.metrics))
     }
 
-    fn location(&self, spec: &Arc<Location>) -> LiveLocation {
-        let origin = &spec.origin;
-        let key = self.metrics.location(origin);
+    fn location(
+        &self,
+        host: &Host,
+        spec: &Arc<Location>,
+        findings: &mut Vec<Verdict>,
+    ) -> LiveLocation {
+        let key = self.metrics.location(&spec.origin);
         let mut action = self.action(&spec.action);
-        let rewrite = spec.rewrite.as_ref().and_then(|rewrite| match RewriteProgram::compile(rewrite) {
-            Ok(program) => Some(program),
-            Err(error) => {
-                tracing::warn!(path = origin.path, %error, "rewrite cannot be honoured: its location is denied");
+        let rewrite = spec.rewrite.as_ref().and_then(|rewrite| {
+            let program = RewriteProgram::compile(rewrite);
+            if let Err(error) = &program {
+                findings.extend(finding::broken_rewrite(host, spec, rewrite, error));
                 action = LiveAction::Deny;
-                None
             }
+            program.ok()
         });
         let fixed_host = spec
             .upstream_host
@@ -175,8 +185,8 @@ impl Compiler {
     }
 }
 
-/// Replaces a pattern that cannot be used by the plain text that it begins with.
-fn fence(location: &mut Arc<Location>) {
+/// Replaces a pattern that cannot be used by the plain text that it begins with, and denies what has that.
+fn deny(location: &mut Arc<Location>) {
     if let PathMatch::Pattern(pattern) = &location.matcher {
         let plain =
             |c: &char| c.is_alphanumeric() || matches!(c, '/' | '-' | '_' | '%' | '~' | ' ');
@@ -186,7 +196,12 @@ fn fence(location: &mut Arc<Location>) {
             text.pop();
         }
         let matcher = PathMatch::Pattern(if text.is_empty() { "/".into() } else { text });
-        *location = Arc::new(Location { matcher, rewrite: None, ..Location::clone(location) });
+        *location = Arc::new(Location {
+            matcher,
+            action: Action::Deny,
+            rewrite: None,
+            ..Location::clone(location)
+        });
     }
 }
 

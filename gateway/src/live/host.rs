@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::{Host, HostPattern, Location, ProxySettings, WhenEmpty};
+use headgate_config::{Host, HostPattern, Location, ProxySettings, Verdict, WhenEmpty};
 use http::HeaderValue;
 
 use crate::{
@@ -19,9 +19,11 @@ pub struct LiveHost {
     /// Finds the location of a path; its indices are those of `locations`.
     pub table: PathTable,
     /// The locations in the order of the configuration.
-    pub locations: Vec<Arc<LiveLocation>>,
+    pub locations: Box<[Arc<LiveLocation>]>,
     /// The host's exact names in metrics, its own first.
-    names: Vec<(Box<[u8]>, NameKey)>,
+    names: Box<[(Box<[u8]>, NameKey)]>,
+    /// What is wrong with it.
+    pub(super) findings: Box<[Verdict]>,
 }
 
 /// A location, ready to be executed.
@@ -70,7 +72,8 @@ impl LiveHost {
     pub(super) fn new(
         spec: &Arc<Host>,
         table: PathTable,
-        locations: Vec<Arc<LiveLocation>>,
+        locations: Box<[Arc<LiveLocation>]>,
+        findings: Box<[Verdict]>,
         metrics: &Metrics,
     ) -> Self {
         let names = std::iter::once(&spec.pattern)
@@ -80,7 +83,7 @@ impl LiveHost {
                 _ => None,
             })
             .collect();
-        Self { spec: Arc::clone(spec), table, locations, names }
+        Self { spec: Arc::clone(spec), table, locations, names, findings }
     }
 
     /// The name in metrics of a routing host that led here, if it is literally in the table.

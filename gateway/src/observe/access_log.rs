@@ -24,9 +24,9 @@ mod record;
 mod user;
 mod variable;
 
-pub use escape::Escape;
-pub use format::{Captured, FormatError, LogFormat};
-pub use record::{AccessRecord, Attempt, TlsInfo};
+pub(crate) use escape::Escape;
+pub(crate) use format::{Captured, LogFormat};
+pub(crate) use record::{AccessRecord, Attempt};
 
 use clock::Clock;
 
@@ -95,7 +95,7 @@ impl AccessLog {
     }
 
     /// The side of one more worker.
-    pub fn worker(&self) -> WorkerLog {
+    pub(crate) fn worker(&self) -> WorkerLog {
         WorkerLog {
             sender: self.sender.clone(),
             dropped: Arc::clone(&self.dropped),

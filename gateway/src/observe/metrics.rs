@@ -29,12 +29,12 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use connection::Connection;
-pub use label::{LocationKey, NameKey};
-pub use scrape::Scrape;
+pub(crate) use connection::Connection;
+pub(crate) use label::{LocationKey, NameKey};
+pub(crate) use scrape::Scrape;
 pub use settings::{Instance, MetricsSettings};
 pub use text::{Exposition, Kind};
-pub use worker::{RequestRecord, UpstreamTimes, WorkerMetrics};
+pub(crate) use worker::{RequestRecord, UpstreamTimes, WorkerMetrics};
 
 use label::Registry;
 use series::Layout;
@@ -83,7 +83,7 @@ impl Metrics {
     }
 
     /// The shard of one more worker. Call it once per worker thread.
-    pub fn worker(self: &Arc<Self>) -> WorkerMetrics {
+    pub(crate) fn worker(self: &Arc<Self>) -> WorkerMetrics {
         let shard = Arc::new(Shard::default());
         self.shards.lock().push(Arc::clone(&shard));
         WorkerMetrics::new(Arc::clone(self), shard)
@@ -91,13 +91,13 @@ impl Metrics {
 
     /// The key for the labels of a location. To be kept in the compiled location: series with it live as long as it
     /// or a clone of it. Equal labels get equal keys, so a recompiled location continues its series.
-    pub fn location(&self, origin: &Arc<Origin>) -> LocationKey {
+    pub(crate) fn location(&self, origin: &Arc<Origin>) -> LocationKey {
         self.registry.location(origin)
     }
 
     /// The key for a host name (exact names and exact aliases of the host table) or for the name of an alternative
     /// upstream. Lives and dies as [`Self::location`] says.
-    pub fn name(&self, name: &str) -> NameKey {
+    pub(crate) fn name(&self, name: &str) -> NameKey {
         self.registry.name(name)
     }
 
@@ -130,7 +130,7 @@ impl Metrics {
     }
 
     /// The settings that the metrics were made with.
-    pub fn settings(&self) -> &MetricsSettings {
+    pub(crate) fn settings(&self) -> &MetricsSettings {
         &self.settings
     }
 }

@@ -9,6 +9,7 @@ use hyper::ext::ReasonPhrase;
 use super::{
     exchange::Exchange,
     response_body::{ResponseBody, Source},
+    tunnel::Tunnel,
 };
 use crate::{error::ProxyError, live::LiveConfig, page};
 
@@ -21,6 +22,8 @@ pub struct Answer {
     stock_page: bool,
     /// The connection ends with this answer.
     close: bool,
+    /// What begins behind it.
+    tunnel: Option<Box<Tunnel>>,
 }
 
 impl Answer {
@@ -28,7 +31,7 @@ impl Answer {
     pub fn page(status: StatusCode) -> Self {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CONTENT_TYPE, page::CONTENT_TYPE);
-        Self { status, headers, source: Source::Empty, stock_page: true, close: false }
+        Self { stock_page: true, ..Self::upstream(status, headers, Source::Empty) }
     }
 
     /// The stock page of a status given as number.
@@ -54,13 +57,7 @@ impl Answer {
 
     /// An answer without a body.
     pub fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::with_capacity(4),
-            source: Source::Empty,
-            stock_page: false,
-            close: false,
-        }
+        Self::upstream(status, HeaderMap::with_capacity(4), Source::Empty)
     }
 
     /// A redirect. Without a valid `Location` it is an error of the configuration.
@@ -75,7 +72,13 @@ impl Answer {
 
     /// The answer of an upstream.
     pub fn upstream(status: StatusCode, headers: HeaderMap, source: Source) -> Self {
-        Self { status, headers, source, stock_page: false, close: false }
+        Self { status, headers, source, stock_page: false, close: false, tunnel: None }
+    }
+
+    /// The 101 of an upstream, and the tunnel behind it.
+    pub fn upgrade(headers: HeaderMap, tunnel: Box<Tunnel>) -> Self {
+        let answer = Self::upstream(StatusCode::SWITCHING_PROTOCOLS, headers, Source::Empty);
+        Self { tunnel: Some(tunnel), ..answer }
     }
 
     /// Adds what all answers carry and makes the response.
@@ -103,7 +106,13 @@ impl Answer {
             self.source = Source::Full(Some(page::body(self.status, style)));
             reason = page::reason(self.status);
         }
-        let mut response = Response::new(ResponseBody::new(self.source, exchange));
+        let mut response = Response::new(match self.tunnel {
+            Some(tunnel) => {
+                tunnel.start(exchange);
+                ResponseBody::of_upgrade()
+            }
+            None => ResponseBody::new(self.source, exchange),
+        });
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         if let Some(reason) = reason {

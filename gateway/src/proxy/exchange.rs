@@ -1,6 +1,7 @@
 //! What is remembered of a request until its last byte was sent: the material of the access log and the metrics.
 
 use std::{
+    cell::Cell,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -9,17 +10,16 @@ use std::{
 use http::{HeaderName, HeaderValue, Method, Version, header, request::Parts};
 use smallvec::SmallVec;
 
-use super::inbound::Inbound;
+use super::{attempt::Attempt, inbound::Inbound};
 use crate::{
-    error::ProxyError,
     listen::conn::Connection,
-    live::{LiveHost, LiveLocation},
+    live::{LiveHost, LiveLocation, LiveSettings},
     observe::{
         access_log,
         metrics::{self, NameKey, RequestRecord, UpstreamTimes},
     },
     page,
-    upstream::{WorkerUpstream, pool::Endpoint},
+    upstream::WorkerUpstream,
     worker::{HeldConfig, Worker},
 };
 
@@ -35,14 +35,14 @@ pub struct Exchange {
     pub head_sent: u64,
     /// Bytes of the answer's body.
     pub body_sent: u64,
-    /// Bytes of the request's body.
-    pub body_received: u64,
+    /// Counts the bytes of the request's body, if it is looked at.
+    pub body_received: Option<Rc<Cell<u64>>>,
     /// The tries, in order.
     pub attempts: SmallVec<[Attempt; 1]>,
     started: Instant,
     logged: bool,
     counted: Rc<metrics::Connection>,
-    live: HeldConfig,
+    live: Held,
     inbound: Rc<Inbound>,
     keep_alive: bool,
     head_received: u64,
@@ -54,42 +54,20 @@ pub struct Exchange {
     upstream: Option<Rc<WorkerUpstream>>,
 }
 
-/// One try to get an answer from an endpoint.
-pub struct Attempt {
-    /// Who was asked.
-    pub endpoint: Rc<Endpoint>,
-    /// When.
-    pub started: Instant,
-    /// Time until a connection was ready.
-    pub connect: Option<Duration>,
-    /// Time until the head of the answer was there.
-    pub header: Option<Duration>,
-    /// Time until the end.
-    pub response: Option<Duration>,
-    /// Status of the answer, or of the failure.
-    pub status: Option<u16>,
-    /// Bytes of the answer's body.
-    pub length: u64,
+/// What an exchange holds of the configuration.
+enum Held {
+    /// All of it, as its request does.
+    Config(HeldConfig),
+    /// What the record needs.
+    Settings(Arc<LiveSettings>),
 }
 
-impl Attempt {
-    /// A try that began at `started`.
-    pub fn new(endpoint: &Rc<Endpoint>, started: Instant) -> Self {
-        Self {
-            endpoint: Rc::clone(endpoint),
-            started,
-            connect: None,
-            header: None,
-            response: None,
-            status: None,
-            length: 0,
+impl Held {
+    fn settings(&self) -> &Arc<LiveSettings> {
+        match self {
+            Self::Config(live) => &live.settings,
+            Self::Settings(settings) => settings,
         }
-    }
-
-    /// Notes that it failed.
-    pub fn fail(&mut self, error: ProxyError) {
-        self.response = Some(self.started.elapsed());
-        self.status = Some(error.status().as_u16());
     }
 }
 
@@ -115,12 +93,12 @@ impl Exchange {
             status: 0,
             head_sent: 0,
             body_sent: 0,
-            body_received: 0,
+            body_received: None,
             attempts: SmallVec::new(),
             started: Instant::now(),
             logged,
             counted,
-            live: Rc::clone(live),
+            live: Held::Config(Rc::clone(live)),
             inbound: Rc::clone(inbound),
             keep_alive: keeps_alive(&inbound.parts),
             head_received: match inbound.head.length {
@@ -206,6 +184,21 @@ impl Exchange {
         self.inbound.parts.headers.get(name).map(HeaderValue::as_bytes)
     }
 
+    /// Lets go of what only short lives may hold: the table, and the buffers that the request was read into.
+    pub fn outlive_request(&mut self) {
+        self.live = Held::Settings(Arc::clone(self.live.settings()));
+        self.inbound = Rc::new(self.inbound.compact());
+        self.request_id = self.request_id.as_ref().map(copied);
+        for value in self.captured.iter_mut().flatten() {
+            *value = copied(value);
+        }
+    }
+
+    /// Bytes of the request so far.
+    fn received(&self) -> u64 {
+        self.head_received + self.body_received.as_ref().map_or(0, |body| body.get())
+    }
+
     fn record(&self, elapsed: Duration) {
         let Some(location) = &self.location else { return };
         let upstream = match self.attempts.as_slice() {
@@ -223,7 +216,7 @@ impl Exchange {
             method: self.method(),
             status: self.status,
             request_time: elapsed,
-            request_length: self.head_received + self.body_received,
+            request_length: self.received(),
             bytes_sent: self.head_sent + self.body_sent,
             upstream,
         });
@@ -245,9 +238,13 @@ impl Exchange {
             .collect();
         let connection = &*self.connection;
         let scheme = if connection.tls { "https" } else { "http" };
+        let peer = connection.peer_ip.to_str().unwrap_or("-");
+        let forwarded = self.inbound.forwarded_address();
         let record = access_log::AccessRecord {
-            remote_addr: connection.peer_ip.to_str().unwrap_or("-"),
-            remote_port: connection.peer.port(),
+            remote_addr: forwarded.unwrap_or(peer),
+            // Of a client behind a proxy it is not known.
+            remote_port: if forwarded.is_some() { 0 } else { connection.peer.port() },
+            peer_addr: forwarded.map(|_| peer),
             method: self.method().as_str(),
             target: self.inbound.raw_target(),
             version: self.version(),
@@ -261,7 +258,7 @@ impl Exchange {
             user_agent: self.header(&header::USER_AGENT),
             authorization: self.header(&header::AUTHORIZATION),
             captured: &self.captured,
-            request_length: self.head_received + self.body_received,
+            request_length: self.received(),
             request_time: elapsed,
             connection_requests: connection.requests(),
             upstream_name: self.upstream.as_ref().map_or("", |upstream| upstream.name()),
@@ -270,8 +267,13 @@ impl Exchange {
             origin: self.location.as_ref().map(|location| &*location.spec.origin),
             ..access_log::AccessRecord::default()
         };
-        self.worker.log.write(&self.live.settings.log_format, &record);
+        self.worker.log.write(&self.live.settings().log_format, &record);
     }
+}
+
+/// A value that does not share its memory.
+pub(super) fn copied(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).expect("it is a header value")
 }
 
 /// Whether a client wants to keep the connection: by default with HTTP/1.1, on request with HTTP/1.0 (RFC 9112 §9.3).

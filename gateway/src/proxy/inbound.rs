@@ -4,13 +4,16 @@ use std::cell::Cell;
 
 use bytes::Bytes;
 use headgate_config::ForwardedHeaders;
-use http::{HeaderValue, Request, Uri, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Uri, Version, header, request::Parts};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 
-use super::tunnel::ClientUpgrade;
+use super::{exchange::copied, tunnel::ClientUpgrade};
 use crate::{
     error::ProxyError,
-    filter::request_headers::Client,
+    filter::{
+        client_address,
+        request_headers::{Client, X_FORWARDED_FOR},
+    },
     listen::conn::{Connection, Head},
     route::{
         name::{HostName, routing_host},
@@ -30,12 +33,19 @@ pub struct Inbound {
     authority: Option<Bytes>,
     /// The target where it is not the one that the library holds; otherwise empty.
     raw_target: Bytes,
+    /// The client's address, if it is not the peer's.
+    address: Option<Box<str>>,
     on_upgrade: Cell<Option<OnUpgrade>>,
 }
 
 impl Inbound {
-    /// Takes a request apart.
-    pub fn split(mut request: Request<Incoming>, head: Head) -> (Self, Incoming) {
+    /// Takes a request of `connection` apart.
+    pub fn split(
+        mut request: Request<Incoming>,
+        connection: &Connection,
+        rules: &ForwardedHeaders,
+    ) -> (Self, Incoming) {
+        let head = connection.pop_head();
         let wants_upgrade = request.headers().contains_key(header::UPGRADE);
         let on_upgrade = Cell::new(wants_upgrade.then(|| hyper::upgrade::on(&mut request)));
         let (parts, body) = request.into_parts();
@@ -52,7 +62,29 @@ impl Inbound {
             None => (None, completed(&parts.uri)),
         };
         let host = named_by_target(&parts.uri, authority.as_deref(), host);
-        (Self { parts, head, host, authority, raw_target, on_upgrade }, body)
+        let address = forwarded_address(&parts.headers, connection, rules);
+        (Self { parts, head, host, authority, raw_target, address, on_upgrade }, body)
+    }
+
+    /// What the record of the request needs, in memory of its own.
+    pub fn compact(&self) -> Self {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = self.parts.method.clone();
+        parts.version = self.parts.version;
+        for name in [header::REFERER, header::USER_AGENT, header::AUTHORIZATION] {
+            if let Some(value) = self.parts.headers.get(&name) {
+                parts.headers.insert(name, copied(value));
+            }
+        }
+        Self {
+            parts,
+            head: Head::default(),
+            host: None,
+            authority: None,
+            raw_target: Bytes::copy_from_slice(self.raw_target()),
+            address: self.address.clone(),
+            on_upgrade: Cell::new(None),
+        }
     }
 
     /// Refuses what cannot be routed, and says which host is asked for.
@@ -110,17 +142,24 @@ impl Inbound {
         self.host.as_ref().map_or(b"", |host| host.as_bytes())
     }
 
+    /// The client's address, if it is not the peer's.
+    pub fn forwarded_address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+
     /// The client as far as its headers are believed.
     pub fn client<'a>(
         &'a self,
         connection: &'a Connection,
         rules: &ForwardedHeaders,
     ) -> Client<'a> {
-        let (host, headers) = (self.host_header(), &self.parts.headers);
-        if rules.trusted {
-            Client::behind_proxy(connection, host, headers, rules.append_for)
+        let peer = connection.peer_ip.as_bytes();
+        let ip = self.address.as_ref().map_or(peer, |address| address.as_bytes());
+        let client = Client::direct(connection, ip, self.host_header(), &self.parts.headers);
+        if client_address::believes(rules, connection.peer.ip()) {
+            client.behind_proxy(connection, rules.append_for)
         } else {
-            Client::direct(connection, host, headers)
+            client
         }
     }
 
@@ -145,6 +184,21 @@ impl Inbound {
         let wanted = self.upgrade()?.clone();
         self.on_upgrade.take().map(|ready| ClientUpgrade { wanted, ready })
     }
+}
+
+/// The address that a trusted proxy names as the client's.
+fn forwarded_address(
+    headers: &HeaderMap,
+    connection: &Connection,
+    rules: &ForwardedHeaders,
+) -> Option<Box<str>> {
+    if !(rules.trusted || rules.real_ip) {
+        return None;
+    }
+    let peer = connection.peer.ip();
+    let chain = headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
+    let client = client_address::walk(peer, chain, &rules.peers);
+    (client != peer).then(|| client.to_string().into_boxed_str())
 }
 
 /// Authority and origin form of a target that the library cannot hold.

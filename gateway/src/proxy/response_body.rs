@@ -22,15 +22,18 @@ use crate::{
 /// A response body with the record of its request.
 pub struct ResponseBody {
     source: Source,
-    exchange: Box<Exchange>,
+    /// `None` if the request goes on behind its answer.
+    exchange: Option<Box<Exchange>>,
     /// The HTTP library holds bytes that it may not have sent yet.
     untaken: bool,
 }
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        if self.untaken {
-            self.exchange.connection.taken();
+        if self.untaken
+            && let Some(exchange) = &self.exchange
+        {
+            exchange.connection.taken();
         }
     }
 }
@@ -141,7 +144,12 @@ impl UpstreamBody {
 impl ResponseBody {
     /// The body of an answer whose head is on its way.
     pub fn new(source: Source, exchange: Box<Exchange>) -> Self {
-        Self { source, exchange, untaken: false }
+        Self { source, exchange: Some(exchange), untaken: false }
+    }
+
+    /// The body of an answer that changes the protocol: none, and not the end of the request.
+    pub fn of_upgrade() -> Self {
+        Self { source: Source::Empty, exchange: None, untaken: false }
     }
 }
 
@@ -154,8 +162,9 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ProxyError>>> {
         let this = &mut *self;
+        let Some(exchange) = &mut this.exchange else { return Poll::Ready(None) };
         if std::mem::take(&mut this.untaken) {
-            this.exchange.connection.taken();
+            exchange.connection.taken();
         }
         let polled = match &mut this.source {
             Source::Empty => Poll::Ready(None),
@@ -166,13 +175,13 @@ impl Body for ResponseBody {
             && let Some(data) = frame.data_ref()
         {
             let length = data.len() as u64;
-            this.exchange.body_sent += length;
+            exchange.body_sent += length;
             if length > 0 {
                 this.untaken = true;
-                this.exchange.connection.handed_over();
+                exchange.connection.handed_over();
             }
             if let (Source::Upstream(_), Some(attempt)) =
-                (&this.source, this.exchange.attempts.last_mut())
+                (&this.source, exchange.attempts.last_mut())
             {
                 attempt.length += length;
             }

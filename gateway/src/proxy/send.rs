@@ -15,7 +15,8 @@ use hyper::body::{Body, Incoming};
 
 use super::{
     answer::Answer,
-    exchange::{Attempt, Exchange},
+    attempt::Attempt,
+    exchange::Exchange,
     inbound::Inbound,
     response_body::{Lease, Source, UpstreamBody},
     tunnel,
@@ -31,7 +32,7 @@ use crate::{
     live::{LiveConfig, LiveLocation},
     upstream::{
         RequestBody, WorkerUpstream,
-        body::{Patience, Progress},
+        body::{ClientBody, Progress},
         h1::{self, Expect},
         pool::{Endpoint, Pooled},
     },
@@ -93,6 +94,7 @@ impl<'a> Outbound<'a> {
             close: spec.upstream_keepalive == 0,
             framing,
             extra: explanation.as_deref().unwrap_or_default(),
+            head: &self.inbound.head.text,
         };
         request_headers::write(&self.client, &rules, out);
     }
@@ -106,14 +108,14 @@ fn explain_fallback<'a>(
     let (namespace, ingress) =
         origin.object.as_ref().map_or(("", ""), |object| (&*object.namespace, &*object.name));
     let mut headers: Vec<(&'static str, &'a [u8])> = vec![
-        ("x-code", b"503"),
-        ("x-namespace", namespace.as_bytes()),
-        ("x-ingress-name", ingress.as_bytes()),
-        ("x-service-name", origin.service.as_bytes()),
-        ("x-service-port", origin.port.as_bytes()),
+        ("X-Code", b"503"),
+        ("X-Namespace", namespace.as_bytes()),
+        ("X-Ingress-Name", ingress.as_bytes()),
+        ("X-Service-Name", origin.service.as_bytes()),
+        ("X-Service-Port", origin.port.as_bytes()),
     ];
     headers.retain(|(_, text)| !text.is_empty() && request_headers::is_value(text));
-    headers.extend(client.get(header::ACCEPT).map(|accept| ("x-format", accept.as_bytes())));
+    headers.extend(client.get(header::ACCEPT).map(|accept| ("X-Format", accept.as_bytes())));
     headers.into_iter().map(|(name, text)| (name, Cow::Borrowed(text))).collect()
 }
 
@@ -133,14 +135,16 @@ pub async fn forward(
     let (mut body, started) = if body.is_end_stream() {
         (Prepared::empty(headers), exchange.started())
     } else {
-        let (ahead, held) = (settings.request_buffering, &exchange.worker.held_bodies);
+        let (ahead, budget) = (settings.request_buffering, &exchange.worker.held_bodies);
         let patience = live.settings.listener.body_timeout;
-        let patience = Patience::new(exchange.worker.deadlines.set(patience), patience);
+        let deadline = exchange.worker.deadlines.set(patience);
+        let received = Rc::default();
+        exchange.body_received = Some(Rc::clone(&received));
+        let body = ClientBody::new(body, deadline, patience, received);
         // In a box, so that requests without a body do not have to carry its state along.
-        let body = Box::pin(body::prepare(body, limit, ahead, held, patience)).await?;
+        let body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;
         (body, Instant::now())
     };
-    exchange.body_received = body.read_length();
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
     let mut tries = Tries { left: tries_after_first(settings), started, settings, only_new: false };
     loop {
@@ -286,7 +290,8 @@ impl Try<'_> {
         let write_head = |out: &mut Vec<u8>| {
             self.outbound.write_head(exchange, self.live, framing, out);
         };
-        let expect = Expect::new(self.outbound.method(), response_headers::is_kept);
+        let limit = self.settings.head_limit;
+        let expect = Expect::new(self.outbound.method(), response_headers::is_kept, limit);
         if let Err(content) = connection.send(write_head, content, body.length, expect) {
             body.restore(content);
             return Err(Failed { error: closed, unsent: true, stale: reused });
@@ -340,7 +345,7 @@ fn accept(
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         // Nobody asked for it: what follows could not be told apart from answers (RFC 9110 §7.8).
         let upgrade = upgrade.ok_or(ProxyError::InvalidAnswer)?;
-        return tunnel::open(exchange, upgrade, head, lease.connection, settings.read_timeout);
+        return tunnel::open(upgrade, head, lease.connection, settings.read_timeout);
     }
     let h1::Head { status, mut headers, connection } = head;
     for nominated in &connection {

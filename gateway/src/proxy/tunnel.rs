@@ -6,12 +6,12 @@ use std::{
     io,
     pin::{Pin, pin},
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{answer::Answer, exchange::Exchange, response_body::Source};
+use super::{answer::Answer, exchange::Exchange};
 use crate::{
     error::ProxyError,
     filter::response_headers,
@@ -39,9 +39,17 @@ pub struct ClientUpgrade {
     pub ready: OnUpgrade,
 }
 
-/// Accepts the upstream's 101 and connects both sides as soon as the client has it.
+/// Both sides of an upgraded connection, before the client knows of it.
+pub struct Tunnel {
+    client: ClientUpgrade,
+    upstream: TcpStream,
+    /// What the upstream sent right behind its answer.
+    early: Bytes,
+    idle_limit: Duration,
+}
+
+/// Accepts the upstream's 101. Both sides are silent for `idle_limit` at most.
 pub fn open(
-    exchange: &mut Exchange,
     client: ClientUpgrade,
     head: h1::Head,
     connection: Box<Pooled>,
@@ -58,13 +66,59 @@ pub fn open(
     let (upstream, early) = stream.ok_or(ProxyError::InvalidAnswer)?;
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    exchange.connection.tunnel();
-    let tracker = exchange.worker.tunnels.clone();
-    spawn_local(tracker.track_future(async move {
-        let Ok(client) = client.ready.await else { return };
-        pump(TokioIo::new(client), upstream, early, idle_limit).await;
-    }));
-    Ok(Answer::upstream(StatusCode::SWITCHING_PROTOCOLS, headers, Source::Empty))
+    Ok(Answer::upgrade(headers, Box::new(Tunnel { client, upstream, early, idle_limit })))
+}
+
+impl Tunnel {
+    /// Connects both sides as soon as the client has its answer. The end of the tunnel is the end of the request.
+    pub fn start(self, exchange: Box<Exchange>) {
+        exchange.connection.tunnel();
+        let tracker = exchange.worker.tunnels.clone();
+        let mut record = Record { exchange, client: Rc::default(), upstream: Rc::default() };
+        spawn_local(tracker.track_future(async move {
+            let Ok(client) = self.client.ready.await else { return };
+            record.exchange.outlive_request();
+            let last = Rc::new(Cell::new(Instant::now()));
+            let client = Watched {
+                stream: TokioIo::new(client),
+                early: Bytes::new(),
+                last: Rc::clone(&last),
+                moved: Rc::clone(&record.client),
+            };
+            let upstream = Watched {
+                stream: self.upstream,
+                early: self.early,
+                last,
+                moved: Rc::clone(&record.upstream),
+            };
+            pump(client, upstream, self.idle_limit).await;
+        }));
+    }
+}
+
+/// The record of a tunnel, complete however it ends.
+struct Record {
+    exchange: Box<Exchange>,
+    client: Rc<Moved>,
+    upstream: Rc<Moved>,
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.exchange.body_sent += self.client.written.get();
+        let received = self.exchange.body_received.get_or_insert_default();
+        received.set(received.get() + self.client.read.get());
+        if let Some(attempt) = self.exchange.attempts.last_mut() {
+            attempt.length = self.upstream.read.get();
+        }
+    }
+}
+
+/// Bytes that were read from a stream and written to it.
+#[derive(Default)]
+struct Moved {
+    read: Cell<u64>,
+    written: Cell<u64>,
 }
 
 /// Whether what the upstream changes to is what the client asked for.
@@ -77,17 +131,13 @@ fn agrees(wanted: &HeaderValue, offered: Option<&HeaderValue>) -> bool {
         .any(|item| item.trim_ascii().eq_ignore_ascii_case(offered))
 }
 
-/// Copies both ways until both ends are done, one fails, or nothing has moved for `idle_limit`. `early` is what the
-/// upstream sent right behind its answer.
+/// Copies both ways until both ends are done, one fails, or nothing has moved for `idle_limit`.
 async fn pump<C: AsyncRead + AsyncWrite + Unpin>(
-    client: C,
-    upstream: TcpStream,
-    early: Bytes,
+    mut client: Watched<C>,
+    mut upstream: Watched<TcpStream>,
     idle_limit: Duration,
 ) {
-    let last = Rc::new(Cell::new(Instant::now()));
-    let mut client = Watched { stream: client, early: Bytes::new(), last: Rc::clone(&last) };
-    let mut upstream = Watched { stream: upstream, early, last: Rc::clone(&last) };
+    let last = Rc::clone(&client.last);
     let mut copy = pin!(copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER));
     loop {
         tokio::select! {
@@ -102,20 +152,20 @@ async fn pump<C: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// A stream that notes when something moved.
+/// A stream that notes when something moved, and how much.
 struct Watched<S> {
     stream: S,
     /// What was read from it before.
     early: Bytes,
+    /// When something moved in the tunnel.
     last: Rc<Cell<Instant>>,
+    moved: Rc<Moved>,
 }
 
 impl<S> Watched<S> {
-    fn note<T>(&self, outcome: Poll<T>) -> Poll<T> {
-        if outcome.is_ready() {
-            self.last.set(Instant::now());
-        }
-        outcome
+    fn note(&self, count: &Cell<u64>, more: usize) {
+        self.last.set(Instant::now());
+        count.set(count.get() + more as u64);
     }
 }
 
@@ -125,13 +175,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.early.is_empty() {
+        let before = out.filled().len();
+        let outcome = if self.early.is_empty() {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, out))
+        } else {
             let count = self.early.len().min(out.remaining());
             out.put_slice(&self.early.split_to(count));
-            return self.note(Poll::Ready(Ok(())));
-        }
-        let outcome = Pin::new(&mut self.stream).poll_read(cx, out);
-        self.note(outcome)
+            if self.early.is_empty() {
+                self.early = Bytes::new();
+            }
+            Ok(())
+        };
+        self.note(&self.moved.read, out.filled().len() - before);
+        Poll::Ready(outcome)
     }
 }
 
@@ -141,8 +197,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note(outcome)
+        let outcome = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
+        self.note(&self.moved.written, *outcome.as_ref().unwrap_or(&0));
+        Poll::Ready(outcome)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

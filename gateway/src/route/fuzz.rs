@@ -4,10 +4,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::{
-    Action, Host, HostPattern, HttpsRedirect, Location, Origin, PathMatch, PathMode, ProxySettings,
-    Redirect, Rewrite,
-};
+use headgate_config::{HostPattern, PathMatch, PathMode, Rewrite};
 
 use super::{
     host::HostTable,
@@ -15,6 +12,7 @@ use super::{
     path::{Found, PathTable},
     pattern::{Pattern, engine::Finder, fancy::Fancy, hir::subject},
     rewrite::{RewriteProgram, escape_path},
+    sample,
     target::{normalise, split_absolute},
 };
 
@@ -39,7 +37,7 @@ pub fn host_name(data: &[u8]) {
     let name = name.as_bytes();
     assert!(!name.is_empty() && !name.iter().any(u8::is_ascii_uppercase));
     let text = String::from_utf8_lossy(name).into_owned();
-    let mut host = host(PathMode::Literal, Vec::new());
+    let mut host = sample::host(PathMode::Literal, Vec::new());
     host.pattern = HostPattern::Exact(text.clone());
     let table = HostTable::new([(&host, ())]);
     assert_eq!(table.find(text.as_bytes()), Some(&()));
@@ -54,8 +52,8 @@ pub fn pattern(data: &[u8]) {
     let (text, path) = data.split_at(split);
     let Ok(text) = std::str::from_utf8(text) else { return };
     let path: Vec<u8> = [b"/", path].concat().into_iter().filter(|byte| *byte != 0).collect();
-    let matcher = PathMatch::Pattern(text.to_owned());
-    let table = PathTable::compile(&host(PathMode::Pattern, vec![location(matcher)]));
+    let location = sample::location(PathMatch::Pattern(text.to_owned()));
+    let table = PathTable::compile(&sample::host(PathMode::Pattern, vec![Arc::new(location)]));
     let found = table.find(&path);
     let expected = matches_at_start(text, &path);
     assert!(
@@ -83,34 +81,6 @@ fn matches_at_start(text: &str, path: &[u8]) -> Option<bool> {
     }
     let fancy = Fancy::new(&pattern, &pattern.node).ok()?;
     fancy.find(path).ok().map(|found| found.is_some())
-}
-
-fn location(matcher: PathMatch) -> Arc<Location> {
-    Arc::new(Location {
-        matcher,
-        slash_redirect: false,
-        origin: Arc::new(Origin::default()),
-        action: Action::Respond(404),
-        body_limit: None,
-        https_redirect: HttpsRedirect::Never,
-        redirect: Redirect::default(),
-        rewrite: None,
-        upstream_host: None,
-        proxy: Arc::new(ProxySettings::default()),
-        access_log: true,
-    })
-}
-
-fn host(mode: PathMode, locations: Vec<Arc<Location>>) -> Host {
-    Host {
-        name: "a.test".to_owned(),
-        pattern: HostPattern::Exact("a.test".to_owned()),
-        aliases: Vec::new(),
-        mode,
-        locations,
-        app_root: None,
-        origin: None,
-    }
 }
 
 #[cfg(test)]

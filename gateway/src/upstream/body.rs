@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 
@@ -25,28 +26,44 @@ pub enum RequestBody {
     Streamed(Box<Streamed>),
 }
 
-/// How long a client may pause inside a body (`client-body-timeout`).
-pub struct Patience {
+/// The body of a client's request as it arrives: how much of it came, and how long the client may pause inside it
+/// (`client-body-timeout`).
+pub struct ClientBody {
+    body: Incoming,
     deadline: Deadline,
     limit: Duration,
     waiting: bool,
+    received: Rc<Cell<u64>>,
 }
 
-impl Patience {
-    /// Patience for one body.
-    pub fn new(deadline: Deadline, limit: Duration) -> Self {
-        Self { deadline, limit, waiting: false }
+impl ClientBody {
+    /// A body whose client may pause for `limit`, which `deadline` measures. `received` counts its bytes.
+    pub fn new(
+        body: Incoming,
+        deadline: Deadline,
+        limit: Duration,
+        received: Rc<Cell<u64>>,
+    ) -> Self {
+        Self { body, deadline, limit, waiting: false, received }
     }
 
-    /// The next frame of `body`; `None` at its end. Waiting counts, and not the time in which nobody asked.
+    /// Its length, if the client said it.
+    pub fn announced(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
+    /// The next frame; `None` at its end. Waiting counts, and not the time in which nobody asked.
     fn poll_frame(
         &mut self,
-        body: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Frame<Bytes>>, ProxyError>> {
-        match Pin::new(body).poll_frame(cx) {
+        match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(frame) => {
                 self.waiting = false;
+                if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref())
+                {
+                    self.received.set(self.received.get() + data.len() as u64);
+                }
                 Poll::Ready(frame.transpose().map_err(|_| ProxyError::ClientGone))
             }
             Poll::Pending => {
@@ -59,15 +76,12 @@ impl Patience {
         }
     }
 
-    /// Waits for [`Self::poll_frame`].
+    /// Waits for the next frame; `None` at its end.
     ///
     /// # Errors
     /// The client paused for too long, or its body ended early.
-    pub async fn next_frame(
-        &mut self,
-        body: &mut Incoming,
-    ) -> Result<Option<Frame<Bytes>>, ProxyError> {
-        poll_fn(|cx| self.poll_frame(body, cx)).await
+    pub async fn next_frame(&mut self) -> Result<Option<Frame<Bytes>>, ProxyError> {
+        poll_fn(|cx| self.poll_frame(cx)).await
     }
 }
 
@@ -75,11 +89,11 @@ impl Patience {
 pub struct Streamed {
     /// What was read ahead.
     start: Option<Bytes>,
-    rest: Incoming,
+    rest: ClientBody,
     /// Bytes that may still come; `None` for no limit.
     allowance: Option<u64>,
     progress: Rc<Progress>,
-    patience: Patience,
+    trailers: Option<HeaderMap>,
 }
 
 /// How a streamed body is doing, for those who wait for the answer.
@@ -154,13 +168,12 @@ impl Streamed {
     /// A body of which `start` was read ahead. `allowance` counts the bytes after `start`.
     pub fn new(
         start: Bytes,
-        rest: Incoming,
+        rest: ClientBody,
         allowance: Option<u64>,
         progress: Rc<Progress>,
-        patience: Patience,
     ) -> Self {
         let start = Some(start).filter(|bytes| !bytes.is_empty());
-        Self { start, rest, allowance, progress, patience }
+        Self { start, rest, allowance, progress, trailers: None }
     }
 
     /// How it is doing.
@@ -168,20 +181,30 @@ impl Streamed {
         &self.progress
     }
 
-    /// The next bytes; `None` at the end. Trailers are dropped, as the reference does.
+    /// The client's trailer fields, to be taken once, at the end.
+    pub fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
+    }
+
+    /// The next bytes; `None` at the end.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ProxyError>>> {
         self.progress.moved();
         if let Some(start) = self.start.take() {
             return Poll::Ready(Some(Ok(start)));
         }
         loop {
-            let data = match ready!(self.patience.poll_frame(&mut self.rest, cx)) {
+            let frame = match ready!(self.rest.poll_frame(cx)) {
                 Ok(None) => return Poll::Ready(None),
                 Err(error) => return Poll::Ready(Some(Err(error))),
-                Ok(Some(frame)) => match frame.into_data() {
-                    Ok(data) if !data.is_empty() => data,
-                    _ => continue,
-                },
+                Ok(Some(frame)) => frame,
+            };
+            let data = match frame.into_data() {
+                Ok(data) if data.is_empty() => continue,
+                Ok(data) => data,
+                Err(frame) => {
+                    self.trailers = frame.into_trailers().ok();
+                    continue;
+                }
             };
             if let Some(allowance) = self.allowance.as_mut() {
                 match allowance.checked_sub(data.len() as u64) {

@@ -7,8 +7,9 @@ mod connection;
 pub mod fuzz;
 mod head;
 mod stream;
+mod trailers;
 mod upload;
 
-pub use body::Decoder;
-pub use connection::{Connection, Expect};
-pub use head::{Head, Keep, Parsed, parse};
+pub(crate) use connection::{Connection, Expect};
+pub(crate) use head::Head;
+pub(crate) use trailers::may_follow_request;

@@ -8,8 +8,10 @@ use std::{
     thread,
 };
 
+use headgate_config::{PathMatch, ProxySettings};
+
 use crate::support::{
-    TestGateway, Upstream, eventually,
+    Table, TestGateway, Upstream, eventually, snapshot,
     upstream::{Reply, ok, read_request},
 };
 
@@ -57,6 +59,43 @@ fn endless_heads_are_refused() {
     });
     let gateway = TestGateway::before(&[&upstream]);
     assert_eq!(gateway.get("/").status, 502);
+}
+
+/// An answer whose head has so many bytes.
+fn head_of(length: usize) -> Vec<u8> {
+    let (start, end) = ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Filler: ", "\r\n\r\n");
+    let filler = "y".repeat(length - start.len() - end.len());
+    format!("{start}{filler}{end}ok").into_bytes()
+}
+
+#[test]
+fn a_head_may_be_as_large_as_its_location_allows_and_no_larger() {
+    let upstream = Upstream::scripted(|_, seen| {
+        let target = seen.line().split(' ').nth(1).unwrap_or_default();
+        let length = target.rsplit('/').next().unwrap_or_default().parse().expect("a length");
+        let mut answer = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n".to_vec();
+        answer.extend(head_of(length));
+        Reply::Bytes(answer)
+    });
+    let mut roomy = snapshot::location(PathMatch::Prefix("/roomy/".into()), "app");
+    roomy.proxy = Arc::new(ProxySettings { head_limit: 8192, ..ProxySettings::default() });
+    let table = Table::default()
+        .upstream("app", &[upstream.address])
+        .prefix("a.test", "/", "app")
+        .location("a.test", roomy);
+    let gateway = TestGateway::start(table.build());
+    let mut client = gateway.client();
+    for (target, status) in [
+        ("/4096", 200),
+        ("/4097", 502),
+        ("/8192", 502),
+        ("/roomy/4097", 200),
+        ("/roomy/8192", 200),
+        ("/roomy/8193", 502),
+        ("/4096", 200),
+    ] {
+        assert_eq!(client.get(target).status, status, "{target}");
+    }
 }
 
 #[test]

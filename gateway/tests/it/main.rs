@@ -3,8 +3,11 @@
 #![allow(clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod answers;
+mod forwarded;
 mod framing;
+mod http2;
 mod proxying;
+mod records;
 mod reload;
 mod retries;
 mod shutdown;

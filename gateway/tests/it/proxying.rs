@@ -46,6 +46,47 @@ fn standard_headers_are_set_and_forged_ones_are_not_believed() {
 }
 
 #[test]
+fn names_of_headers_are_spelled_as_the_client_and_the_reference_spell_them() {
+    let upstream = Upstream::echo("x");
+    let gateway = TestGateway::before(&[&upstream]);
+    let mut client = gateway.client();
+    // The second one is shown to the library in another form.
+    for target in ["/", "/\"<>"] {
+        client.send(format!(
+            "POST {target} HTTP/1.1\r\nhost: a.test\r\nx-lOwEr: a\r\nX@: 1\r\nDNT: 1\r\nX-Two: 1\r\naccept: */*\r\n\
+             x-two: 2\r\ncontent-LENGTH: 1\r\nX-API-Key: k\r\n\r\nx"
+        ));
+        assert_eq!(client.answer().status, 200);
+    }
+    for seen in upstream.seen() {
+        let names = seen.head.lines().skip(1).filter_map(|line| Some(line.split_once(':')?.0));
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            [
+                "Host",
+                "x-lOwEr",
+                "DNT",
+                "X-Two",
+                "X-Two",
+                "accept",
+                "X-API-Key",
+                "X-Request-ID",
+                "X-Forwarded-For",
+                "X-Real-IP",
+                "X-Forwarded-Host",
+                "X-Forwarded-Port",
+                "X-Forwarded-Proto",
+                "X-Forwarded-Scheme",
+                "X-Scheme",
+                "Content-Length",
+            ],
+            "{}",
+            seen.line()
+        );
+    }
+}
+
+#[test]
 fn a_chunked_body_is_sent_with_its_length() {
     let upstream = Upstream::echo("x");
     let gateway = TestGateway::before(&[&upstream]);

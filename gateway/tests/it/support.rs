@@ -1,10 +1,13 @@
 //! A gateway in this process, upstreams that do as they are told, and a client that shows raw bytes.
 
 pub mod client;
+pub mod http2;
 pub mod snapshot;
+pub mod tls;
 pub mod upstream;
 
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
@@ -20,22 +23,46 @@ use headgate_gateway::{
     run::{self, Gateway, Startup},
     upstream::resolve::Resolver,
 };
+use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
-pub use self::{client::Client, snapshot::Table, upstream::Upstream};
+pub use self::{client::Client, http2::Http2, snapshot::Table, tls::Identity, upstream::Upstream};
 
 /// A running gateway.
 pub struct TestGateway {
     pub http: SocketAddr,
+    pub https: SocketAddr,
     pub live: Arc<Live>,
+    pub metrics: Arc<Metrics>,
     gateway: Option<Gateway>,
+    lines: Lines,
     _runtime: Runtime,
     _log: AccessLog,
+}
+
+/// What was written to the access log.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl TestGateway {
     /// Starts one worker with a table.
     pub fn start(table: Snapshot) -> Self {
+        Self::with_grace(table, Duration::from_secs(5))
+    }
+
+    /// The same; open requests have `grace` to end when it stops.
+    pub fn with_grace(table: Snapshot, grace: Duration) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -46,16 +73,27 @@ impl TestGateway {
         let live =
             Arc::new(Live::new(Resolver::new(runtime.handle().clone()), Arc::clone(&metrics)));
         live.publish(table);
-        let log = AccessLog::start(std::io::sink()).expect("a log");
+        let lines = Lines::default();
+        let log = AccessLog::start(lines.clone()).expect("a log");
         let startup = Startup {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             http_port: 0,
             https_port: 0,
             workers: 1,
-            grace: Duration::from_secs(5),
+            grace,
         };
         let gateway = run::start(&startup, &live, &metrics, &log).expect("a gateway");
-        Self { http: gateway.http, live, gateway: Some(gateway), _runtime: runtime, _log: log }
+        let (http, https) = (gateway.http, gateway.https);
+        Self {
+            http,
+            https,
+            live,
+            metrics,
+            gateway: Some(gateway),
+            lines,
+            _runtime: runtime,
+            _log: log,
+        }
     }
 
     /// A gateway whose host `a.test` sends everything to `upstreams`.
@@ -83,6 +121,17 @@ impl TestGateway {
     /// One request over a connection of its own.
     pub fn get(&self, target: &str) -> client::Answer {
         self.client().get(target)
+    }
+
+    /// The lines of the access log so far. Workers write them every half second.
+    pub fn log(&self) -> Vec<String> {
+        String::from_utf8_lossy(&self.lines.0.lock()).lines().map(str::to_owned).collect()
+    }
+
+    /// The next line of the access log, after `seen` others.
+    pub fn logged(&self, seen: usize) -> String {
+        eventually("the request is logged", || self.log().len() > seen);
+        self.log().swap_remove(seen)
     }
 
     /// Stops it; returns when the last request has ended.

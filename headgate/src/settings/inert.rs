@@ -24,22 +24,12 @@ pub struct Inert {
     default_server_port: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     disable_full_test: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    disable_leader_election: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    disable_sync_events: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     dynamic_configuration_retries: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    election_id: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    election_ttl: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_ssl_chain_completion: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_ssl_passthrough: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    enable_topology_aware_routing: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     exclude_socket_metrics: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
@@ -71,19 +61,11 @@ pub struct Inert {
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     profiling: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
-    publish_service: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    publish_status_address: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    report_node_internal_ip_address: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
     size_buckets: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     ssl_passthrough_proxy_port: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     status_port: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    status_update_interval: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     stream_port: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
@@ -96,10 +78,6 @@ pub struct Inert {
     time_buckets: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     udp_services_configmap: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    update_status: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    update_status_on_shutdown: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     validating_webhook: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
@@ -121,14 +99,9 @@ impl Inert {
             (self.bucket_factor.is_some(), "--bucket-factor"),
             (self.default_server_port.is_some(), "--default-server-port"),
             (self.disable_full_test.is_some(), "--disable-full-test"),
-            (self.disable_leader_election.is_some(), "--disable-leader-election"),
-            (self.disable_sync_events.is_some(), "--disable-sync-events"),
             (self.dynamic_configuration_retries.is_some(), "--dynamic-configuration-retries"),
-            (self.election_id.is_some(), "--election-id"),
-            (self.election_ttl.is_some(), "--election-ttl"),
             (self.enable_ssl_chain_completion.is_some(), "--enable-ssl-chain-completion"),
             (self.enable_ssl_passthrough.is_some(), "--enable-ssl-passthrough"),
-            (self.enable_topology_aware_routing.is_some(), "--enable-topology-aware-routing"),
             (self.exclude_socket_metrics.is_some(), "--exclude-socket-metrics"),
             (self.health_check_timeout.is_some(), "--health-check-timeout"),
             (self.internal_logger_address.is_some(), "--internal-logger-address"),
@@ -144,21 +117,15 @@ impl Inert {
             (self.profiler_address.is_some(), "--profiler-address"),
             (self.profiler_port.is_some(), "--profiler-port"),
             (self.profiling.is_some(), "--profiling"),
-            (self.publish_service.is_some(), "--publish-service"),
-            (self.publish_status_address.is_some(), "--publish-status-address"),
-            (self.report_node_internal_ip_address.is_some(), "--report-node-internal-ip-address"),
             (self.size_buckets.is_some(), "--size-buckets"),
             (self.ssl_passthrough_proxy_port.is_some(), "--ssl-passthrough-proxy-port"),
             (self.status_port.is_some(), "--status-port"),
-            (self.status_update_interval.is_some(), "--status-update-interval"),
             (self.stream_port.is_some(), "--stream-port"),
             (self.sync_period.is_some(), "--sync-period"),
             (self.sync_rate_limit.is_some(), "--sync-rate-limit"),
             (self.tcp_services_configmap.is_some(), "--tcp-services-configmap"),
             (self.time_buckets.is_some(), "--time-buckets"),
             (self.udp_services_configmap.is_some(), "--udp-services-configmap"),
-            (self.update_status.is_some(), "--update-status"),
-            (self.update_status_on_shutdown.is_some(), "--update-status-on-shutdown"),
             (self.validating_webhook.is_some(), "--validating-webhook"),
             (self.validating_webhook_certificate.is_some(), "--validating-webhook-certificate"),
             (self.validating_webhook_key.is_some(), "--validating-webhook-key"),

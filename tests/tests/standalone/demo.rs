@@ -1,5 +1,5 @@
-//! `headgate demo` from the first start to Ctrl-C and again: the blog behind the gateway. It uses the application's well-known ports, so
-//! one test does it all.
+//! `headgate demo` from the first start to Ctrl-C and again: the blog behind the gateway. One test uses the application's well-known
+//! ports; the others shift them.
 
 use std::{
     fs::{self, File},
@@ -12,7 +12,7 @@ use std::{
 use headgate_tests::{client::Connection, gateway::free_addresses};
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, eventually, get, headgate, post};
+use crate::support::{Ended, PATIENCE, eventually, get, headgate, post, run};
 
 const HOST: &str = "posts.com";
 /// Where the parts of the application listen.
@@ -25,18 +25,78 @@ async fn the_demo_serves_the_blog_keeps_its_data_and_stops_on_ctrl_c() {
     let temp = tempfile::tempdir().unwrap();
     until_application_ports_are_free().await;
 
-    let demo = Demo::start(temp.path(), "first").await;
+    let demo = Demo::start(temp.path(), "first", 0).await;
     let id = write_a_post_with_comments(demo.http).await;
     let posts = until_judged(demo.http, &id).await;
     reach_every_service(demo.http, &id).await;
     demo.interrupt().await;
 
-    let demo = Demo::start(temp.path(), "second").await;
+    let demo = Demo::start(temp.path(), "second", 0).await;
     eventually("the posts of the first run to be shown again", async || {
         get(demo.http, HOST, "/posts").await.1.parse::<Value>().ok().as_ref() == Some(&posts)
     })
     .await;
     demo.interrupt().await;
+}
+
+#[tokio::test]
+async fn the_ports_of_the_application_can_be_shifted() {
+    let temp = tempfile::tempdir().unwrap();
+    let demo = Demo::start(temp.path(), "shifted", free_shift()).await;
+    let id = write_a_post_with_comments(demo.http).await;
+    until_judged(demo.http, &id).await;
+    reach_every_service(demo.http, &id).await;
+
+    // Another one beside it would write into the same databases.
+    let data = temp.path().join("data");
+    let ended = start_demo(&data, free_shift());
+    for word in [data.to_str().unwrap(), "--data-dir"] {
+        assert!(ended.err.contains(word), "{word} is not in: {}", ended.err);
+    }
+    assert_eq!(ended.code, Some(1));
+    demo.interrupt().await;
+}
+
+#[test]
+fn a_taken_port_of_the_application_is_named_with_its_service_and_the_remedy() {
+    let temp = tempfile::tempdir().unwrap();
+    let shift = free_shift();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 4001 + shift)).unwrap();
+    let ended = start_demo(temp.path(), shift);
+    let port = taken.local_addr().unwrap().port().to_string();
+    for word in [&port, "comments", "--app-port-shift"] {
+        assert!(ended.err.contains(word), "{word} is not in: {}", ended.err);
+    }
+    assert_eq!((ended.code, ended.err.lines().count()), (Some(1), 1), "{}", ended.err);
+}
+
+#[test]
+fn a_shift_beyond_the_last_port_is_a_usage_error() {
+    let ended = run(&["demo", "--app-port-shift", "61531"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.err);
+    assert!(ended.err.contains("61530"), "{}", ended.err);
+}
+
+/// Starts a demo that does not come far.
+fn start_demo(data: &Path, shift: u16) -> Ended {
+    let (data, shift) = (data.to_str().unwrap(), shift.to_string());
+    run(&[
+        "demo",
+        "--data-dir",
+        data,
+        "--app-port-shift",
+        &shift,
+        "--http-port=0",
+        "--https-port=0",
+        "--healthz-port=0",
+    ])
+}
+
+/// A shift by which all ports of the application are free.
+fn free_shift() -> u16 {
+    let is_good = |shift: &u16| APPLICATION_PORTS.iter().all(|port| is_free(port + shift));
+    let mut candidates = (0..1000).map(|_| fastrand::u16(5_000..25_000));
+    candidates.find(is_good).expect("there are free ports")
 }
 
 async fn write_a_post_with_comments(http: SocketAddr) -> String {
@@ -86,11 +146,12 @@ struct Demo {
 }
 
 impl Demo {
-    async fn start(temp: &Path, name: &str) -> Self {
+    async fn start(temp: &Path, name: &str, shift: u16) -> Self {
         let [http, https, healthz] = free_addresses().unwrap();
         let log = temp.join(format!("{name}.log"));
         let data = temp.join("data");
         let mut command = headgate(&["demo", "--data-dir", data.to_str().unwrap()]);
+        command.args(["--app-port-shift", &shift.to_string()]);
         for (flag, address) in
             [("--http-port", http), ("--https-port", https), ("--healthz-port", healthz)]
         {
@@ -100,7 +161,11 @@ impl Demo {
         let mut demo = Self {
             child: command.spawn().unwrap(),
             http,
-            ports: [http, https, healthz].map(|address| address.port()).to_vec(),
+            ports: [http, https, healthz]
+                .map(|address| address.port())
+                .into_iter()
+                .chain(APPLICATION_PORTS.map(|port| port + shift))
+                .collect(),
         };
         eventually("the demo to be ready", async || {
             let ended = demo.child.try_wait().unwrap();
@@ -140,7 +205,7 @@ impl Demo {
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         assert!(status.success(), "{status}");
-        for port in APPLICATION_PORTS.iter().chain(&self.ports) {
+        for port in &self.ports {
             assert!(is_free(*port), "port {port} is still taken");
         }
     }

@@ -133,7 +133,6 @@ async fn a_bad_object_gets_a_verdict_and_the_rest_is_served() {
 }
 
 #[tokio::test]
-#[ignore = "so far the gateway only logs it"]
 async fn a_pattern_that_is_none_gets_a_verdict() {
     let scene = Scene::start().await;
     let bad = Ingress::new(NAMESPACE, "bad").annotation("use-regex", "true").pattern(
@@ -144,6 +143,52 @@ async fn a_pattern_that_is_none_gets_a_verdict() {
     scene.folder.write("bad", &bad.text()).unwrap();
     let verdict = until_verdict(&scene, "unclosed").await;
     assert_eq!(verdict["object"]["name"], "bad", "{verdict}");
+    assert_eq!(verdict["effect"], "denied", "{verdict}");
+    assert_eq!(scene.status("bad.example").await, 503);
+    is_logged_once(&scene, "unclosed").await;
+
+    scene.route("bad", "bad.example");
+    scene.until_status("bad.example", 200).await;
+    assert_eq!(scene.table().await["verdicts"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn an_alias_that_is_no_pattern_gets_a_verdict_on_the_object_that_wants_it() {
+    let scene = Scene::start().await;
+    // Of equally old objects the one whose name sorts last created the host.
+    scene.route("zoe", "a.example");
+    let bad = Ingress::new(NAMESPACE, "bad").annotation("server-alias", "~(unclosed,b.example");
+    let bad = bad.prefix("a.example", "/x", "web");
+    scene.folder.write("bad", &bad.text()).unwrap();
+    let verdict = until_verdict(&scene, "unclosed").await;
+    assert_eq!(verdict["object"]["name"], "bad", "{verdict}");
+    assert_eq!(verdict["effect"], "warning", "{verdict}");
+    for host in ["a.example", "b.example"] {
+        assert_eq!(scene.status(host).await, 200);
+    }
+    is_logged_once(&scene, "unclosed").await;
+}
+
+#[tokio::test]
+async fn a_rewrite_that_is_none_gets_a_verdict() {
+    let scene = Scene::start().await;
+    let bad = Ingress::new(NAMESPACE, "bad").annotation("rewrite-target", "/x/$");
+    scene.folder.write("bad", &bad.prefix("bad.example", "/", "web").text()).unwrap();
+    let verdict = until_verdict(&scene, "/x/$").await;
+    assert_eq!(verdict["object"]["name"], "bad", "{verdict}");
+    assert_eq!(verdict["effect"], "denied", "{verdict}");
+    assert_eq!(scene.status("bad.example").await, 503);
+    is_logged_once(&scene, "/x/$").await;
+}
+
+/// Changes something else, and looks into the log.
+async fn is_logged_once(scene: &Scene, text: &str) {
+    for host in ["one.example", "two.example"] {
+        scene.route("else", host);
+        scene.until_status(host, 200).await;
+    }
+    let log = scene.log();
+    assert_eq!(log.lines().filter(|line| line.contains(text)).count(), 1, "{log}");
 }
 
 #[tokio::test]

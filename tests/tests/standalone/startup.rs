@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use headgate_tests::gateway::free_addresses;
 
-use crate::support::{Ended, run};
+use crate::support::{Ended, headgate, run, run_to_end};
 
 #[test]
 fn nothing_to_serve_is_an_error_with_a_way_out() {
@@ -40,34 +40,46 @@ fn a_taken_port_is_named_with_its_flag() {
 
 #[test]
 fn two_flags_for_one_thing_are_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().to_str().unwrap();
-    let ended = start(&[
-        "--manifests",
-        folder,
-        "--watch-namespace",
-        "a",
-        "--watch-namespace-selector",
-        "team=a",
-    ]);
-    assert_failure(&ended, &["--watch-namespace", "--watch-namespace-selector"]);
+    for ([one, other], values) in [
+        (["--watch-namespace", "--watch-namespace-selector"], ["a", "team=a"]),
+        (["--publish-service", "--publish-status-address"], ["ingress/front", "192.0.2.1"]),
+    ] {
+        let ended = start_on_a_folder(&[one, values[0], other, values[1]]);
+        let message = format!("flags {one} and {other} are mutually exclusive");
+        assert_failure(&ended, &[&message]);
+    }
 }
 
 #[test]
 fn a_flag_that_needs_another_is_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().to_str().unwrap();
-    let ended =
-        start(&["--manifests", folder, "--metrics-per-undefined-host", "--metrics-per-host=false"]);
+    let ended = start_on_a_folder(&["--metrics-per-undefined-host", "--metrics-per-host=false"]);
     assert_failure(&ended, &["--metrics-per-undefined-host", "--metrics-per-host=true"]);
 }
 
 #[test]
 fn a_selector_that_is_none_is_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().to_str().unwrap();
-    let ended = start(&["--manifests", folder, "--watch-namespace-selector", "team in ("]);
+    let ended = start_on_a_folder(&["--watch-namespace-selector", "team in ("]);
     assert_failure(&ended, &["--watch-namespace-selector", "team in ("]);
+}
+
+#[test]
+fn what_the_user_got_wrong_is_told_without_a_backtrace() {
+    for (arguments, code) in [
+        (&[][..], 1),
+        (&["--manifests", "/nonexistent/manifests"], 1),
+        (&["demo", "--data-dir", "/dev/null/data"], 1),
+        (&["--no-such-flag"], 2),
+    ] {
+        let ended = run_to_end(headgate(arguments).env("RUST_BACKTRACE", "1"));
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.err);
+        assert!(!ended.err.to_lowercase().contains("backtrace"), "{arguments:?}: {}", ended.err);
+    }
+}
+
+#[test]
+fn an_error_says_its_cause_in_the_same_line() {
+    let ended = run(&["demo", "--data-dir", "/dev/null/data"]);
+    assert_failure(&ended, &["cannot create /dev/null/data: Not a directory"]);
 }
 
 #[test]
@@ -101,12 +113,16 @@ fn the_version_goes_to_standard_output() {
 
 /// One start for each listener, with its port taken.
 fn starts_on_a_taken_port() -> Vec<(u16, &'static str, Ended)> {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().to_str().unwrap();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
     let flags = ["--http-port", "--https-port", "--healthz-port"];
-    flags.map(|flag| (port, flag, start(&["--manifests", folder, flag, &port.to_string()]))).into()
+    flags.map(|flag| (port, flag, start_on_a_folder(&[flag, &port.to_string()]))).into()
+}
+
+/// Starts on an empty folder and free ports.
+fn start_on_a_folder(arguments: &[&str]) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    start(&[&["--manifests", folder.path().to_str().unwrap()], arguments].concat())
 }
 
 /// Starts on free ports; later arguments win.

@@ -62,13 +62,17 @@ pub struct Ended {
 
 /// Runs the binary to its end, which must come by itself.
 pub fn run(arguments: &[&str]) -> Ended {
-    let mut child =
-        headgate(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    run_to_end(&mut headgate(arguments))
+}
+
+/// The same with a command that was prepared further.
+pub fn run_to_end(command: &mut Command) -> Ended {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + PATIENCE;
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
             child.kill().unwrap();
-            panic!("headgate {arguments:?} did not end: {:?}", child.wait_with_output());
+            panic!("{command:?} did not end: {:?}", child.wait_with_output());
         }
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -2,13 +2,23 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use k8s_openapi::{api::networking::v1::IngressClass, apimachinery::pkg::version::Info};
+use k8s_openapi::{
+    api::{
+        core::v1::{Node, Pod},
+        networking::v1::IngressClass,
+    },
+    apimachinery::pkg::version::Info,
+};
 use kube::{
     Api, Client, Config, Error,
     api::ListParams,
     config::{KubeConfigOptions, Kubeconfig},
 };
 
+use crate::options::NamespacedName;
+
+/// Label of a Node.
+const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 /// Between two tries to reach the API server at the start, at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// What no answer may take longer than, watches aside.
@@ -26,6 +36,10 @@ pub struct Access {
     pub host: Option<String>,
     /// `--certificate-authority`, PEM; counts with a host only.
     pub authority: Option<PathBuf>,
+    /// The pod that this process runs in, from POD_NAMESPACE and POD_NAME.
+    pub pod: Option<NamespacedName>,
+    /// Whether the zone of its node is asked for (`--enable-topology-aware-routing`).
+    pub wants_zone: bool,
 }
 
 /// Why no API server can be asked, whether it is there or not.
@@ -33,7 +47,7 @@ pub struct Access {
 pub enum ClusterError {
     /// Neither in a cluster nor told where one is.
     #[error(
-        "no cluster to serve: {reason}. Run in a pod with a ServiceAccount, name a kubeconfig with --kubeconfig FILE, or serve files with --manifests DIR"
+        "no cluster to serve: {reason}. Run in a pod with a ServiceAccount, name a kubeconfig with --kubeconfig FILE, serve files with --manifests DIR, or try `headgate demo`"
     )]
     Nowhere {
         /// What was tried.
@@ -144,11 +158,13 @@ pub struct Connection {
     pub streams_lists: bool,
     /// Whether this account may list IngressClasses. Without that, `spec.ingressClassName` means nothing (routing §1.2).
     pub knows_classes: bool,
+    /// The zone of the node that this process runs on, if that was asked for and is known.
+    pub zone: Option<String>,
 }
 
 impl Connection {
     /// Asks until the API server answers; `say` is told why it does not, each time that reason is another.
-    pub async fn open(client: Client, say: impl Fn(String)) -> Self {
+    pub async fn open(client: Client, access: &Access, say: impl Fn(String)) -> Self {
         let mut said = String::new();
         let mut pause = Duration::from_millis(200);
         let version = loop {
@@ -171,7 +187,8 @@ impl Connection {
                 "listing IngressClasses is forbidden: spec.ingressClassName is ignored, only the annotation kubernetes.io/ingress.class counts; grant get, list and watch on ingressclasses.networking.k8s.io"
             );
         }
-        Self { streams_lists: streams_lists(&version), knows_classes, client }
+        let zone = if access.wants_zone { zone(&client, access.pod.as_ref()).await } else { None };
+        Self { streams_lists: streams_lists(&version), knows_classes, zone, client }
     }
 }
 
@@ -186,6 +203,27 @@ fn streams_lists(version: &Info) -> bool {
             .unwrap_or(0)
     };
     (number(&version.major), number(&version.minor)) >= (1, 34)
+}
+
+/// The zone of the node that a pod runs on.
+async fn zone(client: &Client, pod: Option<&NamespacedName>) -> Option<String> {
+    let found = async {
+        let name = pod.ok_or("POD_NAME and POD_NAMESPACE are not set")?;
+        let pods: Api<Pod> = Api::namespaced(client.clone(), &name.namespace);
+        let pod = answer(pods.get(&name.name)).await?;
+        let node = pod.spec.and_then(|spec| spec.node_name).ok_or("the pod has no node")?;
+        let node = answer(Api::<Node>::all(client.clone()).get(&node)).await?;
+        let zone = node.metadata.labels.and_then(|mut labels| labels.remove(ZONE_LABEL));
+        zone.ok_or_else(|| format!("the node has no label {ZONE_LABEL}"))
+    };
+    found
+        .await
+        .inspect_err(|reason| {
+            tracing::warn!(
+                "--enable-topology-aware-routing has no effect: the zone is not known: {reason}"
+            );
+        })
+        .ok()
 }
 
 async fn may_list_classes(client: &Client) -> bool {
@@ -215,7 +253,7 @@ pub(super) async fn answer<T>(
 }
 
 /// An error with its causes, on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -10,15 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smallvec::SmallVec;
-
 use super::{
     secrets::{self, Interest},
-    watch::{Feed, Seen, WatchId},
+    watch::{Feed, Meta, Seen, WatchId},
 };
 use crate::{
     objects::{Body, Ingress, Key, Kind, Objects},
-    options::{NamespaceScope, Options},
+    options::Options,
     status::Board,
     translate::class,
 };
@@ -38,13 +36,14 @@ pub struct Mirror {
     relists: HashMap<WatchId, HashSet<Key>>,
     own_classes: BTreeSet<String>,
     interest: Interest,
-    /// Whether all Secrets have been asked about once, so that one that is new to us has to be fetched.
-    has_secrets: bool,
+    /// Whether all Ingresses have been read, and are asked which Secrets they name.
+    asks: bool,
     /// Ingresses that wait for a Secret.
     held_back: BTreeMap<Key, (Instant, Box<Seen>)>,
     /// Secrets that are to be fetched.
     to_fetch: Vec<Key>,
-    uids: HashMap<(Kind, Key), Box<str>>,
+    /// Of Ingresses, ConfigMaps and Secrets.
+    metas: HashMap<(Kind, Key), Meta>,
 }
 
 impl Mirror {
@@ -66,10 +65,10 @@ impl Mirror {
             incomplete: watches.into_iter().collect(),
             relists: HashMap::new(),
             own_classes: BTreeSet::new(),
-            has_secrets: false,
+            asks: false,
             held_back: BTreeMap::new(),
             to_fetch: Vec::new(),
-            uids: HashMap::new(),
+            metas: HashMap::new(),
         }
     }
 
@@ -94,9 +93,14 @@ impl Mirror {
         !self.incomplete.iter().any(|id| needed.contains(&id.kind()))
     }
 
-    /// `metadata.uid` of an Ingress, ConfigMap or Secret that was read.
-    pub fn uid(&self, kind: Kind, key: &Key) -> Option<&str> {
-        self.uids.get(&(kind, key.clone())).map(|uid| &**uid)
+    /// The objects, to look at.
+    pub fn contents(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// What the metadata of an Ingress, ConfigMap or Secret say that was read.
+    pub fn meta(&self, kind: Kind, key: &Key) -> Option<&Meta> {
+        self.metas.get(&(kind, key.clone()))
     }
 
     /// Secrets that have to be fetched since this was asked last.
@@ -112,7 +116,12 @@ impl Mirror {
     /// Takes in what a watch has said.
     pub fn take(&mut self, feed: Feed, now: Instant) {
         match feed {
-            Feed::Restarted(id) => drop(self.relists.insert(id, HashSet::new())),
+            Feed::Restarted(id) => {
+                if id.kind() == Kind::Secret {
+                    self.interest.list_begins();
+                }
+                self.relists.insert(id, HashSet::new());
+            }
             Feed::Listed(id, seen) => {
                 let key = seen.object.key();
                 if (id.kind() != Kind::Secret || self.interest.contains(key))
@@ -123,10 +132,15 @@ impl Mirror {
                 self.apply(seen, now);
             }
             Feed::Complete(id) => self.complete(&id),
-            Feed::Applied(seen) => self.apply(seen, now),
-            Feed::Deleted(kind, key) => self.remove(kind, &key),
+            Feed::Applied(_, seen) => self.apply(seen, now),
+            Feed::Deleted(id, key) => self.remove(id.kind(), &key),
             Feed::Fetched(key, seen) => self.fetched(&key, seen),
-            Feed::Interrupted(..) | Feed::Answering => {}
+            Feed::NotFetched(key) => {
+                if self.interest.is_unknown(&key) {
+                    self.to_fetch.push(key);
+                }
+            }
+            Feed::Interrupted { .. } | Feed::Answering => {}
         }
     }
 
@@ -149,12 +163,12 @@ impl Mirror {
 
     fn apply(&mut self, mut seen: Box<Seen>, now: Instant) {
         let addresses = std::mem::take(&mut seen.addresses);
-        let Seen { object, uid, .. } = &*seen;
+        let Seen { object, meta, .. } = &*seen;
         let (kind, key) = (object.kind(), object.key());
         match object.body() {
             Body::Secret(_) if !self.interest.known(key) => return,
             Body::Ingress(_) | Body::Secret(_) | Body::ConfigMap(_) => {
-                self.uids.insert((kind, key.clone()), uid.clone());
+                self.metas.insert((kind, key.clone()), meta.clone());
             }
             _ => {}
         }
@@ -162,7 +176,6 @@ impl Mirror {
             self.board.set_published(key, addresses);
         }
         if let Body::Ingress(ingress) = object.body()
-            && self.has_secrets
             && self.ask_for_secrets(key, ingress)
         {
             let until = self.held_back.get(key).map_or(now + HOLD_BACK, |(until, _)| *until);
@@ -176,44 +189,51 @@ impl Mirror {
         }
     }
 
-    /// Notes the Secrets that an Ingress names; says whether one of them has not been read yet.
+    /// Notes the Secrets that an Ingress names; says whether one of them has not been read yet. Those that it named
+    /// before stay until it is settled: the version that names them may still be served.
     fn ask_for_secrets(&mut self, key: &Key, ingress: &Ingress) -> bool {
-        let is_own = class::is_own(&self.options, &self.own_classes, ingress);
-        let mut named =
-            if is_own { secrets::named_by(&self.options, key, ingress) } else { SmallVec::new() };
-        if let NamespaceScope::One(namespace) = &self.options.namespaces {
-            named.retain(|secret| secret.namespace() == namespace);
+        if !self.asks || !class::is_own(&self.options, &self.own_classes, ingress) {
+            return false;
         }
-        let new: Vec<_> =
-            named.iter().filter(|secret| !self.interest.contains(secret)).cloned().collect();
-        let waits_for = named.clone();
-        for dropped in self.interest.replace(key, named) {
+        let named = secrets::named_by(&self.options, key, ingress);
+        self.to_fetch.extend(self.interest.add(key, &named));
+        named.iter().any(|secret| self.interest.is_unknown(secret))
+    }
+
+    /// Lets go of the Secrets that neither the newest version of an Ingress names nor the one that is `served`.
+    pub fn settle(&mut self, key: &Key, served: Option<&Ingress>) {
+        let newest = self.objects.ingresses().get(key);
+        let newest =
+            newest.filter(|ingress| class::is_own(&self.options, &self.own_classes, ingress));
+        let waiting = self.held_back.get(key).and_then(|(_, seen)| match seen.object.body() {
+            Body::Ingress(ingress) => Some(ingress),
+            _ => None,
+        });
+        let versions = newest.into_iter().chain(waiting).map(|ingress| &**ingress).chain(served);
+        let named: Vec<_> =
+            versions.flat_map(|ingress| secrets::named_by(&self.options, key, ingress)).collect();
+        for dropped in self.interest.settle(key, &named) {
             self.objects.remove(Kind::Secret, &dropped);
-            self.uids.remove(&(Kind::Secret, dropped));
+            self.metas.remove(&(Kind::Secret, dropped));
         }
-        if self.has_secrets {
-            self.to_fetch.extend(new);
-        }
-        waits_for.iter().any(|secret| self.interest.is_unknown(secret))
     }
 
     fn remove(&mut self, kind: Kind, key: &Key) {
-        self.uids.remove(&(kind, key.clone()));
+        self.metas.remove(&(kind, key.clone()));
         match kind {
             Kind::Ingress => {
                 self.held_back.remove(key);
                 self.board.remove(key);
-                for dropped in self.interest.replace(key, SmallVec::new()) {
-                    self.objects.remove(Kind::Secret, &dropped);
-                    self.uids.remove(&(Kind::Secret, dropped));
-                }
             }
             Kind::Secret => drop(self.interest.known(key)),
             _ => {}
         }
         self.objects.remove(kind, key);
-        if kind == Kind::IngressClass {
-            self.reconsider_classes();
+        match kind {
+            Kind::IngressClass => self.reconsider_classes(),
+            // Afterwards it is settled when it is known what is served in its place.
+            Kind::Ingress if !self.is_complete() => self.settle(key, None),
+            _ => {}
         }
     }
 
@@ -229,7 +249,10 @@ impl Mirror {
                     .objects
                     .keys(*kind)
                     .chain(self.held_back.keys().filter(|_| *kind == Kind::Ingress));
-                known.filter(|key| !named.contains(*key)).cloned().collect()
+                let known = known.filter(|key| !named.contains(*key));
+                let is_covered =
+                    |key: &&Key| *kind != Kind::Secret || self.interest.is_covered(key);
+                known.filter(is_covered).cloned().collect()
             }
         };
         for key in gone {
@@ -238,10 +261,10 @@ impl Mirror {
         let was_ready = self.knows_ingresses();
         self.incomplete.remove(id);
         if *id == WatchId::All(Kind::Secret) {
-            self.interest.all_known();
-            self.has_secrets = true;
+            self.interest.list_is_complete();
         }
         if !was_ready && self.knows_ingresses() {
+            self.asks = true;
             self.own_classes = class::own_classes(&self.options, &self.objects);
             self.ask_for_secrets_of_all();
         }
@@ -254,14 +277,14 @@ impl Mirror {
         }
         self.interest.known(key);
         if let Some(seen) = seen {
-            self.uids.insert((Kind::Secret, key.clone()), seen.uid);
+            self.metas.insert((Kind::Secret, key.clone()), seen.meta);
             self.objects.apply(&seen.object);
         }
     }
 
     fn reconsider_classes(&mut self) {
         let own = class::own_classes(&self.options, &self.objects);
-        if self.has_secrets && own != self.own_classes {
+        if self.asks && own != self.own_classes {
             self.own_classes = own;
             self.ask_for_secrets_of_all();
         }
@@ -276,3 +299,10 @@ impl Mirror {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::cloned_ref_to_slice_refs,
+    reason = "lists of one read like the longer ones beside them"
+)]
+mod tests;

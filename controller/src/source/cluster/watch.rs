@@ -38,6 +38,9 @@ use crate::{
 /// later.
 const WATCH_SECONDS: u32 = 60;
 
+/// How long nobody asks for a Secret again that could not be read.
+const FETCH_AGAIN: Duration = Duration::from_secs(1);
+
 /// One of the watches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WatchId {
@@ -53,6 +56,23 @@ impl WatchId {
         match self {
             Self::All(kind) => *kind,
             Self::ConfigMap(_) => Kind::ConfigMap,
+        }
+    }
+}
+
+impl Feed {
+    /// The watch that goes on, as this shows.
+    pub fn going_on(&self) -> Option<&WatchId> {
+        match self {
+            Self::Listed(watch, _)
+            | Self::Complete(watch)
+            | Self::Applied(watch, _)
+            | Self::Deleted(watch, _) => Some(watch),
+            Self::Restarted(_)
+            | Self::Fetched(..)
+            | Self::NotFetched(_)
+            | Self::Interrupted { .. }
+            | Self::Answering => None,
         }
     }
 }
@@ -73,10 +93,38 @@ impl fmt::Display for WatchId {
 pub struct Seen {
     /// The object.
     pub object: Object,
-    /// Its `metadata.uid`.
-    pub uid: Box<str>,
+    /// What else its metadata say.
+    pub meta: Meta,
     /// What its status publishes, if it is an Ingress.
     pub addresses: Vec<Address>,
+}
+
+/// What an event about an object needs to know of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// `metadata.uid`.
+    pub uid: Box<str>,
+    /// `metadata.resourceVersion`.
+    pub resource_version: Box<str>,
+    /// When it was created, in seconds since 1970.
+    pub created: i64,
+    /// When anything but its status was changed last, likewise. All replicas read the same, at any time.
+    pub edited: i64,
+}
+
+impl Meta {
+    fn of(object: &impl ResourceExt) -> Self {
+        let created =
+            object.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
+        let edits = object.managed_fields().iter().filter(|edit| edit.subresource.is_none());
+        let edits = edits.filter_map(|edit| Some(edit.time.as_ref()?.0.as_second()));
+        Self {
+            uid: object.uid().unwrap_or_default().into(),
+            resource_version: object.resource_version().unwrap_or_default().into(),
+            created,
+            edited: edits.max().unwrap_or(created),
+        }
+    }
 }
 
 /// A kind of objects that can be watched.
@@ -109,13 +157,22 @@ pub enum Feed {
     /// The list is complete.
     Complete(WatchId),
     /// An object is new or changed.
-    Applied(Box<Seen>),
+    Applied(WatchId, Box<Seen>),
     /// An object is gone.
-    Deleted(Kind, Key),
+    Deleted(WatchId, Key),
     /// A Secret that was asked for: as it is, or that there is none.
     Fetched(Key, Option<Box<Seen>>),
-    /// A watch cannot go on, and why. It tries again by itself.
-    Interrupted(WatchId, String),
+    /// A Secret that was asked for could not be read. It may be asked for again at once.
+    NotFetched(Key),
+    /// A watch cannot go on. It tries again by itself.
+    Interrupted {
+        /// Which.
+        watch: WatchId,
+        /// Why.
+        reason: String,
+        /// Whether the API server has answered, and refuses.
+        is_refusal: bool,
+    },
     /// The API server answers again.
     Answering,
 }
@@ -167,7 +224,7 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
         self.spawn(id, Api::<ConfigMap>::namespaced(self.client(), &name.namespace), only);
     }
 
-    /// Reads one Secret, and tells the sink when it has been read. Must be called on a runtime.
+    /// Reads one Secret, and tells the sink whether it could. Must be called on a runtime.
     ///
     /// As a list of one, because accounts that may list Secrets need not have the right to get one.
     pub fn fetch_secret(&self, key: Key) {
@@ -175,18 +232,16 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
         let sink = self.sink.clone();
         tokio::spawn(async move {
             let only = ListParams::default().fields(&format!("metadata.name={}", key.name()));
-            let mut pauses = Pauses::default();
-            loop {
-                match api.list(&only).await {
-                    Ok(list) => {
-                        let found = list.items.into_iter().next().map(seen).map(Box::new);
-                        return sink(Feed::Fetched(key, found));
-                    }
-                    Err(error) => {
-                        tracing::debug!(secret = %key, error = chain(&error), "cannot be read yet")
-                    }
+            match answer(api.list(&only)).await {
+                Ok(list) => {
+                    let found = list.items.into_iter().next().map(seen).map(Box::new);
+                    sink(Feed::Fetched(key, found));
                 }
-                tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+                Err(reason) => {
+                    tracing::debug!(secret = %key, reason, "cannot be read yet");
+                    tokio::time::sleep(FETCH_AGAIN).await;
+                    sink(Feed::NotFetched(key));
+                }
             }
         });
     }
@@ -270,8 +325,8 @@ where
             Ok(Event::Init) => sink(Feed::Restarted(id.clone())),
             Ok(Event::InitApply(object)) => sink(Feed::Listed(id.clone(), Box::new(seen(object)))),
             Ok(Event::InitDone) => sink(Feed::Complete(id.clone())),
-            Ok(Event::Apply(object)) => sink(Feed::Applied(Box::new(seen(object)))),
-            Ok(Event::Delete(object)) => sink(Feed::Deleted(id.kind(), key_of(&object))),
+            Ok(Event::Apply(object)) => sink(Feed::Applied(id.clone(), Box::new(seen(object)))),
+            Ok(Event::Delete(object)) => sink(Feed::Deleted(id.clone(), key_of(&object))),
             Err(watcher::Error::WatchStartFailed(Error::Api(status)))
                 if matches!(status.code, 400 | 422)
                     && status.message.contains("sendInitialEvents") =>
@@ -281,11 +336,28 @@ where
             Err(watcher::Error::WatchStartFailed(Error::Api(status))) if status.code == 410 => {
                 return Ended::Expired;
             }
-            Err(error) => sink(Feed::Interrupted(id.clone(), chain(&error))),
+            Err(watcher::Error::WatchError(status)) if status.code == 410 => {
+                tracing::info!(watch = %id, "the API server has forgotten where this watch was; its list is read again");
+            }
+            Err(error) => sink(Feed::Interrupted {
+                watch: id.clone(),
+                reason: chain(&error),
+                is_refusal: is_refusal(&error),
+            }),
         }
     }
     // Watches do not end by themselves; if one did, this is what would be right.
     Ended::Expired
+}
+
+/// Whether the API server has answered, and refuses.
+fn is_refusal(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => matches!(error, Error::Api(_)),
+        watcher::Error::WatchError(_) | watcher::Error::NoResourceVersion => true,
+    }
 }
 
 /// Pauses between tries: quick at first, never long, so that a server that is back is noticed soon; spread out, so that
@@ -323,16 +395,28 @@ where
     K: Watched,
     Object: From<K>,
 {
-    Seen {
-        uid: object.uid().unwrap_or_default().into(),
-        addresses: object.addresses(),
-        object: object.into(),
-    }
+    Seen { meta: Meta::of(&object), addresses: object.addresses(), object: object.into() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_of_the_status_is_no_edit() {
+        let time = |second| format!("2026-01-01T00:00:{second:02}Z");
+        let ingress: Ingress = serde_json::from_value(serde_json::json!({"metadata": {
+        "name": "i", "uid": "u", "resourceVersion": "7", "creationTimestamp": time(0),
+        "managedFields": [
+            {"manager": "kubectl", "operation": "Update", "time": time(20)},
+            {"manager": "kubectl", "operation": "Apply", "time": time(10)},
+            {"manager": "c", "operation": "Update", "subresource": "status", "time": time(40)},
+        ]}}))
+        .unwrap();
+        let meta = Meta::of(&ingress);
+        assert_eq!((&*meta.uid, &*meta.resource_version), ("u", "7"));
+        assert_eq!(meta.edited, meta.created + 20);
+    }
 
     #[test]
     fn pauses_grow_to_a_bound_and_start_over() {

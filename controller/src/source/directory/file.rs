@@ -6,13 +6,15 @@ use std::{
     io::{self, Read},
     os::unix::fs::MetadataExt,
     path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
     time::Duration,
 };
 
 use headgate_config::{Effect, Verdict};
 use smallvec::SmallVec;
 
-use super::file_reference;
+use super::{file_reference, scan::FilePath};
 use crate::{
     objects::{Key, Kind, Object},
     source::manifest::{Fault, Manifest},
@@ -61,6 +63,31 @@ impl File {
         }
     }
 
+    /// Reads files on all cores; in the order of their paths.
+    pub fn read_all(paths: &[FilePath]) -> Vec<(FilePath, Self)> {
+        const WORTH_A_THREAD: usize = 32;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let threads = cores.min(paths.len() / WORTH_A_THREAD + 1);
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut read = Vec::new();
+            while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+                read.extend(Self::read(path).map(|file| (path.clone(), file)));
+            }
+            read
+        };
+        let mut read = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut read = work();
+            for other in others {
+                read.extend(other.join().unwrap_or_default());
+            }
+            read
+        });
+        read.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        read
+    }
+
     fn open_and_parse(path: &Path) -> io::Result<Option<Self>> {
         let mut file = fs::File::open(path)?;
         let metadata = file.metadata()?;
@@ -83,6 +110,11 @@ impl File {
     /// Whether this is certainly the version of the file that bears this stamp.
     pub fn is_current(&self, stamp: &Stamp) -> bool {
         self.stamp.as_ref() == Some(stamp)
+    }
+
+    /// Whether it was written so short before that its writer may not be done.
+    pub fn is_fresh(&self) -> bool {
+        self.stamp.is_none()
     }
 
     /// Whether both hold the same bytes.

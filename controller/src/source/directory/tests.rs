@@ -1,21 +1,22 @@
-use std::{fs, os::unix::fs::symlink};
+use std::{fs, os::unix::fs::symlink, time::Duration};
 
 use tempfile::TempDir;
 
-use super::*;
+use super::{settling::SETTLE, *};
 
 /// A folder with what was read from it.
 struct Read {
     folder: TempDir,
     directory: Directory,
     objects: Objects,
+    now: Instant,
 }
 
 impl Read {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::open(vec![folder.path().to_owned()]).unwrap();
-        Self { folder, directory, objects: Objects::default() }
+        Self { folder, directory, objects: Objects::default(), now: Instant::now() }
     }
 
     fn write(&self, file: &str, text: &str) {
@@ -24,12 +25,42 @@ impl Read {
         fs::write(path, text).unwrap();
     }
 
-    /// The Services after a rescan, each with its port.
+    /// The Services after a rescan, when all has settled, each with its port.
     fn services(&mut self) -> Vec<(String, i32)> {
-        self.directory.rescan(&mut self.objects);
+        self.services_at_once();
+        self.services_in(SETTLE)
+    }
+
+    /// The Services after a rescan.
+    fn services_at_once(&mut self) -> Vec<(String, i32)> {
+        self.directory.rescan(self.now, &mut self.objects);
+        self.known()
+    }
+
+    /// The Services after a file was reported.
+    fn services_after(&mut self, change: fn(PathBuf) -> Change, file: &str) -> Vec<(String, i32)> {
+        let change = change(self.folder.path().join(file));
+        self.directory.follow([change].into(), self.now, &mut self.objects);
+        self.known()
+    }
+
+    /// The Services when all looks that are due after this time were taken.
+    fn services_in(&mut self, time: Duration) -> Vec<(String, i32)> {
+        self.now += time;
+        while let Some(at) = self.directory.next_look().filter(|at| *at <= self.now) {
+            self.directory.follow(BTreeSet::new(), at, &mut self.objects);
+        }
+        self.known()
+    }
+
+    fn known(&self) -> Vec<(String, i32)> {
         let names = ["a", "b", "c"].map(|name| Key::new("default", name));
         let services = names.iter().filter_map(|key| Some((key, self.objects.service(key)?)));
         services.map(|(key, service)| (key.name().to_owned(), service.ports[0].number)).collect()
+    }
+
+    fn remove(&self, file: &str) {
+        fs::remove_file(self.folder.path().join(file)).unwrap();
     }
 
     fn messages(&self) -> Vec<String> {
@@ -131,7 +162,7 @@ fn a_file_that_must_not_be_read_keeps_what_it_held() {
     fs::write(read.folder.path().join("x.yaml"), b"\xff\xfe").unwrap();
     assert_eq!(read.services(), named(&[("a", 1)]));
     assert!(read.messages()[0].contains("not UTF-8"), "{:?}", read.messages());
-    fs::remove_file(read.folder.path().join("x.yaml")).unwrap();
+    read.remove("x.yaml");
     assert_eq!(read.services(), []);
 }
 
@@ -139,7 +170,119 @@ fn a_file_that_must_not_be_read_keeps_what_it_held() {
 fn a_folder_named_like_a_manifest_is_none() {
     let mut read = Read::new();
     fs::create_dir(read.folder.path().join("a.yaml")).unwrap();
-    let path = read.folder.path().join("a.yaml");
-    read.directory.follow(&[Change::File(path)].into(), &mut read.objects);
-    assert_eq!(read.services(), []);
+    assert_eq!(read.services_after(Change::File, "a.yaml"), []);
+    assert_eq!(read.services_in(SETTLE), []);
+}
+
+#[test]
+fn a_file_that_is_gone_is_removed_when_it_stays_away() {
+    let just_before = SETTLE - Duration::from_millis(1);
+    for change in [Change::Unsettled, Change::File] {
+        let mut read = Read::new();
+        read.write("x.yaml", &service("a", 1));
+        read.services();
+        read.remove("x.yaml");
+        assert_eq!(read.services_after(change, "x.yaml"), named(&[("a", 1)]));
+        assert_eq!(read.services_in(just_before), named(&[("a", 1)]));
+        assert_eq!(read.services_after(change, "x.yaml"), named(&[("a", 1)]));
+        assert_eq!(read.services_at_once(), named(&[("a", 1)]), "a rescan is no reason");
+        assert_eq!(read.services_in(SETTLE - just_before), []);
+        assert_eq!(read.directory.next_look(), None);
+    }
+}
+
+#[test]
+fn a_folder_that_is_gone_is_removed_when_it_stays_away() {
+    let mut read = Read::new();
+    read.write("deep/x.yaml", &service("a", 1));
+    read.services();
+    let (deep, away) = (read.folder.path().join("deep"), read.folder.path().join(".away"));
+    fs::rename(&deep, &away).unwrap();
+    assert_eq!(read.services_after(Change::Folder, "deep"), named(&[("a", 1)]));
+    fs::rename(&away, &deep).unwrap();
+    assert_eq!(read.services_in(SETTLE * 2), named(&[("a", 1)]));
+    fs::rename(&deep, &away).unwrap();
+    assert_eq!(read.services_after(Change::Folder, "deep"), named(&[("a", 1)]));
+    assert_eq!(read.services_in(SETTLE), []);
+}
+
+#[test]
+fn a_file_that_is_back_is_read_when_it_is_complete() {
+    let mut read = Read::new();
+    read.write("x.yaml", &(service("a", 1) + &service("b", 1)));
+    read.services();
+    read.remove("x.yaml");
+    read.services_after(Change::Unsettled, "x.yaml");
+    read.write("x.yaml", &service("a", 2));
+    let before = named(&[("a", 1), ("b", 1)]);
+    assert_eq!(read.services_after(Change::Unsettled, "x.yaml"), before);
+    assert_eq!(read.services_at_once(), before, "a rescan does not read it half written");
+    read.write("x.yaml", &(service("a", 2) + &service("b", 2)));
+    assert_eq!(read.services_after(Change::File, "x.yaml"), named(&[("a", 2), ("b", 2)]));
+    assert_eq!(read.services_in(SETTLE), named(&[("a", 2), ("b", 2)]));
+}
+
+#[test]
+fn a_file_whose_end_is_not_reported_is_read_later() {
+    let mut read = Read::new();
+    read.services();
+    read.write("x.yaml", &service("a", 1));
+    assert_eq!(read.services_after(Change::Unsettled, "x.yaml"), []);
+    assert_eq!(read.services_in(SETTLE), named(&[("a", 1)]));
+}
+
+#[test]
+fn a_file_that_went_and_came_back_starts_anew() {
+    let mut read = Read::new();
+    read.write("x.yaml", &service("a", 1));
+    read.services();
+    for _ in 0..3 {
+        read.remove("x.yaml");
+        assert_eq!(read.services_after(Change::Unsettled, "x.yaml"), named(&[("a", 1)]));
+        assert_eq!(read.services_in(SETTLE * 2 / 3), named(&[("a", 1)]));
+        read.write("x.yaml", &service("a", 1));
+        assert_eq!(read.services_after(Change::File, "x.yaml"), named(&[("a", 1)]));
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_gives_way_to_one_that_is_there() {
+    for (from, to) in [("a.yaml", "z.yaml"), ("z.yaml", "a.yaml")] {
+        let mut read = Read::new();
+        read.write(from, &service("a", 1));
+        read.services();
+        read.remove(from);
+        read.write(to, &service("a", 2));
+        // In whichever order it is reported.
+        for files in [[from, to], [to, from]] {
+            read.services_after(Change::File, files[0]);
+            assert_eq!(read.services_after(Change::File, files[1]), named(&[("a", 2)]));
+            assert_eq!(read.messages(), [""; 0]);
+        }
+        assert_eq!(read.services_in(SETTLE * 2), named(&[("a", 2)]));
+    }
+}
+
+#[test]
+fn a_file_that_may_be_half_written_is_read_later_unless_its_end_is_reported() {
+    let mut read = Read::new();
+    read.write("x.yaml", &(service("a", 1) + &service("b", 1)));
+    let before = read.services();
+    read.write("x.yaml", &service("a", 2));
+    assert_eq!(read.services_at_once(), before);
+    assert_eq!(read.services_in(SETTLE), named(&[("a", 2)]));
+    read.write("x.yaml", &service("a", 3));
+    assert_eq!(read.services_after(Change::File, "x.yaml"), named(&[("a", 3)]));
+}
+
+#[test]
+fn a_file_that_is_reported_is_read_at_once_beside_a_rescan() {
+    let mut read = Read::new();
+    read.write("x.yaml", &service("a", 1));
+    read.services();
+    read.write("x.yaml", &service("a", 2));
+    let file = Change::File(read.folder.path().join("x.yaml"));
+    read.directory.follow([file, Change::Anything].into(), read.now, &mut read.objects);
+    assert_eq!(read.known(), named(&[("a", 2)]));
+    assert_eq!(read.directory.next_look(), None);
 }

@@ -61,7 +61,6 @@ pub const ANNOTATIONS: &[Definition] = &[
     any("opentelemetry-trust-incoming-span", Low),
     Definition::new("permanent-redirect", URL, Refuse, Medium).needs(Absent("temporal-redirect")),
     Definition::new("permanent-redirect-code", INT, Refuse, Low).needs(Absent("temporal-redirect")),
-    any("proxy-buffer-size", Low),
     any("proxy-buffering", Low),
     any("proxy-cookie-domain", Medium),
     any("proxy-cookie-path", Medium),

@@ -27,6 +27,7 @@ const NEXT_UPSTREAM: Check = Check::new(
 
 pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("proxy-body-size", SIZE, Fallback, Medium),
+    Definition::new("proxy-buffer-size", SIZE, Fallback, Low),
     Definition::new("proxy-connect-timeout", COUNT, Fallback, Low),
     Definition::new("proxy-next-upstream", NEXT_UPSTREAM, Fallback, Medium),
     Definition::new("proxy-next-upstream-timeout", COUNT, Fallback, Low),
@@ -52,6 +53,10 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     if let Some(on) = values.raw("proxy-next-upstream").and_then(retry_on) {
         proxy.retry.on = on;
         proxy.retry.on.non_idempotent |= values.defaults.retry_non_idempotent;
+    }
+    // Zero, or a size that counts for nothing, leaves what is.
+    if let Some(Some(size @ 1..)) = values.size("proxy-buffer-size") {
+        proxy.head_limit = size;
     }
     if let Some(word) = values.text("proxy-request-buffering") {
         proxy.request_buffering = word != "off";

@@ -111,12 +111,13 @@ fn redirects() {
 fn proxying() {
     let read = means(&[
         ("proxy-body-size", "0"),
+        ("proxy-buffer-size", "8k"),
         ("proxy-connect-timeout", "1"),
         ("proxy-next-upstream", "http_503 error non_idempotent"),
         ("proxy-next-upstream-tries", "0"),
         ("proxy-request-buffering", "off"),
     ]);
-    assert_eq!(read.body_limit, None);
+    assert_eq!((read.body_limit, read.proxy.head_limit), (None, 8192));
     assert_eq!(read.proxy.connect_timeout.as_secs(), 1);
     let on = &read.proxy.retry.on;
     assert!(on.error && !on.timeout && on.non_idempotent);
@@ -125,6 +126,9 @@ fn proxying() {
     assert!(!read.proxy.request_buffering);
     assert!(!means(&[("proxy-next-upstream", "off")]).proxy.retry.on.error);
     assert_eq!(means(&[("proxy-body-size", "1b")]).body_limit, Some(1 << 20));
+    for size in ["0", "1b"] {
+        assert_eq!(means(&[("proxy-buffer-size", size)]).proxy.head_limit, 4096, "{size}");
+    }
 }
 
 #[test]
@@ -133,6 +137,7 @@ fn bad_numbers_are_as_unset() {
         ("proxy-read-timeout", "60s"),
         ("proxy-read-timeout", "-1"),
         ("proxy-body-size", "8mb"),
+        ("proxy-buffer-size", "8kb"),
         ("proxy-next-upstream", "http_418"),
     ] {
         assert_eq!(finding(&[(name, value)]).0, Annotations::default(), "{name}: {value}");

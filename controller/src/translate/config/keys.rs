@@ -38,6 +38,7 @@ const KEYS: &[(&str, Apply)] = &[
     ("compute-full-forwarded-for", |draft, text| {
         set(&mut draft.settings.forwarded.append_for, value::bool(text))
     }),
+    ("enable-real-ip", |draft, text| set(&mut draft.settings.forwarded.real_ip, value::bool(text))),
     ("generate-request-id", |draft, text| {
         set(&mut draft.settings.generate_request_id, value::bool(text))
     }),
@@ -45,8 +46,8 @@ const KEYS: &[(&str, Apply)] = &[
         set(&mut draft.settings.original_uri_header, value::bool(text))
     }),
     ("proxy-real-ip-cidr", |draft, text| {
-        // Everybody, or every IPv4 peer, is the default.
-        draft.trust_limited = value::list(text).iter().all(|item| item != "0.0.0.0/0");
+        // What names nobody must not lead to the default, which trusts every IPv4 peer.
+        (draft.settings.forwarded.peers, draft.unknown_peers) = value::networks(text);
         Ok(())
     }),
     ("use-forwarded-headers", |draft, text| {
@@ -67,6 +68,11 @@ const KEYS: &[(&str, Apply)] = &[
         set(&mut draft.settings.keep_alive_requests, value::count(text))
     }),
     ("use-http2", |draft, text| set(&mut draft.settings.http2, value::bool(text))),
+    // Beside another controller.
+    ("headgate-standby", |draft, text| {
+        draft.standby = Some(value::bool(text)?);
+        Ok(())
+    }),
     // Redirects and HSTS.
     ("force-ssl-redirect", |draft, text| {
         set(&mut draft.plain.force_ssl_redirect, value::bool(text))
@@ -106,6 +112,15 @@ const KEYS: &[(&str, Apply)] = &[
     ("proxy-body-size", |draft, text| {
         draft.plain.body_limit = proxy::body_limit(Some(value::size(text)?));
         Ok(())
+    }),
+    ("proxy-buffer-size", |draft, text| {
+        set(
+            &mut upstream(draft).head_limit,
+            value::size(text).and_then(|size| match size {
+                0 => Err("a size above zero"),
+                size => Ok(size),
+            }),
+        )
     }),
     ("proxy-connect-timeout", |draft, text| {
         set(&mut upstream(draft).connect_timeout, value::seconds(text))

@@ -47,6 +47,7 @@ fn settings_of_the_gateway() {
 fn defaults_of_annotations() {
     let config = read(&[
         ("proxy-body-size", "8m"),
+        ("proxy-buffer-size", "16k"),
         ("proxy-read-timeout", "5"),
         ("retry-non-idempotent", "true"),
         ("no-tls-redirect-locations", ""),
@@ -56,6 +57,7 @@ fn defaults_of_annotations() {
     assert_eq!(config.verdicts, []);
     let defaults = &config.defaults;
     assert_eq!(defaults.plain.body_limit, Some(8 << 20));
+    assert_eq!(defaults.plain.proxy.head_limit, 16 << 10);
     assert_eq!(defaults.plain.proxy.read_timeout, Duration::from_secs(5));
     assert!(defaults.plain.proxy.retry.on.non_idempotent);
     assert_eq!(defaults.no_tls_redirect, [""; 0]);
@@ -108,10 +110,34 @@ fn protection_that_is_not_available_denies_everything() {
 }
 
 #[test]
-fn trust_that_cannot_be_limited_is_not_given() {
+fn trust_is_limited_to_the_peers_that_are_named() {
     let with = |cidr| read(&[("use-forwarded-headers", "true"), ("proxy-real-ip-cidr", cidr)]);
-    assert!(with("0.0.0.0/0").settings.forwarded.trusted);
-    let limited = with("10.0.0.0/8,192.168.0.0/16");
-    assert!(!limited.settings.forwarded.trusted);
-    assert!(limited.verdicts.iter().any(|verdict| verdict.message.contains("proxy-real-ip-cidr")));
+    let peers = |config: &Config| {
+        let peers = &config.settings.forwarded.peers;
+        peers.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(peers(&read(&[("use-forwarded-headers", "true")])), ["0.0.0.0/0"]);
+    let limited = with("10.0.0.0/8,192.168.0.1");
+    assert!(limited.settings.forwarded.trusted);
+    assert_eq!(peers(&limited), ["10.0.0.0/8", "192.168.0.1/32"]);
+    assert_eq!(limited.verdicts, []);
+    assert_eq!(peers(&with("")), [""; 0]);
+    // A name that is none must not trust everybody.
+    let wrong = with("balancer, 10.0.0.0/8");
+    assert_eq!(peers(&wrong), ["10.0.0.0/8"]);
+    assert_eq!(peers(&with("balancer")), [""; 0]);
+    assert!(wrong.verdicts[0].message.contains("balancer"), "{:?}", wrong.verdicts);
+    assert!(settings("enable-real-ip", "true").forwarded.real_ip);
+}
+
+#[test]
+fn standing_by_is_said_or_left_open() {
+    assert_eq!(read(&[]).standby, None);
+    assert_eq!(read(&[("headgate-standby", "true")]).standby, Some(true));
+    let promoted = read(&[("headgate-standby", "false")]);
+    assert_eq!(promoted.standby, Some(false));
+    assert!(promoted.verdicts.is_empty());
+    let typo = read(&[("headgate-standby", "ture")]);
+    assert_eq!(typo.standby, None);
+    assert_eq!(typo.verdicts[0].reason, "InvalidValue");
 }

@@ -1,6 +1,8 @@
 //! Values of ConfigMap keys (configmap-and-flags §1). Each error says what was expected.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
 
 use crate::translate::annotations::{check, proxy};
 
@@ -104,6 +106,18 @@ pub fn list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
+/// A list of addresses and networks; the items that are neither come second.
+pub fn networks(text: &str) -> (Vec<IpNet>, Vec<String>) {
+    let network = |item: &str| match item.parse::<IpNet>() {
+        // Bits behind the network's own have no meaning.
+        Ok(network) => Some(network.trunc()),
+        Err(_) => item.parse::<IpAddr>().ok().map(IpNet::from),
+    };
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        list(text).into_iter().partition(|item| network(item).is_some());
+    (known.iter().filter_map(|item| network(item)).collect(), unknown)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +151,14 @@ mod tests {
         ] {
             assert_eq!(time(text).ok(), milliseconds.map(Duration::from_millis), "{text}");
         }
+    }
+
+    #[test]
+    fn networks_are_addresses_with_or_without_a_length() {
+        let (known, unknown) = networks("10.1.2.3/8, ::1,nowhere, 192.0.2.7 ,10.0.0.0/33");
+        let known: Vec<_> = known.iter().map(IpNet::to_string).collect();
+        assert_eq!(known, ["10.0.0.0/8", "::1/128", "192.0.2.7/32"]);
+        assert_eq!(unknown, ["nowhere", "10.0.0.0/33"]);
+        assert_eq!(networks(""), (vec![], vec![]));
     }
 }

@@ -12,6 +12,7 @@ fn rules<'a>() -> Rules<'a> {
         close: false,
         framing: Framing::None,
         extra: &[],
+        head: b"",
     }
 }
 
@@ -39,7 +40,11 @@ fn written(lines: &[(&'static str, &'static str)], rules: &Rules<'_>) -> Vec<(St
 }
 
 fn values<'a>(lines: &'a [(String, String)], name: &str) -> Vec<&'a str> {
-    lines.iter().filter(|line| line.0 == name).map(|line| line.1.as_str()).collect()
+    lines
+        .iter()
+        .filter(|line| line.0.eq_ignore_ascii_case(name))
+        .map(|line| line.1.as_str())
+        .collect()
 }
 
 #[test]
@@ -88,7 +93,7 @@ fn what_the_gateway_says_replaces_what_the_client_says() {
     let ours = Rules {
         original_uri: Some(b"/ours"),
         prefix: Some(b"/prefix"),
-        extra: &[("x-code", Cow::Borrowed(b"503"))],
+        extra: &[("X-Code", Cow::Borrowed(b"503"))],
         ..rules()
     };
     let (with, without) = (written(&lines, &ours), written(&lines, &rules()));
@@ -133,4 +138,59 @@ fn framing_and_connection_are_written_once() {
     assert_eq!(values(&lines, "content-length"), ["12"]);
     let lines = written(&[], &Rules { framing: Framing::Chunked, ..rules() });
     assert_eq!(values(&lines, "transfer-encoding"), ["chunked"]);
+}
+
+#[test]
+fn our_names_are_spelled_as_the_reference_spells_them_and_the_client_s_as_the_client() {
+    let lines = [
+        ("host", "a.test"),
+        ("x-lower", "1"),
+        ("x-forwarded-for", "6.6.6.6"),
+        ("x-forwarded-host", "evil"),
+        ("dnt", "1"),
+        ("cookie", "a=1"),
+    ];
+    let head = b"GET / HTTP/1.1\r\nhost: a.test\r\nx-lOwEr: 1\r\nX-FORWARDED-FOR: 6.6.6.6\r\n\
+                 X-Forwarded-host: evil\r\nDNT: 1\r\ncooKIE: a=1\r\n\r\n";
+    let rules = Rules {
+        request_id: Some(b"1"),
+        prefix: Some(b"/p"),
+        original_uri: Some(b"/"),
+        framing: Framing::Length(1),
+        close: true,
+        head,
+        ..rules()
+    };
+    let names = |rules| written(&lines, rules).into_iter().map(|line| line.0).collect::<Vec<_>>();
+    assert_eq!(
+        names(&rules),
+        [
+            "Host",
+            "x-lOwEr",
+            "X-Original-Forwarded-For",
+            "X-Original-Forwarded-Host",
+            "DNT",
+            "cooKIE",
+            "X-Request-ID",
+            "X-Forwarded-For",
+            "X-Real-IP",
+            "X-Forwarded-Host",
+            "X-Forwarded-Port",
+            "X-Forwarded-Proto",
+            "X-Forwarded-Scheme",
+            "X-Scheme",
+            "X-Original-URI",
+            "X-Forwarded-Prefix",
+            "Content-Length",
+            "Connection",
+        ]
+    );
+    let websocket = HeaderValue::from_static("websocket");
+    let rules = Rules { upgrade: Some(&websocket), framing: Framing::Chunked, head: b"", ..rules };
+    let names = names(&rules);
+    assert_eq!(
+        names[1..5],
+        ["x-lower", "X-Original-Forwarded-For", "X-Original-Forwarded-Host", "dnt"]
+    );
+    assert_eq!(names[names.len() - 3..], ["Transfer-Encoding", "Upgrade", "Connection"]);
 }

@@ -39,21 +39,39 @@ pub(super) struct Facts {
     pub(super) key_algorithm: &'static str,
 }
 
+/// Says whether a chain (leaf first, DER) can be served with a key. The control plane asks, so that it can keep what was
+/// good before.
+///
+/// # Errors
+///
+/// Why not; never contains key material.
+pub fn check_certificate(chain: &[Vec<u8>], key: &PrivateKey) -> Result<(), String> {
+    parse(chain, key).map(drop)
+}
+
 impl Loaded {
     /// Parses the key, and makes sure that the certificate is for it. The error says why that failed.
     pub(super) fn new(certificate: &Certificate) -> Result<Self, String> {
-        let leaf = certificate.chain.first().ok_or("the chain is empty")?;
-        let (_, leaf) = parse_x509_certificate(leaf)
-            .map_err(|error| format!("the certificate cannot be parsed: {error}"))?;
-        let key = any_supported_type(&der(&certificate.key))
-            .map_err(|error| format!("the private key cannot be used: {error}"))?;
-        if !belong_together(&*key, &leaf) {
-            return Err("the private key does not belong to the certificate".to_owned());
-        }
+        let (leaf, key) = parse(&certificate.chain, &certificate.key)?;
         let chain = certificate.chain.iter();
         let chain = chain.map(|der| CertificateDer::from(der.clone())).collect();
         Ok(Self { key: Arc::new(CertifiedKey::new(chain, key)), facts: Facts::of(&leaf) })
     }
+}
+
+fn parse<'a>(
+    chain: &'a [Vec<u8>],
+    key: &PrivateKey,
+) -> Result<(X509Certificate<'a>, Arc<dyn SigningKey>), String> {
+    let leaf = chain.first().ok_or("the chain is empty")?;
+    let (_, leaf) = parse_x509_certificate(leaf)
+        .map_err(|error| format!("the certificate cannot be parsed: {error}"))?;
+    let key = any_supported_type(&der(key))
+        .map_err(|error| format!("the private key cannot be used: {error}"))?;
+    if !belong_together(&*key, &leaf) {
+        return Err("the private key does not belong to the certificate".to_owned());
+    }
+    Ok((leaf, key))
 }
 
 impl Facts {

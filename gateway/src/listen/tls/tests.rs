@@ -18,7 +18,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::parse_x509_certificate;
 
-use super::*;
+use super::{server::cipher_name, *};
 use crate::observe::metrics::{Metrics, MetricsSettings};
 
 const FAKE: &str = "Kubernetes Ingress Controller Fake Certificate";

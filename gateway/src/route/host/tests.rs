@@ -5,6 +5,7 @@ use pcre2::bytes::RegexBuilder;
 use proptest::prelude::*;
 
 use super::*;
+use crate::route::sample;
 
 fn pattern(text: &str) -> HostPattern {
     match text {
@@ -35,10 +36,7 @@ fn hosts(names: &[(&str, &[&str])]) -> Vec<Host> {
         name: (*name).to_owned(),
         pattern: pattern(name),
         aliases: aliases.iter().map(|text| alias(text)).collect(),
-        mode: PathMode::Literal,
-        locations: Vec::new(),
-        app_root: None,
-        origin: None,
+        ..sample::host(PathMode::Literal, Vec::new())
     };
     names.iter().map(host).collect()
 }

@@ -5,39 +5,13 @@ mod patterns;
 
 use std::sync::Arc;
 
-use headgate_config::{
-    Action, Host, HostPattern, HttpsRedirect, Location, Origin, PathMatch, PathMode, ProxySettings,
-    Redirect,
-};
+use headgate_config::{Location, PathMatch, PathMode};
 
 use super::{Found, PathTable};
+use crate::route::sample::{self, host};
 
 fn location(matcher: PathMatch, slash_redirect: bool) -> Arc<Location> {
-    Arc::new(Location {
-        matcher,
-        slash_redirect,
-        origin: Arc::new(Origin::default()),
-        action: Action::Respond(404),
-        body_limit: None,
-        https_redirect: HttpsRedirect::Never,
-        redirect: Redirect::default(),
-        rewrite: None,
-        upstream_host: None,
-        proxy: Arc::new(ProxySettings::default()),
-        access_log: true,
-    })
-}
-
-fn host(mode: PathMode, locations: Vec<Arc<Location>>) -> Host {
-    Host {
-        name: "a.test".to_owned(),
-        pattern: HostPattern::Exact("a.test".to_owned()),
-        aliases: Vec::new(),
-        mode,
-        locations,
-        app_root: None,
-        origin: None,
-    }
+    Arc::new(Location { slash_redirect, ..sample::location(matcher) })
 }
 
 /// A plain host: `=/foo` is exact, `/foo/` a prefix; a `+` behind it turns the slash redirect on.

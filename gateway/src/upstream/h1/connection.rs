@@ -18,12 +18,15 @@ use super::{
     body::Decoder,
     head::{self, Head, Keep, Parsed},
     stream::Stream,
+    trailers,
     upload::Upload,
 };
 use crate::{error::ProxyError, upstream::body::RequestBody};
 
-/// Largest head of an answer, interim answers in front of it included.
-const MAX_HEAD: usize = 64 * 1024;
+/// Largest head of an answer, whatever is configured.
+const MAX_HEAD: usize = 1024 * 1024;
+/// Most bytes of interim answers in front of an answer.
+const MAX_INTERIM: usize = 64 * 1024;
 /// Bodies up to this size are written in one piece with their head.
 const JOINED: usize = 8 * 1024;
 
@@ -63,12 +66,15 @@ pub struct Expect {
     pub to_head: bool,
     /// The headers that are passed on.
     pub keep: Keep,
+    /// Largest head in bytes.
+    pub head_limit: usize,
 }
 
 impl Expect {
     /// The answer to a request with this method.
-    pub fn new(method: &Method, keep: Keep) -> Self {
-        Self { to_head: method == Method::HEAD, keep }
+    pub fn new(method: &Method, keep: Keep, head_limit: u64) -> Self {
+        let head_limit = usize::try_from(head_limit).map_or(MAX_HEAD, |bytes| bytes.min(MAX_HEAD));
+        Self { to_head: method == Method::HEAD, keep, head_limit }
     }
 }
 
@@ -80,7 +86,7 @@ impl Connection {
             partial: BytesMut::new(),
             held: Bytes::new(),
             unsent: nothing(),
-            expect: Expect { to_head: false, keep: |_, _| false },
+            expect: Expect { to_head: false, keep: |_, _| false, head_limit: 0 },
             body: Decoder::Length(0),
             keep_alive: true,
             sent: false,
@@ -224,14 +230,14 @@ impl Connection {
         if !self.partial.is_empty() {
             let before = self.partial.len().saturating_sub(3);
             self.partial.extend_from_slice(&text);
-            if self.partial.len() <= MAX_HEAD && !has_end(&self.partial[before..]) {
+            if self.partial.len() <= self.expect.head_limit && !has_end(&self.partial[before..]) {
                 return Ok(None);
             }
             text = mem::take(&mut self.partial).freeze();
         }
         loop {
             match head::parse(&text, self.expect.to_head, self.expect.keep)? {
-                Parsed::Partial if self.interim + text.len() > MAX_HEAD => {
+                Parsed::Partial if text.len() > self.expect.head_limit => {
                     return Err(ProxyError::InvalidAnswer);
                 }
                 Parsed::Partial => {
@@ -241,14 +247,14 @@ impl Connection {
                 Parsed::Interim(length) => {
                     text.advance(length);
                     self.interim += length;
-                    if self.interim > MAX_HEAD {
+                    if length > self.expect.head_limit || self.interim > MAX_INTERIM {
                         return Err(ProxyError::InvalidAnswer);
                     }
                     if text.is_empty() {
                         return Ok(None);
                     }
                 }
-                Parsed::Final { length, .. } if self.interim + length > MAX_HEAD => {
+                Parsed::Final { length, .. } if length > self.expect.head_limit => {
                     return Err(ProxyError::InvalidAnswer);
                 }
                 Parsed::Final { head, body, keep_alive, length } => {
@@ -304,7 +310,7 @@ impl Connection {
 
     /// The trailer fields of an answer that is all read (RFC 9110 §6.5), to be taken once.
     pub fn take_trailers(&mut self) -> Option<HeaderMap> {
-        head::trailers(&mem::take(&mut self.trailers))
+        trailers::parse(&mem::take(&mut self.trailers))
     }
 
     /// Whether all of the answer was taken.

@@ -3,7 +3,10 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{Decoder, Parsed, parse};
+use super::{
+    body::Decoder,
+    head::{Parsed, parse},
+};
 
 /// What an answer is understood as.
 #[derive(Debug, Default, PartialEq)]

@@ -105,57 +105,6 @@ pub fn parse(text: &Bytes, to_head: bool, keep: Keep) -> Result<Parsed, ProxyErr
     Ok(Parsed::Final { head, body, keep_alive, length })
 }
 
-/// Trailer fields that an answer may have.
-const MAX_TRAILER_FIELDS: usize = 32;
-
-/// The fields of a trailer section, with its empty line. Fields that frame, route or protect a message have no place
-/// behind its body and are left out (RFC 9110 §6.5.1). `None` if there are none, or if they cannot be read.
-pub fn trailers(section: &[u8]) -> Option<HeaderMap> {
-    if section.len() <= b"\r\n".len() {
-        return None;
-    }
-    let mut lines = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
-    let Ok(httparse::Status::Complete((_, lines))) = httparse::parse_headers(section, &mut lines)
-    else {
-        return None;
-    };
-    let mut fields = HeaderMap::new();
-    for line in lines {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).ok()?;
-        if may_trail(&name) {
-            fields.try_append(name, HeaderValue::from_bytes(line.value).ok()?).ok()?;
-        }
-    }
-    Some(fields).filter(|fields| !fields.is_empty())
-}
-
-fn may_trail(name: &HeaderName) -> bool {
-    !matches!(
-        name.as_str(),
-        "transfer-encoding"
-            | "content-length"
-            | "host"
-            | "connection"
-            | "keep-alive"
-            | "upgrade"
-            | "te"
-            | "trailer"
-            | "set-cookie"
-            | "cookie"
-            | "authorization"
-            | "www-authenticate"
-            | "proxy-authorization"
-            | "proxy-authenticate"
-            | "cache-control"
-            | "location"
-            | "content-encoding"
-            | "content-type"
-            | "content-range"
-            | "max-forwards"
-            | "expect"
-    )
-}
-
 /// The lines that frame an answer.
 #[derive(Default)]
 struct Framing {

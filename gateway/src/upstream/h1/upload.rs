@@ -10,6 +10,7 @@ use tokio::{
     task::{AbortHandle, spawn_local},
 };
 
+use super::trailers;
 use crate::{
     error::ProxyError,
     upstream::body::{Progress, Streamed},
@@ -108,7 +109,10 @@ async fn send(
         }
     }
     match left {
-        None => write(half, &mut &b"0\r\n\r\n"[..], &progress).await?,
+        None => {
+            let end = trailers::write_end(body.take_trailers().as_ref());
+            write(half, &mut &*end, &progress).await?;
+        }
         Some(0) => {}
         Some(_) => return Err(Failure::Body(ProxyError::ClientGone)),
     }

@@ -1,14 +1,17 @@
 //! A client of raw bytes.
 
 use std::{
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     time::Duration,
 };
 
+use rustls::ClientConnection;
+
 /// A connection to the gateway, or of the gateway to a test.
 pub struct Client {
     pub stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     buffer: Vec<u8>,
 }
 
@@ -50,17 +53,40 @@ impl Client {
     pub fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
-        Self { stream, buffer: Vec::new() }
+        Self { stream, tls: None, buffer: Vec::new() }
+    }
+
+    /// From now on everything is encrypted.
+    pub fn encrypted(self, tls: ClientConnection) -> Self {
+        Self { tls: Some(Box::new(tls)), ..self }
     }
 
     /// Sends bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).expect("sent");
+        self.write(bytes.as_ref()).expect("sent");
     }
 
     /// Sends bytes; false if the other side does not take them.
     pub fn try_send(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).is_ok()
+        self.write(bytes).is_ok()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => {
+                let mut stream = rustls::Stream::new(&mut **tls, &mut self.stream);
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
+            None => self.stream.write_all(bytes),
+        }
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(bytes),
+            None => self.stream.read(bytes),
+        }
     }
 
     /// Asks `a.test` for a target.
@@ -134,13 +160,21 @@ impl Client {
 
     fn fill(&mut self) -> Option<()> {
         let mut bytes = [0; 16 * 1024];
-        match self.stream.read(&mut bytes) {
+        match self.read(&mut bytes) {
             Ok(0) => None,
             Ok(count) => {
                 self.buffer.extend_from_slice(&bytes[..count]);
                 Some(())
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+            // Without a farewell of TLS: cut.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof
+                ) =>
+            {
+                None
+            }
             Err(error) => panic!("nothing came: {error}"),
         }
     }

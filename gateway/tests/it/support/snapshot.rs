@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use headgate_config::{
-    Action, Balance, Endpoints, Forward, Host, HostPattern, HttpsRedirect, Location, ObjectRef,
-    Origin, PathMatch, PathMode, ProxySettings, Redirect, Snapshot, Upstream, UpstreamId,
-    WhenEmpty,
+    Action, Balance, Endpoints, Forward, ForwardedHeaders, Host, HostPattern, HttpsRedirect,
+    Location, ObjectRef, Origin, PathMatch, PathMode, ProxySettings, Redirect, Settings, Snapshot,
+    Upstream, UpstreamId, WhenEmpty,
 };
 
 /// A table under construction.
@@ -13,6 +13,7 @@ use headgate_config::{
 pub struct Table {
     hosts: BTreeMap<String, Vec<Arc<Location>>>,
     upstreams: BTreeMap<UpstreamId, Arc<Upstream>>,
+    settings: Settings,
 }
 
 /// The identity of an upstream of tests.
@@ -73,6 +74,18 @@ impl Table {
         self
     }
 
+    /// Writes the access log in this format.
+    pub fn log_format(mut self, format: &str) -> Self {
+        self.settings.log_format = Some(format.into());
+        self
+    }
+
+    /// Believes forwarding headers like this.
+    pub fn forwarded(mut self, rules: ForwardedHeaders) -> Self {
+        self.settings.forwarded = rules;
+        self
+    }
+
     /// The table; unknown hosts are 404.
     pub fn build(self) -> Snapshot {
         let mut fallback = location(PathMatch::Prefix("/".into()), "");
@@ -83,6 +96,7 @@ impl Table {
             aliases: Vec::new(),
             mode: PathMode::Literal,
             locations: vec![Arc::new(fallback)],
+            alias_origin: None,
             app_root: None,
             origin: None,
         })];
@@ -93,10 +107,16 @@ impl Table {
                 aliases: Vec::new(),
                 mode: PathMode::Literal,
                 locations,
+                alias_origin: None,
                 app_root: None,
                 origin: None,
             })
         }));
-        Snapshot { hosts, upstreams: self.upstreams, ..Snapshot::default() }
+        Snapshot {
+            hosts,
+            upstreams: self.upstreams,
+            settings: Arc::new(self.settings),
+            ..Snapshot::default()
+        }
     }
 }

@@ -4,7 +4,7 @@ use headgate_config::{ObjectRef, Origin};
 use http::Version;
 
 use super::*;
-use crate::observe::access_log::{Attempt, TlsInfo, clock::Clock};
+use crate::observe::access_log::{Attempt, clock::Clock, record::TlsInfo};
 
 fn line(format: &LogFormat, record: &AccessRecord<'_>) -> String {
     let mut clock = Clock::default();

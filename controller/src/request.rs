@@ -1,0 +1,70 @@
+//! Single requests to the API server: each ends in time, and its failure says whether the server has spoken.
+
+use std::{fmt, time::Duration};
+
+use kube::{Error, core::Status};
+
+use crate::source::cluster::chain;
+
+/// Why a request has failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The server has refused it.
+    Refused(Box<Status>),
+    /// No answer, or none that can be read: it may have been done or not.
+    Unanswered(String),
+}
+
+impl Failure {
+    /// Another version of the object is there, or one of that name already.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 409)
+    }
+
+    /// There is no such object.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 404)
+    }
+
+    /// The account may not do this; or the server has just started and does not know yet that it may.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 403)
+    }
+
+    /// It may succeed if it is tried again as it is.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Refused(status) => status.code == 429 || status.code >= 500,
+            Self::Unanswered(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(status) => f.write_str(&status.message),
+            Self::Unanswered(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// The answer to a request, if it comes within this time.
+///
+/// # Errors
+///
+/// If the server refuses, or does not answer in time.
+pub async fn answer<T>(
+    within: Duration,
+    request: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(within, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(Error::Api(status))) => Err(Failure::Refused(status)),
+        Ok(Err(error)) => Err(Failure::Unanswered(chain(&error))),
+        Err(_) => Err(Failure::Unanswered(format!("no answer within {} s", within.as_secs()))),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod mock;

@@ -1,0 +1,160 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::{task::JoinHandle, time::Instant};
+
+use super::*;
+use crate::{
+    leader::Terms,
+    objects::Key,
+    request::mock::{Fate, Server},
+    status::{Address, AddressSource},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/ingress/leases/the-leader";
+const INGRESS: &str = "/apis/networking.k8s.io/v1/namespaces/a/ingresses/i";
+
+fn pod(name: &str) -> NamespacedName {
+    NamespacedName { namespace: "ingress".into(), name: name.into() }
+}
+
+fn write_back(name: &str) -> WriteBack {
+    WriteBack {
+        pod: Some(pod(name)),
+        election: Some(Election { id: "the-leader".into(), terms: Terms::new(30 * SECOND) }),
+        status: StatusSettings {
+            update: true,
+            clean_on_shutdown: true,
+            source: AddressSource::Fixed(Address::list("192.0.2.1")),
+            interval: 60 * SECOND,
+        },
+        standby: false,
+        events: true,
+    }
+}
+
+/// A replica that serves one Ingress.
+struct Replica {
+    role: Role,
+    leadership: Arc<Leadership>,
+    task: JoinHandle<()>,
+}
+
+fn start(server: &Server, name: &str) -> Replica {
+    let (board, role) = (Arc::<Board>::default(), Role::default());
+    let leadership = Arc::<Leadership>::default();
+    let key = Key::new("a", "i");
+    board.set_published(&key, vec![]);
+    board.set_served(&key, true);
+    let metadata = json!({"name": name, "labels": {"app": "gateway"}});
+    let path = format!("/api/v1/namespaces/ingress/pods/{name}");
+    server.put(&path, json!({"metadata": metadata, "spec": {"containers": []}}));
+    let (client, led) = (server.client(), Arc::clone(&leadership));
+    let duty = Duty::new(client, &write_back(name), board, led).unwrap();
+    let task = tokio::spawn(duty.run(role.clone()));
+    Replica { role, leadership, task }
+}
+
+fn server() -> Server {
+    let server = Server::default();
+    server.put(INGRESS, json!({"metadata": {"name": "i", "namespace": "a"}, "spec": {}}));
+    server
+}
+
+fn status(server: &Server) -> Value {
+    server.object(INGRESS).unwrap()["status"]["loadBalancer"]["ingress"].clone()
+}
+
+async fn settle() {
+    tokio::time::sleep(3 * SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_done_before_the_role_is_known_or_while_standing_by() {
+    let server = server();
+    let replica = start(&server, "pod-1");
+    settle().await;
+    replica.role.set(Part::StandsBy);
+    tokio::time::sleep(300 * SECOND).await;
+    assert!(server.take_log().is_empty());
+    replica.task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn promoted_it_leads_and_writes_and_rolled_back_it_leaves_the_status() {
+    let server = server();
+    let replica = start(&server, "pod-1");
+    replica.role.set(Part::Takes);
+    settle().await;
+    assert!(replica.leadership.is_leader());
+    assert_eq!(status(&server), json!([{"ip": "192.0.2.1"}]));
+
+    replica.role.set(Part::StandsBy);
+    settle().await;
+    assert!(!replica.leadership.is_leader());
+    assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], Value::Null);
+    assert_eq!(status(&server), json!([{"ip": "192.0.2.1"}]));
+    server.take_log();
+    tokio::time::sleep(300 * SECOND).await;
+    assert!(server.take_log().is_empty());
+
+    replica.role.set(Part::Takes);
+    settle().await;
+    assert!(replica.leadership.is_leader());
+    replica.task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_leader_that_stops_hands_over_and_leaves_the_status_to_the_other() {
+    let server = server();
+    let (first, second) = (start(&server, "pod-1"), start(&server, "pod-2"));
+    first.role.set(Part::Takes);
+    settle().await;
+    second.role.set(Part::Takes);
+    settle().await;
+    assert!(first.leadership.is_leader() && !second.leadership.is_leader());
+
+    first.role.set(Part::Resigns);
+    first.task.await.unwrap();
+    settle().await;
+    assert!(second.leadership.is_leader());
+    assert_eq!(status(&server), json!([{"ip": "192.0.2.1"}]));
+    second.task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_one_empties_the_status_and_releases_the_lease() {
+    let server = server();
+    let replica = start(&server, "pod-1");
+    replica.role.set(Part::Takes);
+    settle().await;
+    replica.role.set(Part::Resigns);
+    replica.role.set(Part::Takes);
+    replica.task.await.unwrap();
+    assert_eq!(status(&server), Value::Null);
+    assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_takes_a_few_seconds_when_the_api_server_is_gone() {
+    let server = server();
+    let replica = start(&server, "pod-1");
+    replica.role.set(Part::Takes);
+    settle().await;
+    server.decide(|_| Fate::Lose);
+    let began = Instant::now();
+    replica.role.set(Part::Resigns);
+    replica.task.await.unwrap();
+    assert!(began.elapsed() <= 5 * SECOND, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_pod_or_an_election_there_is_no_duty() {
+    let duty = |write_back| {
+        Duty::new(Server::default().client(), &write_back, Arc::default(), Arc::default())
+    };
+    assert!(duty(WriteBack { pod: None, ..write_back("pod-1") }).is_none());
+    assert!(duty(WriteBack { election: None, ..write_back("pod-1") }).is_none());
+    assert!(duty(write_back("pod-1")).is_some());
+}

@@ -1,0 +1,70 @@
+//! What the gateway says about the client, and whom it takes it from.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::listen::conn::Connection;
+
+/// Header of the addresses that a request passed.
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What is known about the client and its connection, as far as it is believed.
+pub struct Client<'a> {
+    /// The client's address (`X-Real-IP`, `X-Forwarded-For`).
+    pub ip: &'a [u8],
+    /// The whole chain, if it is kept (`compute-full-forwarded-for`).
+    pub chain: Option<Vec<u8>>,
+    /// `Host` as the client wrote it, or `X-Forwarded-Host` of a trusted proxy.
+    pub best_host: &'a [u8],
+    /// `X-Forwarded-Port`.
+    pub port: &'a [u8],
+    /// Scheme (`X-Forwarded-Proto`, `X-Forwarded-Scheme`, `X-Scheme`).
+    pub scheme: &'a [u8],
+    /// The client's own headers.
+    pub headers: &'a HeaderMap,
+}
+
+impl<'a> Client<'a> {
+    /// Believes nothing that the client says but its `Host`. `ip` is its address.
+    pub fn direct(
+        connection: &'a Connection,
+        ip: &'a [u8],
+        host: &'a [u8],
+        headers: &'a HeaderMap,
+    ) -> Self {
+        Self {
+            ip,
+            chain: None,
+            best_host: host,
+            port: connection.port.as_bytes(),
+            scheme: if connection.tls { b"https" } else { b"http" },
+            headers,
+        }
+    }
+
+    /// Believes what the client says about the request (`use-forwarded-headers`). With `append` the peer is added to
+    /// its chain (`compute-full-forwarded-for`).
+    pub fn behind_proxy(self, connection: &'a Connection, append: bool) -> Self {
+        let headers = self.headers;
+        let value = |name| headers.get(name).map(HeaderValue::as_bytes);
+        let chain = (append && headers.contains_key(X_FORWARDED_FOR)).then(|| {
+            let lines = headers.get_all(X_FORWARDED_FOR).iter().chain([&connection.peer_ip]);
+            lines.map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b", "[..])
+        });
+        Self {
+            chain,
+            best_host: headers.get(X_FORWARDED_HOST).and_then(first_item).unwrap_or(self.best_host),
+            port: value(X_FORWARDED_PORT).unwrap_or(self.port),
+            scheme: value(X_FORWARDED_PROTO).unwrap_or(self.scheme),
+            ..self
+        }
+    }
+}
+
+/// The first item of a comma-separated list.
+fn first_item(value: &HeaderValue) -> Option<&[u8]> {
+    let item = value.as_bytes().split(|b| *b == b',').next()?.trim_ascii();
+    (!item.is_empty()).then_some(item)
+}

@@ -1,0 +1,121 @@
+//! The header lines of a head: their form, and those that frame the body or name the host (routing §3.1).
+
+use memchr::memchr;
+
+use super::{Accepted, BodyFraming, CONTROL, NO_TOKEN, ODD_NAME, Refusal, Version, classes};
+
+/// Longest header line; longer ones are 400.
+const MAX_HEADER_LINE: usize = 8192;
+/// Most header lines; more are 400. As many as the HTTP library keeps without an allocation of its own.
+const MAX_LINES: u32 = 100;
+/// Largest number that fits the signed offset that sizes are kept in elsewhere.
+const MAX_LENGTH: u64 = i64::MAX as u64;
+
+/// The framing and routing fields of a head.
+#[derive(Default)]
+pub(super) struct Fields {
+    length: Option<u64>,
+    coding: Option<Coding>,
+    hosts: u32,
+    odd_names: bool,
+    repair: bool,
+    wants_upgrade: bool,
+    lines: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Chunked,
+    Unknown,
+    Repeated,
+}
+
+impl Fields {
+    /// Before the first line. `repair`: the request line is one that the HTTP library must not see as it is.
+    pub(super) fn new(repair: bool) -> Self {
+        Self { repair, ..Self::default() }
+    }
+
+    /// Takes a line up. Without its end, and not the empty one.
+    pub(super) fn line(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        if line.len() > MAX_HEADER_LINE {
+            return Err(400);
+        }
+        // A folded line (RFC 9112 §5.2) starts with white space; it has no name either.
+        let colon = memchr(b':', line).ok_or(400u16)?;
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
+        let seen = classes(name);
+        if name.is_empty() || seen & CONTROL != 0 {
+            return Err(400);
+        }
+        if seen & NO_TOKEN != 0 {
+            // No header at all for the reference: the line is dropped.
+            self.repair = true;
+            return Ok(());
+        }
+        // Looks at all bytes even when the first is bad: good lines are the usual ones, and faster so.
+        let bad = |b: u8| ((b < 0x20) & (b != b'\t')) | (b == 0x7f);
+        if value.iter().fold(false, |any, b| any | bad(*b)) {
+            return Err(400);
+        }
+        self.odd_names |= seen & ODD_NAME != 0;
+        self.lines += 1;
+        if self.lines > MAX_LINES {
+            return Err(400);
+        }
+        match name.len() {
+            7 if name.eq_ignore_ascii_case(b"upgrade") => self.wants_upgrade = true,
+            4 if name.eq_ignore_ascii_case(b"host") => self.hosts += 1,
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value)?,
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        let value = value.trim_ascii();
+        // A second one is refused even when it is equal; so is a list (RFC 9112 §6.3).
+        if self.length.is_some()
+            || value.is_empty()
+            || value.len() > 19
+            || !value.iter().all(u8::is_ascii_digit)
+        {
+            return Err(400);
+        }
+        let length = value.iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+        if length > MAX_LENGTH {
+            return Err(400);
+        }
+        self.length = Some(length);
+        Ok(())
+    }
+
+    fn transfer_encoding(&mut self, value: &[u8]) {
+        self.coding = Some(match self.coding {
+            Some(_) => Coding::Repeated,
+            None if value.trim_ascii().eq_ignore_ascii_case(b"chunked") => Coding::Chunked,
+            None => Coding::Unknown,
+        });
+    }
+
+    /// What all lines say together.
+    pub(super) fn finish(self, version: Version) -> Result<Accepted, Refusal> {
+        if self.hosts > 1 || (self.hosts == 0 && version == Version::Http11) {
+            return Err(400);
+        }
+        let framing = match (self.coding, self.length) {
+            (None, length) => BodyFraming::Length(length.unwrap_or(0)),
+            (Some(_), _) if version == Version::Http10 => return Err(400),
+            (Some(_), Some(_)) | (Some(Coding::Repeated), None) => return Err(400),
+            (Some(Coding::Unknown), None) => return Err(501),
+            (Some(Coding::Chunked), None) => BodyFraming::Chunked,
+        };
+        Ok(Accepted {
+            framing,
+            odd_names: self.odd_names,
+            repair: self.repair,
+            wants_upgrade: self.wants_upgrade && version == Version::Http11,
+        })
+    }
+}

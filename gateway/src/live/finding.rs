@@ -1,0 +1,78 @@
+//! What only compiling brings to light, as verdicts about the objects that it comes from.
+
+use std::{fmt::Display, sync::Arc};
+
+use headgate_config::{Effect, Host, Location, ObjectRef, Rewrite, Snapshot, Verdict};
+
+use crate::route::{host::AliasError, path::PatternError};
+
+/// A path of a host that is no pattern.
+pub(super) fn broken_path(host: &Host, error: &PatternError) -> Option<Verdict> {
+    let location = host.locations.get(error.location)?;
+    let (path, host, error) = (&location.origin.path, &host.name, &error.error);
+    denied(
+        location,
+        "InvalidPath",
+        format!(
+            "path {path:?} of host {host:?} is no usable regular expression: {error}; requests that begin like it are answered with 503"
+        ),
+    )
+}
+
+/// A rewrite that cannot be made.
+pub(super) fn broken_rewrite(
+    host: &Host,
+    location: &Location,
+    rewrite: &Rewrite,
+    error: &impl Display,
+) -> Option<Verdict> {
+    let (path, target, host) = (&location.origin.path, &rewrite.target, &host.name);
+    denied(
+        location,
+        "InvalidRewrite",
+        format!(
+            "path {path:?} of host {host:?} cannot be rewritten to {target:?}: {error}; its requests are answered with 503"
+        ),
+    )
+}
+
+/// An alias that is no pattern. `hosts` are sorted by name.
+pub(super) fn broken_alias(hosts: &[Arc<Host>], error: &AliasError) -> Option<Verdict> {
+    let at = hosts.binary_search_by(|host| host.name.cmp(&error.host)).ok()?;
+    let message = format!("{error}; it matches nothing");
+    Some(verdict(hosts[at].alias_origin.as_deref()?, Effect::Warning, "InvalidAlias", message))
+}
+
+fn denied(location: &Location, reason: &str, message: String) -> Option<Verdict> {
+    Some(verdict(location.origin.object.as_ref()?, Effect::Denied, reason, message))
+}
+
+fn verdict(object: &ObjectRef, effect: Effect, reason: &str, message: String) -> Verdict {
+    Verdict { object: object.clone(), effect, reason: reason.into(), message }
+}
+
+/// The findings about the snapshot before; what is found again is not logged again.
+#[derive(Default)]
+pub(super) struct Findings(Vec<Verdict>);
+
+impl Findings {
+    /// Adds the findings about a snapshot to its verdicts.
+    pub(super) fn report(&mut self, snapshot: &mut Snapshot, mut found: Vec<Verdict>) {
+        found.sort();
+        found.dedup();
+        for verdict in found.iter().filter(|verdict| self.0.binary_search(verdict).is_err()) {
+            let Verdict { object, effect, reason, message } = verdict;
+            if *effect == Effect::Warning {
+                tracing::warn!(%object, reason, "{message}");
+            } else {
+                tracing::error!(%object, ?effect, reason, "{message}");
+            }
+        }
+        if !found.is_empty() {
+            let verdicts = Arc::make_mut(&mut snapshot.verdicts);
+            verdicts.extend_from_slice(&found);
+            verdicts.sort();
+        }
+        self.0 = found;
+    }
+}

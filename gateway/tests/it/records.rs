@@ -1,0 +1,135 @@
+//! What is told about a request when it is over.
+
+use std::sync::{Arc, mpsc};
+
+use headgate_config::{PathMatch, ProxySettings};
+
+use crate::support::{
+    Client, Table, TestGateway, Upstream, eventually, snapshot, upstream::read_request,
+};
+
+/// Each line: method, status, bytes received, bytes of the answer's body.
+const FORMAT: &str = "$request_method $status $request_length $body_bytes_sent";
+
+/// A gateway that writes [`FORMAT`], and reads bodies before it sends them if `ahead`.
+fn gateway(upstream: &Upstream, ahead: bool) -> TestGateway {
+    let mut location = snapshot::location(PathMatch::Prefix("/".into()), "app");
+    location.proxy =
+        Arc::new(ProxySettings { request_buffering: ahead, ..ProxySettings::default() });
+    let table = Table::default().upstream("app", &[upstream.address]).log_format(FORMAT);
+    TestGateway::start(table.location("a.test", location).build())
+}
+
+#[test]
+fn a_body_counts_as_received_whether_it_is_read_ahead_or_passed_on() {
+    let upstream = Upstream::echo("ok");
+    let (length, chunked) = (
+        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 6\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
+    for ahead in [true, false] {
+        let gateway = gateway(&upstream, ahead);
+        let mut client = gateway.client();
+        client.send([length, "hello!", chunked, "5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"].concat());
+        for (index, head) in [length, chunked].into_iter().enumerate() {
+            assert_eq!(client.answer().status, 200);
+            let expected = format!("POST 200 {} 2", head.len() + 6);
+            assert_eq!(gateway.logged(index), expected, "read ahead: {ahead}");
+        }
+    }
+}
+
+#[test]
+fn what_was_read_of_a_refused_body_counts() {
+    let upstream = Upstream::echo("ok");
+    let gateway = gateway(&upstream, true);
+    let mut client = gateway.client();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for _ in 0..17 {
+        if !client.try_send(format!("10000\r\n{}\r\n", "x".repeat(65_536)).as_bytes()) {
+            break;
+        }
+    }
+    assert_eq!(client.answer().status, 413);
+    let line = gateway.logged(0);
+    let received: u64 = line.split(' ').nth(2).and_then(|text| text.parse().ok()).expect(&line);
+    assert!(received > 1024 * 1024, "{line}");
+}
+
+const UPGRADE: &str =
+    "GET /ws HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+/// Agrees to change the protocol, says `greeting`, and reads one line before it tells `heard`.
+fn switching(greeting: &'static str, heard: mpsc::Sender<()>) -> Upstream {
+    let heard = parking_lot::Mutex::new(heard);
+    Upstream::raw(move |mut connection: Client| {
+        let Some(request) = read_request(&mut connection) else { return };
+        if request.header("upgrade").is_none() {
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            return;
+        }
+        connection.send(format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n{greeting}"
+        ));
+        if connection.line().is_some() {
+            let _ = heard.lock().send(());
+        }
+        while connection.line().is_some() {}
+    })
+}
+
+/// Samples of the request counter with this status.
+fn counted(gateway: &TestGateway, status: &str) -> Vec<String> {
+    let text: Vec<u8> = gateway.metrics.scrape().flatten().collect();
+    let label = format!("status=\"{status}\"");
+    String::from_utf8_lossy(&text)
+        .lines()
+        .filter(|line| line.starts_with("nginx_ingress_controller_requests{"))
+        .filter(|line| line.contains(&label))
+        .map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn an_upgraded_connection_is_recorded_when_its_tunnel_ends() {
+    let (sender, heard) = mpsc::channel();
+    let upstream = switching("hello\n", sender);
+    let gateway = gateway(&upstream, true);
+    let mut client = gateway.client();
+    client.send(UPGRADE);
+    assert!(client.head().expect("a head").starts_with("HTTP/1.1 101"));
+    assert_eq!(client.line().as_deref(), Some("hello\n"));
+    client.send("some words\n");
+    heard.recv().expect("the upstream hears it");
+
+    assert_eq!(gateway.get("/other").status, 200);
+    assert_eq!(gateway.logged(0).split(' ').nth(1), Some("200"), "the tunnel is still open");
+    assert_eq!(counted(&gateway, "101"), [""; 0]);
+
+    client.finish();
+    assert!(client.is_closed());
+    assert_eq!(gateway.logged(1), format!("GET 101 {} 6", UPGRADE.len() + 11));
+    eventually("it is counted", || counted(&gateway, "101") == ["1"]);
+}
+
+#[test]
+fn a_tunnel_does_not_keep_an_old_table() {
+    let (sender, _heard) = mpsc::channel();
+    let upstream = switching("hello\n", sender);
+    let gateway = gateway(&upstream, true);
+    let mut client = gateway.client();
+    client.send(UPGRADE);
+    assert!(client.head().expect("a head").starts_with("HTTP/1.1 101"));
+    assert_eq!(client.line().as_deref(), Some("hello\n"));
+
+    let old = Arc::downgrade(&gateway.live.load());
+    let table = Table::default().upstream("app", &[upstream.address]).log_format("new");
+    gateway.live.publish(table.prefix("a.test", "/", "app").build());
+    eventually("nobody holds the old table", || {
+        gateway.live.collect();
+        old.strong_count() == 0
+    });
+    client.finish();
+    assert!(client.is_closed());
+    assert_eq!(gateway.logged(0), format!("GET 101 {} 6", UPGRADE.len()));
+}

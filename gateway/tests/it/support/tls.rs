@@ -1,0 +1,51 @@
+//! A certificate for `a.test`, and clients that trust it.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use headgate_config::{Certificate, CertificateId, PrivateKey, TlsTable, certificate::KeyFormat};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::aws_lc_rs};
+
+use super::Client;
+
+/// A certificate with its key.
+pub struct Identity {
+    certificate: Arc<Certificate>,
+}
+
+impl Identity {
+    /// A new one.
+    pub fn new() -> Self {
+        let names = vec!["a.test".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names.clone()).expect("a certificate");
+        let key = PrivateKey::new(made.signing_key.serialize_der(), KeyFormat::Pkcs8);
+        let id = CertificateId("default/a".to_owned());
+        let chain = vec![made.cert.der().to_vec()];
+        Self { certificate: Arc::new(Certificate { id, chain, key, names }) }
+    }
+
+    /// A table in which it is the default.
+    pub fn table(&self) -> Arc<TlsTable> {
+        let id = self.certificate.id.clone();
+        Arc::new(TlsTable {
+            names: BTreeMap::new(),
+            default: Some(id.clone()),
+            certificates: BTreeMap::from([(id, Arc::clone(&self.certificate))]),
+        })
+    }
+
+    /// A client that speaks `protocol`. The handshake comes with the first bytes.
+    pub fn connect(&self, address: SocketAddr, protocol: &str) -> Client {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.chain[0].clone().into()).expect("a certificate");
+        let mut config =
+            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .expect("versions")
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.into()];
+        let name = "a.test".try_into().expect("a name");
+        let tls = ClientConnection::new(Arc::new(config), name).expect("a client");
+        Client::connect(address).encrypted(tls)
+    }
+}

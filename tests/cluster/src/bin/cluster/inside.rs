@@ -1,0 +1,84 @@
+//! The half of the program that is inside: the cluster, what is installed in it, and what the person is told.
+
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use headgate_cluster::{ApiServer, Cluster, NodeSettings, REPOSITORY, Settings};
+use k8s_openapi::api::core::v1::Service;
+use kube::{Api, Client, api::ListParams};
+use tokio::task::JoinSet;
+
+use crate::{Cli, doors, socket};
+
+const LIMIT: Duration = Duration::from_secs(300);
+/// What installs headgate.
+const INSTALL: &str = "manifests/install";
+
+/// Starts everything and serves until the outer half lets go, which ends the process.
+pub(crate) async fn run(cli: &Cli, folder: &Path) -> Result<()> {
+    eprintln!("starting etcd, the API server and the controllers");
+    let nodes = (1..=cli.nodes)
+        .map(|number| NodeSettings::new(&format!("node-{number}"), &format!("zone-{number}")));
+    let settings = Settings { nodes: nodes.collect(), ..Settings::default() };
+    let cluster = Cluster::start(&settings).await?;
+    let url = format!("https://127.0.0.1:{}", cli.api_port);
+    let kubeconfig = folder.join("kubeconfig");
+    fs::write(&kubeconfig, cluster.kubeconfig_for(&url).await)?;
+
+    let mut doors = JoinSet::new();
+    let api_server = cluster.api_address(ApiServer::First);
+    doors.spawn(doors::inner(socket(folder, "api"), async move || Ok(api_server)));
+    for (name, port) in [("http", 80), ("https", 443)] {
+        let client = cluster.client();
+        let find = async move || load_balancer(&client, port).await;
+        doors.spawn(doors::inner(socket(folder, name), find));
+    }
+    let installed = !cli.empty && install(&cluster).await?;
+    tell(cli, &cluster, &kubeconfig, installed);
+    while let Some(door) = doors.join_next().await {
+        door??;
+    }
+    Ok(())
+}
+
+/// Installs headgate and applies the blog. False while there are no manifests that would install headgate.
+async fn install(cluster: &Cluster) -> Result<bool> {
+    let there = Path::new(REPOSITORY).join(INSTALL).join("kustomization.yaml").exists();
+    if there {
+        eprintln!("installing headgate");
+        cluster.kubectl(["apply", "-k", INSTALL]).await?;
+        cluster.wait_deployments("", LIMIT).await?;
+    }
+    eprintln!("starting the blog");
+    cluster.kubectl(["apply", "-f", "manifests/app"]).await?;
+    cluster.wait_deployments("default", LIMIT).await?;
+    Ok(there)
+}
+
+/// The first Service of type LoadBalancer with this port: the gateway, in a cluster of which nothing else is known.
+async fn load_balancer(client: &Client, port: i32) -> Result<SocketAddr> {
+    let services = Api::<Service>::all(client.clone()).list(&ListParams::default()).await?;
+    let address = services.iter().find_map(|service| {
+        let has_port = service.spec.as_ref()?.ports.as_ref()?.iter().any(|each| each.port == port);
+        let status = service.status.as_ref()?.load_balancer.as_ref()?.ingress.as_ref()?;
+        status.first()?.ip.clone().filter(|_| has_port)
+    });
+    let address = address.with_context(|| format!("no load balancer has port {port}"))?;
+    Ok(SocketAddr::new(address.parse()?, port as u16))
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the person asked for")]
+fn tell(cli: &Cli, cluster: &Cluster, kubeconfig: &Path, installed: bool) {
+    println!("\nThe cluster is up. In another terminal:\n");
+    println!("  export KUBECONFIG={}", kubeconfig.display());
+    println!("  alias kubectl='{} kubectl'\n", cluster.programs().apiserver.display());
+    println!("  kubectl get pods,services,ingresses -A");
+    if installed {
+        println!("  curl -H 'Host: posts.com' http://127.0.0.1:{}/", cli.http_port);
+        println!("  kubectl apply -f manifests/examples/");
+        println!("  http://posts.localhost:{}/ in a browser", cli.http_port);
+    } else {
+        println!("\nheadgate is not installed in it.");
+    }
+    println!("\nCtrl-C ends it; nothing is left behind.");
+}
