@@ -4,6 +4,7 @@
 //! [`Snapshot`](headgate_config::Snapshot) of them; the runner hands each new snapshot to a callback. Nothing here
 //! knows a client socket: the gateway decides how a snapshot is served.
 
+pub mod admission;
 pub mod events;
 pub mod leader;
 pub mod objects;

@@ -33,6 +33,8 @@ pub struct Options {
     pub enable_annotation_validation: bool,
     /// Refuse Ingresses whose hosts, paths or TLS names look like injected configuration (`--deep-inspect`).
     pub deep_inspect: bool,
+    /// Reviews look at the new Ingress only, and not at the objects that it names (`--disable-full-test`).
+    pub disable_full_test: bool,
     /// ExternalName Services have no endpoints (`--disable-svc-external-name`).
     pub disable_svc_external_name: bool,
     /// The zone of this machine, where hints of EndpointSlices are to be followed (`--enable-topology-aware-routing`).
@@ -77,6 +79,7 @@ impl Default for Options {
             annotations_prefix: "nginx.ingress.kubernetes.io".into(),
             enable_annotation_validation: true,
             deep_inspect: true,
+            disable_full_test: false,
             disable_svc_external_name: false,
             zone: None,
             health_check_path: "/healthz".into(),

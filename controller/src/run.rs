@@ -14,7 +14,7 @@ pub use duty::WriteBack;
 use duty::{Part, Role};
 use publish::Publisher;
 
-use crate::{events::Queue, leader::Leadership};
+use crate::{admission::Reviewer, events::Queue, leader::Leadership};
 
 /// A running control plane. Dropping it stops it and waits for its threads.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub struct Controller {
     role: Role,
     leadership: Arc<Leadership>,
     queue: Arc<Queue>,
+    reviewer: Option<Reviewer>,
 }
 
 impl Controller {
@@ -34,6 +35,7 @@ impl Controller {
             role: Role::default(),
             leadership: Arc::default(),
             queue: Arc::default(),
+            reviewer: None,
         }
     }
 
@@ -51,6 +53,11 @@ impl Controller {
     /// The events that wait to be posted.
     pub fn events(&self) -> Arc<Queue> {
         Arc::clone(&self.queue)
+    }
+
+    /// Who answers reviews of Ingresses. None for folders of manifests, which nobody asks before they change.
+    pub fn reviewer(&self) -> Option<&Reviewer> {
+        self.reviewer.as_ref()
     }
 
     /// Stops it and waits for its threads.

@@ -5,22 +5,22 @@
 //! version), `hosts` (path tables, aliases), `upstreams` (endpoints), `tls` (certificates).
 
 mod admission;
-mod annotations;
+pub(crate) mod annotations;
 pub(crate) mod class;
-mod config;
+pub(crate) mod config;
 mod host;
 mod hosts;
-mod ingress;
-mod inspect;
+pub(crate) mod ingress;
+pub(crate) mod inspect;
 mod location;
-mod path;
+pub(crate) mod path;
 mod tls;
-mod upstream;
+pub(crate) mod upstream;
 mod upstreams;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use headgate_config::{Snapshot, TlsTable, Verdict};
+use headgate_config::{ObjectRef, Snapshot, TlsTable, Verdict};
 
 use crate::{
     objects::{Changes, Ingress, Key, Objects},
@@ -28,8 +28,9 @@ use crate::{
 };
 
 use admission::{Admission, Law};
-use config::Config;
+use config::{Config, Defaults};
 use hosts::HostTable;
+use ingress::Accepted;
 use tls::TlsState;
 use upstreams::UpstreamTable;
 
@@ -106,7 +107,42 @@ impl Translator {
 
     /// Whether a version of an Ingress is served.
     pub fn is_served(&self, ingress: &Key) -> bool {
-        self.admission.is_served(ingress)
+        self.accepted(ingress).is_some()
+    }
+
+    /// The version of an Ingress that is served.
+    pub(crate) fn accepted(&self, ingress: &Key) -> Option<&Arc<Accepted>> {
+        self.admission.accepted(ingress)
+    }
+
+    /// The versions of all Ingresses that are served.
+    pub(crate) fn all_accepted(&self) -> impl Iterator<Item = &Arc<Accepted>> {
+        self.admission.all_accepted()
+    }
+
+    /// Whether an Ingress, served or not, has our class.
+    pub(crate) fn has_own_class(&self, ingress: &Ingress) -> bool {
+        self.admission.has_own_class(&self.options, ingress)
+    }
+
+    /// The findings about an object, as of the last translation.
+    pub(crate) fn findings_about<'a>(
+        &'a self,
+        object: &ObjectRef,
+    ) -> impl Iterator<Item = &'a Verdict> + use<'a> {
+        let first = self.verdicts.partition_point(|verdict| verdict.object < *object);
+        let end = self.verdicts.partition_point(|verdict| verdict.object <= *object);
+        self.verdicts.get(first..end).into_iter().flatten()
+    }
+
+    /// Start-up options.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// What the main ConfigMap says about Ingresses.
+    pub(crate) fn defaults(&self) -> &Defaults {
+        &self.config.defaults
     }
 
     /// The version of an Ingress that is served.

@@ -4,7 +4,7 @@
 //! [`proxy`] takes it from there to its answer, one call per step: [`route`] finds its host and location,
 //! [`filter`] applies the location's policies, [`upstream`] picks an endpoint and a connection; [`observe`] records
 //! what happened. All of it runs on one [`worker`], against one [`live`] configuration. [`admin`] tells others about
-//! it, [`run`] starts and stops it.
+//! it, [`run`] starts and stops it. Beside all that, [`webhook`] carries questions to the control plane and answers back.
 //!
 //! What is public is what the program, the benchmarks and the tests use; all else is private, so that the compiler
 //! finds what nobody uses.
@@ -22,6 +22,7 @@ mod proxy;
 pub mod route;
 pub mod run;
 pub mod upstream;
+pub mod webhook;
 mod worker;
 
 /// What the fuzz targets run.

@@ -8,10 +8,10 @@ mod response_body;
 mod send;
 mod tunnel;
 
-use std::{convert::Infallible, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use headgate_config::Origin;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 pub use self::response_body::ResponseBody;
@@ -29,13 +29,17 @@ use crate::{
 
 /// Answers one request. Whatever happens there is an answer, and it is recorded when its last byte is sent.
 ///
+/// # Errors
+/// [`ProxyError::ClientGone`]: nobody waits for an answer, and the HTTP/2 stream is to be reset. (Over HTTP/1 the whole
+/// connection goes.)
+///
 /// Not an `async fn`: what it is given is put away first, so that the future, which is moved, stays small.
 pub fn handle(
     worker: Rc<Worker>,
     connection: Arc<Connection>,
     request: Request<Incoming>,
     counted: Rc<metrics::Connection>,
-) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
+) -> impl Future<Output = Result<Response<ResponseBody>, ProxyError>> {
     let live = worker.live();
     let rules = &live.settings.spec.forwarded;
     let (inbound, body) = Inbound::split(request, &connection, rules);
@@ -49,6 +53,9 @@ pub fn handle(
                 Ok(answer) => answer,
                 Err(ProxyError::ClientGone) if exchange.connection.is_malformed() => {
                     Answer::from(ProxyError::BadRequest)
+                }
+                Err(ProxyError::ClientGone) if exchange.version() == Version::HTTP_2 => {
+                    return Err(ProxyError::ClientGone);
                 }
                 Err(error) => Answer::from(error),
             },

@@ -76,6 +76,7 @@ fn plan(settings: &Demo, manifests: Vec<PathBuf>) -> Plan {
         health_path: "/healthz".into(),
         metrics: MetricsSettings { enabled: true, ..MetricsSettings::default() },
         delay: Duration::ZERO,
+        webhook: None,
     }
 }
 

@@ -6,6 +6,7 @@ mod logging;
 mod serve;
 mod settings;
 mod wait_shutdown;
+mod webhook;
 
 use std::{path::Path, process::ExitCode};
 

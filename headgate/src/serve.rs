@@ -19,6 +19,7 @@ use headgate_gateway::{
     },
     run::{self, Gateway, Startup},
     upstream::resolve::Resolver,
+    webhook::Webhook,
 };
 use tokio::{
     net::TcpListener,
@@ -27,7 +28,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::{Serve, Source};
+use crate::{
+    settings::{Serve, Source, WebhookPlan},
+    webhook,
+};
 
 /// How often replaced tables are looked for.
 const COLLECT_EVERY: Duration = Duration::from_secs(1);
@@ -48,6 +52,8 @@ pub struct Plan {
     pub metrics: MetricsSettings,
     /// Between the signal and the end of accepting.
     pub delay: Duration,
+    /// Where and how reviews of Ingresses are answered.
+    pub webhook: Option<WebhookPlan>,
 }
 
 /// A running gateway.
@@ -58,6 +64,7 @@ pub struct Running {
     pub admin: SocketAddr,
     readiness: Arc<Readiness>,
     controller: Controller,
+    webhook: Option<Webhook>,
     log: AccessLog,
     stop: CancellationToken,
     delay: Duration,
@@ -86,6 +93,7 @@ pub fn run(settings: &Serve) -> anyhow::Result<()> {
         health_path: settings.health_check_path.clone(),
         metrics: settings.metrics()?,
         delay: Duration::from_secs(settings.shutdown_grace_period),
+        webhook: settings.webhook.plan()?,
     };
     let running = start(&runtime, plan)?;
     runtime.block_on(stop_signal())?;
@@ -175,17 +183,29 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
         }
         Progress::Following => told.set_complaint(None),
     };
-    let controller = match plan.source {
-        Source::Manifests(folders) => run_directory(plan.options, folders, publish)?,
+    let surroundings = webhook::Surroundings { runtime, metrics: &counted, stop: &stop };
+    let (controller, webhook) = match plan.source {
+        Source::Manifests(folders) => {
+            if plan.webhook.is_some() {
+                tracing::warn!(
+                    "--validating-webhook has no effect with --manifests: nobody asks before a file changes"
+                );
+            }
+            (run_directory(plan.options, folders, publish)?, None)
+        }
         Source::Cluster(access, write_back) => {
             let election = write_back.election.as_ref().filter(|_| counts_all);
             let lease = election.map(|election| election.id.clone());
-            let controller = run_cluster(plan.options, access, *write_back, publish, progress)?;
+            let controller =
+                run_cluster(plan.options, access.clone(), *write_back, publish, progress)?;
             add_metrics(&counted, &controller, lease);
-            controller
+            let webhook = plan.webhook.zip(controller.reviewer());
+            let webhook = webhook
+                .map(|(plan, reviewer)| webhook::start(plan, reviewer, access, surroundings));
+            (controller, webhook.transpose()?)
         }
     };
-    Ok(Running { gateway, admin, readiness, controller, log, stop, delay: plan.delay })
+    Ok(Running { gateway, admin, readiness, controller, webhook, log, stop, delay: plan.delay })
 }
 
 /// Counts what is written to the cluster.
@@ -227,12 +247,13 @@ impl Running {
         }
     }
 
-    /// Not ready → wait for others to notice → status and Lease given back, no new connections → open requests end →
-    /// log written. Endpoints are followed until the last request has ended.
+    /// Not ready → wait for others to notice → no more reviews, status and Lease given back, no new connections → open
+    /// requests end → log written. Endpoints are followed until the last request has ended.
     pub fn shut_down(self) {
         tracing::info!("stopping");
         self.readiness.set_shutting_down();
         std::thread::sleep(self.delay);
+        drop(self.webhook);
         self.controller.resign();
         self.gateway.shut_down();
         drop(self.controller);

@@ -1,6 +1,7 @@
 //! The command line. Flags carry the reference's names and defaults (configmap-and-flags §12).
 
 mod inert;
+mod webhook;
 mod write_back;
 
 use std::{
@@ -18,8 +19,11 @@ use headgate_gateway::{
     observe::metrics::{Instance, MetricsSettings},
 };
 
-pub use self::inert::Inert;
 use self::write_back::WriteBackFlags;
+pub use self::{
+    inert::Inert,
+    webhook::{WebhookCertificate, WebhookFlags, WebhookPlan},
+};
 
 /// Kubernetes ingress controller and API gateway.
 ///
@@ -213,6 +217,9 @@ pub struct Serve {
     /// What is written to the cluster.
     #[command(flatten)]
     pub write_back: WriteBackFlags,
+    /// The validating webhook.
+    #[command(flatten)]
+    pub webhook: WebhookFlags,
     /// Flags that are understood but change nothing here.
     #[command(flatten)]
     pub inert: Inert,
@@ -286,6 +293,7 @@ impl Serve {
             annotations_prefix: self.annotations_prefix.clone(),
             enable_annotation_validation: self.enable_annotation_validation,
             deep_inspect: self.deep_inspect,
+            disable_full_test: self.webhook.disable_full_test,
             disable_svc_external_name: self.disable_svc_external_name,
             health_check_path: self.health_check_path.clone(),
             resolve_services_by_name: !self.manifests.is_empty(),

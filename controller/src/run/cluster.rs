@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     Options,
+    admission::{Case, Examiner, Reviewer},
     events::{self, News, Queue, Reporter},
     leader::Leadership,
     objects::{Key, Kind},
@@ -52,6 +53,7 @@ pub enum Progress {
 enum Signal {
     Connected(Connection),
     Fed(Feed),
+    Review(Case),
     Stop,
 }
 
@@ -87,6 +89,7 @@ pub fn run_cluster(
 
     let runner = Runner {
         publisher: None,
+        examiner: Examiner::default(),
         commands,
         board: Arc::clone(&board),
         role: role.clone(),
@@ -116,6 +119,11 @@ pub fn run_cluster(
         Err(ClusterError::Thread(std::io::Error::other("its thread has ended")))
     })?;
 
+    let cases = signals.clone();
+    let reviewer = Reviewer::new(move |case| {
+        // The thread may have ended, which answers the case, too.
+        let _ = cases.send(Signal::Review(case));
+    });
     let controller =
         thread::Builder::new().name("controller".into()).spawn(move || runner.run(&received))?;
     let stopper = Stopper::new(move || {
@@ -124,7 +132,7 @@ pub fn run_cluster(
         let _ = stop.send(());
     });
     let threads = vec![controller, api];
-    Ok(super::Controller { stopper, threads, role, leadership, queue })
+    Ok(super::Controller { stopper, threads, role, leadership, queue, reviewer: Some(reviewer) })
 }
 
 fn reporter(options: &Options, queue: &Arc<Queue>) -> Reporter {
@@ -253,6 +261,7 @@ async fn follow(
 struct Runner<P, R> {
     options: Options,
     publisher: Option<Publisher<P>>,
+    examiner: Examiner,
     commands: mpsc::UnboundedSender<Command>,
     board: Arc<Board>,
     role: Role,
@@ -278,8 +287,10 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             let waiting = (!state.is_published).then_some(next_saying);
             let due = [mirror.deadline(), waiting, state.interruptions.deadline()];
             let deadline = due.into_iter().flatten().min().unwrap_or(idle);
-            let Some(feeds) = pending(signals, deadline) else { return };
+            let Some(Pending { feeds, cases }) = pending(signals, deadline) else { return };
             let now = Instant::now();
+            // A review alone changes nothing that would have to be published.
+            let is_due = cases.is_empty() || !feeds.is_empty() || deadline <= now;
             for feed in feeds {
                 self.note(&mut state, &feed, now);
                 mirror.take(feed, now);
@@ -288,11 +299,23 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             mirror.release(now);
             self.follow_secrets(&mut mirror, &mut state);
             if mirror.is_complete() {
-                self.publish(&mut mirror, &mut state);
+                if is_due {
+                    self.publish(&mut mirror, &mut state);
+                }
             } else if now >= next_saying {
                 next_saying = now + SAY_AGAIN;
                 self.say_what_is_missing(&mirror, &state);
             }
+            for case in cases {
+                self.examine(case, &mut mirror, &state);
+            }
+        }
+    }
+
+    /// Judges an Ingress by what is published. Before there is anything the case is dropped, which answers it.
+    fn examine(&mut self, case: Case, mirror: &mut Mirror, state: &State) {
+        if let Some(publisher) = self.publisher.as_ref().filter(|_| state.is_published) {
+            self.examiner.examine(case, publisher.translator(), mirror.objects());
         }
     }
 
@@ -364,6 +387,7 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             };
             reporter.report(news, mirror, Timestamp::now().as_second());
         }
+        self.examiner.note(&outcome.ingresses, publisher.translator());
         if !std::mem::replace(&mut state.is_published, true) {
             tracing::info!(
                 total_ms = state.started.elapsed().as_millis(),
@@ -414,15 +438,26 @@ impl Default for State {
 }
 
 fn connected(signals: &Receiver<Signal>) -> Option<Connection> {
-    match signals.recv().ok()? {
-        Signal::Connected(connection) => Some(connection),
-        Signal::Fed(_) | Signal::Stop => None,
+    loop {
+        match signals.recv().ok()? {
+            Signal::Connected(connection) => return Some(connection),
+            // Dropped, which answers it: nothing is known yet.
+            Signal::Review(_) => {}
+            Signal::Fed(_) | Signal::Stop => return None,
+        }
     }
+}
+
+/// What came in since the last look.
+#[derive(Default)]
+struct Pending {
+    feeds: Vec<Feed>,
+    cases: Vec<Case>,
 }
 
 /// Waits for signals until the deadline; `None` is the signal to stop. Whatever is pending already goes into the same
 /// snapshot; nothing more is waited for.
-fn pending(signals: &Receiver<Signal>, deadline: Instant) -> Option<Vec<Feed>> {
+fn pending(signals: &Receiver<Signal>, deadline: Instant) -> Option<Pending> {
     /// So that a cold start is not one huge batch, nor an endless one.
     const ENOUGH: usize = 4096;
     let first = match signals.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -430,16 +465,17 @@ fn pending(signals: &Receiver<Signal>, deadline: Instant) -> Option<Vec<Feed>> {
         Err(RecvTimeoutError::Timeout) => None,
         Err(RecvTimeoutError::Disconnected) => return None,
     };
-    let mut feeds = Vec::new();
+    let mut pending = Pending::default();
     for signal in first.into_iter().chain(signals.try_iter()) {
         match signal {
-            Signal::Fed(feed) => feeds.push(feed),
+            Signal::Fed(feed) => pending.feeds.push(feed),
+            Signal::Review(case) => pending.cases.push(case),
             Signal::Connected(_) => {}
             Signal::Stop => return None,
         }
-        if feeds.len() >= ENOUGH {
+        if pending.feeds.len() >= ENOUGH {
             break;
         }
     }
-    Some(feeds)
+    Some(pending)
 }

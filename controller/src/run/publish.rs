@@ -42,6 +42,11 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
         outcome
     }
 
+    /// What has been published was made by it.
+    pub fn translator(&self) -> &Translator {
+        &self.translator
+    }
+
     /// Whether a version of an Ingress is served.
     pub fn is_served(&self, ingress: &Key) -> bool {
         self.translator.is_served(ingress)

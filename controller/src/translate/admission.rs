@@ -98,9 +98,19 @@ impl Admission {
         self.entries.values().flat_map(|entry| &entry.verdicts)
     }
 
-    /// Whether a version of an Ingress is served.
-    pub fn is_served(&self, key: &Key) -> bool {
-        self.entries.get(key).is_some_and(|entry| entry.accepted.is_some())
+    /// The version of an Ingress that is served.
+    pub fn accepted(&self, key: &Key) -> Option<&Arc<Accepted>> {
+        self.entries.get(key)?.accepted.as_ref()
+    }
+
+    /// The versions that are served.
+    pub fn all_accepted(&self) -> impl Iterator<Item = &Arc<Accepted>> {
+        self.entries.values().filter_map(|entry| entry.accepted.as_ref())
+    }
+
+    /// Whether an Ingress has our class.
+    pub fn has_own_class(&self, options: &Options, ingress: &Ingress) -> bool {
+        class::is_own(options, &self.own_classes, ingress)
     }
 
     /// The version of an Ingress that is served.
@@ -173,12 +183,13 @@ impl Admission {
         if options.deep_inspect
             && let Some((field, text)) = inspect::suspicious(ingress)
         {
+            let field = field.name();
             let message =
                 format!("{field} {text:?} looks like injected configuration, see --deep-inspect");
             return Judgement::Refused(refused("DeepInspection", message));
         }
         match annotations::read(options, defaults, &ingress.annotations) {
-            Err(finding) => Judgement::Refused(finding),
+            Err(refusal) => Judgement::Refused(refusal.into()),
             Ok((annotations, findings)) => {
                 let annotations = self.shared(annotations);
                 let accepted =

@@ -6,12 +6,14 @@
 
 pub mod check;
 pub mod definition;
+pub mod refusal;
 pub mod values;
 
 mod access_log;
 mod alias;
 mod canary;
 mod default_backend;
+mod group;
 mod ignored;
 mod planned;
 mod protection;
@@ -32,56 +34,37 @@ use headgate_config::{Effect, ObjectRef, ProxySettings, Redirect, Verdict};
 use super::config::Defaults;
 use crate::options::Options;
 use definition::Definition;
+use refusal::Refusal;
 use values::Values;
 
 /// Annotations that belong together.
 struct Family {
-    /// Name of the group in messages, as the reference has it.
-    group: &'static str,
     annotations: &'static [Definition],
     read: fn(&mut Values<'_>, &mut Annotations),
 }
 
 /// All families. The order has no meaning.
 static FAMILIES: &[Family] = &[
-    Family { group: "Alias", annotations: alias::ANNOTATIONS, read: alias::read },
-    Family { group: "Canary", annotations: canary::ANNOTATIONS, read: canary::read },
-    Family {
-        group: "DefaultBackend",
-        annotations: default_backend::ANNOTATIONS,
-        read: default_backend::read,
-    },
-    Family { group: "Ignored", annotations: ignored::ANNOTATIONS, read: ignored::read },
-    Family { group: "Logs", annotations: access_log::ANNOTATIONS, read: access_log::read },
-    Family { group: "Planned", annotations: planned::ANNOTATIONS, read: planned::read },
-    Family { group: "Protection", annotations: protection::ANNOTATIONS, read: protection::read },
-    Family { group: "Proxy", annotations: proxy::ANNOTATIONS, read: proxy::read },
-    Family { group: "Redirect", annotations: redirect::ANNOTATIONS, read: redirect::read },
-    Family { group: "Rewrite", annotations: rewrite::ANNOTATIONS, read: rewrite::read },
-    Family {
-        group: "ServiceUpstream",
-        annotations: service_upstream::ANNOTATIONS,
-        read: service_upstream::read,
-    },
-    Family { group: "Snippet", annotations: snippet::ANNOTATIONS, read: snippet::read },
-    Family {
-        group: "UpstreamVhost",
-        annotations: upstream_host::ANNOTATIONS,
-        read: upstream_host::read,
-    },
+    Family { annotations: alias::ANNOTATIONS, read: alias::read },
+    Family { annotations: canary::ANNOTATIONS, read: canary::read },
+    Family { annotations: default_backend::ANNOTATIONS, read: default_backend::read },
+    Family { annotations: ignored::ANNOTATIONS, read: ignored::read },
+    Family { annotations: access_log::ANNOTATIONS, read: access_log::read },
+    Family { annotations: planned::ANNOTATIONS, read: planned::read },
+    Family { annotations: protection::ANNOTATIONS, read: protection::read },
+    Family { annotations: proxy::ANNOTATIONS, read: proxy::read },
+    Family { annotations: redirect::ANNOTATIONS, read: redirect::read },
+    Family { annotations: rewrite::ANNOTATIONS, read: rewrite::read },
+    Family { annotations: service_upstream::ANNOTATIONS, read: service_upstream::read },
+    Family { annotations: snippet::ANNOTATIONS, read: snippet::read },
+    Family { annotations: upstream_host::ANNOTATIONS, read: upstream_host::read },
 ];
 
-/// Every annotation by its name and by its older name, with its group.
-static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, &'static Definition)>> =
-    LazyLock::new(|| {
-        let all = FAMILIES.iter().flat_map(|family| {
-            family.annotations.iter().map(|definition| (family.group, definition))
-        });
-        all.flat_map(|(group, definition)| {
-            definition.names().map(move |name| (name, (group, definition)))
-        })
-        .collect()
-    });
+/// Every annotation by its name and by its older name.
+static BY_NAME: LazyLock<HashMap<&'static str, &'static Definition>> = LazyLock::new(|| {
+    let all = FAMILIES.iter().flat_map(|family| family.annotations);
+    all.flat_map(|definition| definition.names().map(move |name| (name, definition))).collect()
+});
 
 /// The annotations of one Ingress, with the defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,7 +175,7 @@ pub fn read(
     options: &Options,
     defaults: &Defaults,
     annotations: &[(Box<str>, Box<str>)],
-) -> Result<(Arc<Annotations>, Vec<Finding>), Finding> {
+) -> Result<(Arc<Annotations>, Vec<Finding>), Refusal> {
     let own = annotations.iter().filter_map(|(name, value)| {
         Some((name.strip_prefix(&options.annotations_prefix)?.strip_prefix('/')?, &**value))
     });

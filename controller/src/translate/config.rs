@@ -52,6 +52,9 @@ pub struct Restrictions {
     pub allow_snippets: bool,
     /// Words that no annotation value may contain (`annotation-value-word-blocklist`).
     pub blocked_words: Vec<String>,
+    /// Whether a path that is not ImplementationSpecific may only be made of letters, digits and `._-/`
+    /// (`strict-validate-path-type`). Reviews ask for it; what has been created is served.
+    pub strict_paths: bool,
 }
 
 impl Restrictions {
@@ -96,6 +99,7 @@ impl Config {
                 max_risk: Risk::High,
                 allow_snippets: false,
                 blocked_words: Vec::new(),
+                strict_paths: true,
             },
             standby: None,
             unprotected: Vec::new(),

@@ -5,14 +5,43 @@
 
 use crate::objects::Ingress;
 
-/// The first suspicious text of an Ingress, with the field that holds it.
-pub fn suspicious(ingress: &Ingress) -> Option<(&'static str, &str)> {
-    let hosts = ingress.rules.iter().map(|rule| ("host", &rule.host));
-    let paths = ingress.rules.iter().flat_map(|rule| &rule.paths).map(|path| ("path", &path.text));
-    let tls_hosts = ingress.tls.iter().flat_map(|tls| &tls.hosts).map(|host| ("tls host", host));
-    let secrets = ingress.tls.iter().map(|tls| ("tls secretName", &tls.secret));
-    let mut texts = hosts.chain(paths).chain(tls_hosts).chain(secrets);
-    texts.find(|(_, text)| is_suspicious(text)).map(|(field, text)| (field, &**text))
+/// The fields that are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// `spec.rules[].host`.
+    Host,
+    /// `spec.rules[].http.paths[].path`.
+    Path,
+    /// `spec.tls[].secretName`.
+    TlsSecret,
+    /// `spec.tls[].hosts[]`.
+    TlsHost,
+}
+
+impl Field {
+    /// The field in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Path => "path",
+            Self::TlsSecret => "tls secretName",
+            Self::TlsHost => "tls host",
+        }
+    }
+}
+
+/// The first suspicious text of an Ingress in the order in which they are written, with the field that holds it.
+pub fn suspicious(ingress: &Ingress) -> Option<(Field, &str)> {
+    let rules = ingress.rules.iter().flat_map(|rule| {
+        let paths = rule.paths.iter().map(|path| (Field::Path, &path.text));
+        std::iter::once((Field::Host, &rule.host)).chain(paths)
+    });
+    let tls = ingress.tls.iter().flat_map(|tls| {
+        let hosts = tls.hosts.iter().map(|host| (Field::TlsHost, host));
+        std::iter::once((Field::TlsSecret, &tls.secret)).chain(hosts)
+    });
+    let found = rules.chain(tls).find(|(_, text)| is_suspicious(text));
+    found.map(|(field, text)| (field, &**text))
 }
 
 fn is_suspicious(text: &str) -> bool {

@@ -133,6 +133,12 @@ impl<T> Place<'_, T> {
     }
 }
 
+/// Whether a Prefix path becomes a subtree and an exact path, rather than staying as it is written.
+pub fn is_expanded(path: &str, annotations: &Annotations) -> bool {
+    let is_rewritten = annotations.rewrite_target.as_ref().is_some_and(|target| *target != path);
+    !path.ends_with('/') && !annotations.use_regex && !is_rewritten
+}
+
 /// Prefix `/foo` becomes the subtree `/foo/` and the exact `/foo`, unless it will be a regular expression anyway
 /// (routing §4.3).
 fn expand<'a, T: Clone>(
@@ -144,10 +150,9 @@ fn expand<'a, T: Clone>(
     let Entry { path, annotations, what, .. } = entry;
     let place =
         |matcher| Place { matcher, slash_redirect: false, annotations, what: what.clone(), rank };
-    let is_rewritten = annotations.rewrite_target.as_ref().is_some_and(|target| *target != path);
     if entry.exact {
         places.push(place(PathMatch::Exact(path.to_owned())));
-    } else if path.ends_with('/') || annotations.use_regex || is_rewritten {
+    } else if !is_expanded(path, annotations) {
         // The exact `/foo/` beside the subtree `/foo/` would take nothing that the subtree does not.
         places.push(place(PathMatch::Prefix(path.to_owned())));
     } else {

@@ -130,7 +130,7 @@ impl Metrics {
     }
 
     /// The settings that the metrics were made with.
-    pub(crate) fn settings(&self) -> &MetricsSettings {
+    pub fn settings(&self) -> &MetricsSettings {
         &self.settings
     }
 }

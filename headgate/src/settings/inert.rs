@@ -22,8 +22,6 @@ pub struct Inert {
     bucket_factor: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     default_server_port: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    disable_full_test: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     dynamic_configuration_retries: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -78,12 +76,6 @@ pub struct Inert {
     time_buckets: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     udp_services_configmap: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    validating_webhook: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    validating_webhook_certificate: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    validating_webhook_key: Option<String>,
 }
 
 impl Inert {
@@ -98,7 +90,6 @@ impl Inert {
             (self.alsologtostderr.is_some(), "--alsologtostderr"),
             (self.bucket_factor.is_some(), "--bucket-factor"),
             (self.default_server_port.is_some(), "--default-server-port"),
-            (self.disable_full_test.is_some(), "--disable-full-test"),
             (self.dynamic_configuration_retries.is_some(), "--dynamic-configuration-retries"),
             (self.enable_ssl_chain_completion.is_some(), "--enable-ssl-chain-completion"),
             (self.enable_ssl_passthrough.is_some(), "--enable-ssl-passthrough"),
@@ -126,9 +117,6 @@ impl Inert {
             (self.tcp_services_configmap.is_some(), "--tcp-services-configmap"),
             (self.time_buckets.is_some(), "--time-buckets"),
             (self.udp_services_configmap.is_some(), "--udp-services-configmap"),
-            (self.validating_webhook.is_some(), "--validating-webhook"),
-            (self.validating_webhook_certificate.is_some(), "--validating-webhook-certificate"),
-            (self.validating_webhook_key.is_some(), "--validating-webhook-key"),
         ]
         .into_iter()
         .filter_map(|(given, name)| given.then_some(name))

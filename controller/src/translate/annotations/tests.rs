@@ -8,7 +8,7 @@ fn try_read(annotations: &[(&str, &str)]) -> Read {
 }
 
 fn read_with(defaults: &Defaults, annotations: &[(&str, &str)]) -> Read {
-    read(&Options::default(), defaults, &prefixed(annotations))
+    read(&Options::default(), defaults, &prefixed(annotations)).map_err(Finding::from)
 }
 
 fn prefixed(annotations: &[(&str, &str)]) -> Vec<(Box<str>, Box<str>)> {
@@ -156,7 +156,7 @@ fn an_unreadable_service_upstream_is_false() {
 fn a_snippet_refuses_the_ingress() {
     assert!(
         refusal(&[("configuration-snippet", "return 418;")])
-            .contains("annotation group Snippet contains risky annotation")
+            .contains("annotation group ConfigurationSnippet contains risky annotation")
     );
 }
 

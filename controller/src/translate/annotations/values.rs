@@ -8,6 +8,8 @@ use super::{
     BY_NAME, Finding,
     check::{self, parse_bool, parse_int},
     definition::{Bad, Definition, Needs},
+    group,
+    refusal::Refusal,
 };
 use crate::{options::Options, translate::config::Defaults};
 
@@ -35,32 +37,29 @@ impl<'a> Values<'a> {
         options: &Options,
         defaults: &'a Defaults,
         own: &[(&str, &'a str)],
-    ) -> Result<Self, Finding> {
+    ) -> Result<Self, Refusal> {
         let restrictions = &defaults.restrictions;
         if let Some((name, word)) =
             own.iter().find_map(|(name, value)| Some((name, restrictions.blocked_word(value)?)))
         {
-            return Err(refused(format!(
-                "annotation {name} contains {word:?}, a word of annotation-value-word-blocklist"
-            )));
+            return Err(Refusal::BlockedWord { name: (*name).into(), word: word.into() });
         }
         let mut values = Self {
             values: BTreeMap::new(),
-            present: own.iter().filter_map(|(name, _)| Some(BY_NAME.get(name)?.1.name)).collect(),
+            present: own.iter().filter_map(|(name, _)| Some(BY_NAME.get(name)?.name)).collect(),
             findings: Vec::new(),
             denied: None,
             defaults,
         };
         let mut unknown = Vec::new();
         for (name, value) in own {
-            let Some((group, definition)) = BY_NAME.get(name) else {
+            let Some(definition) = BY_NAME.get(name) else {
                 unknown.push(*name);
                 continue;
             };
             if definition.risk > restrictions.max_risk {
-                return Err(refused(format!(
-                    "annotation group {group} contains risky annotation based on ingress configuration: {name} is above annotations-risk-level"
-                )));
+                let group = group::of(definition.name);
+                return Err(Refusal::TooRisky { name: (*name).into(), group });
             }
             values.admit(definition, name, value, options.enable_annotation_validation)?;
         }
@@ -79,7 +78,7 @@ impl<'a> Values<'a> {
         name: &str,
         value: &'a str,
         validate: bool,
-    ) -> Result<(), Finding> {
+    ) -> Result<(), Refusal> {
         let counts = match definition.needs {
             Needs::Nothing => true,
             Needs::Present(other) => self.is_present(other),
@@ -94,12 +93,11 @@ impl<'a> Values<'a> {
             self.values.insert(definition.name, value);
             return Ok(());
         }
-        let problem = format!(
-            "annotation {name} contains invalid value {value:?}; give {}",
-            definition.check.expects
-        );
+        let expects = definition.check.expects;
+        let invalid = Refusal::InvalidValue { name: name.into(), value: value.into(), expects };
+        let problem = invalid.to_string();
         match definition.bad {
-            Bad::Refuse => return Err(refused(problem)),
+            Bad::Refuse => return Err(invalid),
             Bad::Deny => self.denied = self.denied.take().or(Some(problem)),
             Bad::Fallback => self.warn("InvalidAnnotation", format!("{problem}; it has no effect")),
         }
@@ -141,8 +139,4 @@ impl<'a> Values<'a> {
     pub fn warn(&mut self, reason: &'static str, message: String) {
         self.findings.push(Finding { effect: Effect::Warning, reason, message });
     }
-}
-
-fn refused(message: String) -> Finding {
-    Finding { effect: Effect::Refused, reason: "InvalidAnnotation", message }
 }

@@ -27,6 +27,9 @@ const KEYS: &[(&str, Apply)] = &[
     ("annotations-risk-level", |draft, text| {
         set(&mut draft.restrictions.max_risk, Ok(Risk::of(text)))
     }),
+    ("strict-validate-path-type", |draft, text| {
+        set(&mut draft.restrictions.strict_paths, value::bool(text))
+    }),
     // Protection of all locations, not available yet.
     ("block-cidrs", |draft, text| protect(draft, "block-cidrs", text)),
     ("block-referers", |draft, text| protect(draft, "block-referers", text)),

@@ -22,7 +22,7 @@ const NO_EFFECT: &[&str] = &[
     "map-hash-bucket-size", "max-worker-connections", "max-worker-open-files", "opentelemetry-config",
     "proxy-buffers-number", "proxy-busy-buffers-size", "proxy-headers-hash-bucket-size",
     "proxy-headers-hash-max-size", "proxy-max-temp-file-size", "reuse-port", "server-name-hash-bucket-size",
-    "server-name-hash-max-size", "ssl-buffer-size", "ssl-session-cache-size", "strict-validate-path-type",
+    "server-name-hash-max-size", "ssl-buffer-size", "ssl-session-cache-size",
     "upstream-hash-by", "upstream-hash-by-subset", "upstream-hash-by-subset-size", "use-geoip",
     "variables-hash-bucket-size", "variables-hash-max-size", "worker-cpu-affinity",
 ];

@@ -1,0 +1,381 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use http::{Method, Request, Response};
+use kube::client::Body;
+use serde_json::Value;
+
+use super::*;
+
+const SECRET: &str = "/api/v1/namespaces/sys/secrets/hook-certificate";
+const CONFIGURATION: &str =
+    "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/hooks";
+
+/// As much of an API server as is asked for.
+#[derive(Default)]
+struct Server {
+    objects: BTreeMap<String, Value>,
+    version: u64,
+    /// Verb and path of everything that was asked.
+    asked: Vec<String>,
+    /// Requests that are forbidden, by verb and path.
+    forbidden: Vec<String>,
+    /// Done once, before the next write.
+    interference: Option<Interference>,
+}
+
+type Interference = Box<dyn FnOnce(&mut Server) + Send>;
+
+impl Server {
+    fn put(&mut self, path: &str, mut object: Value) -> Value {
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        self.objects.insert(path.into(), object.clone());
+        object
+    }
+
+    fn answer(&mut self, method: &Method, path: &str, body: &[u8]) -> (u16, Value) {
+        let asked = format!("{method} {path}");
+        self.asked.push(asked.clone());
+        if self.forbidden.contains(&asked) {
+            return failure(403, "Forbidden");
+        }
+        if *method != Method::GET
+            && let Some(interfere) = self.interference.take()
+        {
+            interfere(self);
+        }
+        let sent: Value = serde_json::from_slice(body).unwrap_or_default();
+        match *method {
+            Method::POST => {
+                let name = sent["metadata"]["name"].as_str().unwrap();
+                let path = format!("{path}/{name}");
+                match self.objects.contains_key(&path) {
+                    true => failure(409, "AlreadyExists"),
+                    false => (201, self.put(&path, sent)),
+                }
+            }
+            _ => self.change(method, path, sent),
+        }
+    }
+
+    fn change(&mut self, method: &Method, path: &str, sent: Value) -> (u16, Value) {
+        let Some(now) = self.objects.get(path).cloned() else { return failure(404, "NotFound") };
+        match *method {
+            Method::PUT
+                if sent["metadata"]["resourceVersion"] != now["metadata"]["resourceVersion"] =>
+            {
+                failure(409, "Conflict")
+            }
+            Method::PUT => (200, self.put(path, sent)),
+            Method::PATCH => {
+                let mut merged = now;
+                for patch in sent["webhooks"].as_array().unwrap() {
+                    let hooks = merged["webhooks"].as_array_mut().unwrap();
+                    let hook = hooks.iter_mut().find(|hook| hook["name"] == patch["name"]);
+                    hook.unwrap()["clientConfig"]["caBundle"] =
+                        patch["clientConfig"]["caBundle"].clone();
+                }
+                (200, self.put(path, merged))
+            }
+            _ => (200, now),
+        }
+    }
+}
+
+fn failure(code: u16, reason: &str) -> (u16, Value) {
+    let status = json!({
+        "apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": reason,
+        "code": code, "message": reason,
+    });
+    (code, status)
+}
+
+/// A keeper with its server, and what it has served.
+struct Bench {
+    server: Arc<Mutex<Server>>,
+    served: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+type Serve = Box<dyn Fn(&str, &str) -> Result<(), String>>;
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self { server: Arc::default(), served: Arc::default() };
+        let service = |name: &str| json!({ "namespace": "sys", "name": name });
+        let hook = |name: &str, called: &str| {
+            json!({
+                "name": name, "clientConfig": { "service": service(called) },
+                "admissionReviewVersions": ["v1"], "sideEffects": "None",
+            })
+        };
+        let webhooks = [hook("ours.test", "hook"), hook("other.test", "other")];
+        bench.put(CONFIGURATION, json!({ "metadata": { "name": "hooks" }, "webhooks": webhooks }));
+        bench
+    }
+
+    fn put(&self, path: &str, object: Value) {
+        self.server.lock().unwrap().put(path, object);
+    }
+
+    fn keeper(&self) -> Keeper<Serve> {
+        let server = Arc::clone(&self.server);
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let server = Arc::clone(&server);
+            async move {
+                let (head, body) = request.into_parts();
+                let body = body.collect_bytes().await?;
+                let path = head.uri.path();
+                let (code, answer) = server.lock().unwrap().answer(&head.method, path, &body);
+                let answer = Body::from(answer.to_string().into_bytes());
+                Ok::<_, kube::Error>(Response::builder().status(code).body(answer).unwrap())
+            }
+        });
+        let settings = SelfManaged {
+            secret: "sys/hook-certificate".parse().unwrap(),
+            service: "sys/hook".parse().unwrap(),
+            configuration: Some("hooks".into()),
+        };
+        let served = Arc::clone(&self.served);
+        let serve: Serve = Box::new(move |certificate, key| {
+            served.lock().unwrap().push((certificate.into(), key.into()));
+            Ok(())
+        });
+        let client = Client::new(service, "default");
+        Keeper { settle: Duration::ZERO, ..Keeper::new(client, settings, serve) }
+    }
+
+    fn object(&self, path: &str) -> Value {
+        self.server.lock().unwrap().objects.get(path).cloned().unwrap_or_default()
+    }
+
+    /// What the Secret holds.
+    fn held(&self) -> Identity {
+        held(&serde_json::from_value(self.object(SECRET)).unwrap())
+    }
+
+    fn bundle(&self, hook: usize) -> Option<Vec<u8>> {
+        let bundle = &self.object(CONFIGURATION)["webhooks"][hook]["clientConfig"]["caBundle"];
+        serde_json::from_value::<Option<ByteString>>(bundle.clone()).unwrap().map(|held| held.0)
+    }
+
+    fn take_asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.server.lock().unwrap().asked)
+    }
+
+    /// Certificate and key, as often as they were handed over.
+    fn served(&self) -> Vec<(String, String)> {
+        self.served.lock().unwrap().clone()
+    }
+
+    fn forbid(&self, what: String) {
+        self.server.lock().unwrap().forbidden.push(what);
+    }
+
+    fn interfere(&self, what: impl FnOnce(&mut Server) + Send + 'static) {
+        self.server.lock().unwrap().interference = Some(Box::new(what));
+    }
+}
+
+fn pair(identity: &Identity) -> (String, String) {
+    (identity.certificate.clone(), identity.key.clone())
+}
+
+fn names() -> Vec<String> {
+    certificate::service_names("sys", "hook")
+}
+
+/// A Secret with this in it.
+fn secret(identity: &Identity) -> Value {
+    let data: BTreeMap<_, _> = data(identity).into();
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some("hook-certificate".into()),
+            namespace: Some("sys".into()),
+            ..ObjectMeta::default()
+        },
+        data: Some(data),
+        ..Secret::default()
+    };
+    serde_json::to_value(secret).unwrap()
+}
+
+fn days(number: u64) -> Duration {
+    Duration::from_secs(number * 24 * 60 * 60)
+}
+
+#[tokio::test]
+async fn a_first_certificate_is_made_trusted_and_served() {
+    let bench = Bench::new();
+    let mut keeper = bench.keeper();
+    let now = SystemTime::now();
+    keeper.round(now).await.unwrap();
+    let held = bench.held();
+    assert_eq!(certificate::check(&held, &names(), now), Ok(()));
+    assert_eq!(bench.object(SECRET)["type"], "kubernetes.io/tls");
+    assert_eq!(bench.bundle(0).as_deref(), Some(held.authorities.as_bytes()));
+    assert_eq!(bench.bundle(1), None, "the webhook of another Service");
+    assert_eq!(bench.served(), [pair(&held)]);
+    let secrets = SECRET.strip_suffix("/hook-certificate").unwrap();
+    let expected = [
+        format!("GET {SECRET}"),
+        format!("POST {secrets}"),
+        format!("GET {CONFIGURATION}"),
+        format!("PATCH {CONFIGURATION}"),
+    ];
+    assert_eq!(bench.take_asked(), expected);
+
+    // From then on it is only looked at.
+    keeper.round(now).await.unwrap();
+    assert_eq!(bench.take_asked(), [format!("GET {SECRET}"), format!("GET {CONFIGURATION}")]);
+    assert_eq!(bench.served().len(), 1);
+}
+
+#[tokio::test]
+async fn replicas_share_one_certificate() {
+    let bench = Bench::new();
+    let now = SystemTime::now();
+    let quicker = certificate::issue(&names(), "", now).unwrap();
+    let theirs = quicker.clone();
+    bench.interfere(move |server| drop(server.put(SECRET, secret(&theirs))));
+    let (mut one, mut other) = (bench.keeper(), bench.keeper());
+    one.round(now).await.unwrap();
+    other.round(now).await.unwrap();
+    assert_eq!(bench.served(), [pair(&quicker), pair(&quicker)]);
+    assert_eq!(bench.held(), quicker);
+}
+
+#[tokio::test]
+async fn it_is_replaced_before_it_expires_and_both_are_trusted() {
+    let bench = Bench::new();
+    let now = SystemTime::now();
+    let (mut one, mut other) = (bench.keeper(), bench.keeper());
+    one.round(now).await.unwrap();
+    other.round(now).await.unwrap();
+    let first = bench.held();
+    let later = now + days(300);
+    one.round(later).await.unwrap();
+    let second = bench.held();
+    assert!(!first.is_same_certificate(&second));
+    let bundle = bench.bundle(0).unwrap();
+    for identity in [&first, &second] {
+        assert!(certificate::holds(&bundle, &identity.authorities));
+    }
+    other.round(later).await.unwrap();
+    let expected = [&first, &first, &second, &second].map(pair);
+    assert_eq!(bench.served(), expected);
+}
+
+#[tokio::test]
+async fn of_two_that_replace_it_the_first_wins() {
+    let bench = Bench::new();
+    let now = SystemTime::now();
+    let mut keeper = bench.keeper();
+    keeper.round(now).await.unwrap();
+    let later = now + days(300);
+    let quicker = certificate::issue(&names(), &bench.held().authorities, later).unwrap();
+    let theirs = quicker.clone();
+    bench.interfere(move |server| drop(server.put(SECRET, secret(&theirs))));
+    keeper.round(later).await.unwrap();
+    assert_eq!(bench.held(), quicker);
+    assert_eq!(bench.served().last(), Some(&pair(&quicker)));
+}
+
+#[tokio::test]
+async fn a_bundle_that_is_lost_comes_back_and_one_that_holds_more_stays() {
+    let bench = Bench::new();
+    let now = SystemTime::now();
+    let mut keeper = bench.keeper();
+    keeper.round(now).await.unwrap();
+    let ours = bench.bundle(0).unwrap();
+    let mut configuration = bench.object(CONFIGURATION);
+    configuration["webhooks"][0]["clientConfig"]["caBundle"] = Value::Null;
+    bench.put(CONFIGURATION, configuration.clone());
+    keeper.round(now).await.unwrap();
+    assert_eq!(bench.bundle(0), Some(ours.clone()));
+
+    let other = certificate::issue(&names(), "", now).unwrap();
+    let more = [other.authorities.as_bytes(), &ours].concat();
+    configuration["webhooks"][0]["clientConfig"]["caBundle"] = json!(ByteString(more.clone()));
+    bench.put(CONFIGURATION, configuration);
+    keeper.round(now).await.unwrap();
+    assert_eq!(bench.bundle(0), Some(more));
+}
+
+#[tokio::test]
+async fn a_deleted_secret_is_made_again_and_what_is_served_stays_trusted() {
+    let bench = Bench::new();
+    let now = SystemTime::now();
+    let mut keeper = bench.keeper();
+    keeper.round(now).await.unwrap();
+    let first = bench.held();
+    bench.server.lock().unwrap().objects.remove(SECRET);
+    keeper.round(now).await.unwrap();
+    let second = bench.held();
+    assert!(!first.is_same_certificate(&second));
+    assert!(certificate::holds(&bench.bundle(0).unwrap(), &first.authorities));
+    assert_eq!(bench.served(), [pair(&first), pair(&second)]);
+}
+
+#[tokio::test]
+async fn the_rest_of_a_secret_is_left_alone() {
+    let bench = Bench::new();
+    let mut foreign = json!({ "metadata": { "name": "hook-certificate", "namespace": "sys", "labels": { "a": "b" } } });
+    foreign["type"] = "Opaque".into();
+    foreign["data"] = json!({ "note": ByteString(b"mine".to_vec()) });
+    bench.put(SECRET, foreign.clone());
+    bench.keeper().round(SystemTime::now()).await.unwrap();
+    let object = bench.object(SECRET);
+    assert_eq!(object["type"], "Opaque");
+    assert_eq!(object["metadata"]["labels"], foreign["metadata"]["labels"]);
+    assert_eq!(object["data"]["note"], foreign["data"]["note"]);
+    assert_eq!(bench.served(), [pair(&bench.held())]);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_said_with_its_remedy() {
+    let now = SystemTime::now();
+    let bench = Bench::new();
+    bench.forbid(format!("GET {SECRET}"));
+    let problem = bench.keeper().round(now).await.unwrap_err().to_string();
+    assert!(problem.contains("not allowed to get the Secret sys/hook-certificate"), "{problem}");
+    assert_eq!(bench.served(), []);
+
+    let bench = Bench::new();
+    bench.forbid(format!("PATCH {CONFIGURATION}"));
+    let problem = bench.keeper().round(now).await.unwrap_err().to_string();
+    assert!(problem.contains("not allowed to patch"), "{problem}");
+    assert_eq!(bench.served().len(), 1, "others may bring the bundle");
+
+    let bench = Bench::new();
+    bench.server.lock().unwrap().objects.remove(CONFIGURATION);
+    let problem = bench.keeper().round(now).await.unwrap_err().to_string();
+    assert!(problem.contains("--validating-webhook-configuration"), "{problem}");
+
+    let bench = Bench::new();
+    let mut configuration = bench.object(CONFIGURATION);
+    configuration["webhooks"].as_array_mut().unwrap().remove(0);
+    bench.put(CONFIGURATION, configuration);
+    let problem = bench.keeper().round(now).await.unwrap_err().to_string();
+    assert!(problem.contains("calls the Service sys/hook"), "{problem}");
+}
+
+#[tokio::test]
+async fn while_the_new_one_is_not_trusted_the_old_one_is_served() {
+    let bench = Bench::new();
+    let now = SystemTime::now();
+    let mut keeper = bench.keeper();
+    keeper.round(now).await.unwrap();
+    let first = bench.held();
+    bench.forbid(format!("PATCH {CONFIGURATION}"));
+    assert!(keeper.round(now + days(300)).await.is_err());
+    assert_eq!(bench.served(), [pair(&first)]);
+    // Until it has expired.
+    assert!(keeper.round(now + days(366)).await.is_err());
+    assert_eq!(bench.served(), [pair(&first), pair(&bench.held())]);
+    bench.server.lock().unwrap().forbidden.clear();
+    keeper.round(now + days(366)).await.unwrap();
+    assert!(certificate::holds(&bench.bundle(0).unwrap(), &bench.held().authorities));
+}

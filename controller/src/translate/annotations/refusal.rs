@@ -1,0 +1,45 @@
+//! Why the annotations of an Ingress keep this version of it from being served (annotations §1.4, outcome R; §1.5;
+//! §1.7). Names are without the prefix.
+
+use headgate_config::Effect;
+
+use super::Finding;
+
+/// A reason to refuse a version of an Ingress.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A value contains a word that the administrator does not want.
+    #[error("annotation {name} contains {word:?}, a word of annotation-value-word-blocklist")]
+    BlockedWord {
+        /// The annotation.
+        name: String,
+        /// The word.
+        word: String,
+    },
+    /// An annotation is above the risk that the administrator accepts.
+    #[error(
+        "annotation group {group} contains risky annotation based on ingress configuration: {name} is above annotations-risk-level"
+    )]
+    TooRisky {
+        /// The annotation.
+        name: String,
+        /// The reference's name for the annotations that it belongs to.
+        group: &'static str,
+    },
+    /// A value is none that the annotation takes.
+    #[error("annotation {name} contains invalid value {value:?}; give {expects}")]
+    InvalidValue {
+        /// The annotation.
+        name: String,
+        /// Its value.
+        value: String,
+        /// What is accepted, in words.
+        expects: &'static str,
+    },
+}
+
+impl From<Refusal> for Finding {
+    fn from(refusal: Refusal) -> Self {
+        Self { effect: Effect::Refused, reason: "InvalidAnnotation", message: refusal.to_string() }
+    }
+}
