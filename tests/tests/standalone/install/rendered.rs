@@ -1,6 +1,10 @@
 //! Objects that an installation consists of, and the commands that its guide gives.
 
-use std::{path::Path, process::Command, sync::LazyLock};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
 
 use serde_json::Value;
 
@@ -26,15 +30,7 @@ pub struct Rendered {
 
 impl Rendered {
     fn of(folder: &'static str, namespace: &'static str) -> Self {
-        // A command with its first arguments, as `apiserver kubectl`.
-        let kubectl = std::env::var("KUBECTL").unwrap_or_else(|_| "kubectl".into());
-        let mut words = kubectl.split_whitespace();
-        let output = Command::new(words.next().unwrap())
-            .args(words)
-            .arg("kustomize")
-            .arg(root().join(folder))
-            .output()
-            .unwrap_or_else(|error| panic!("{kubectl}: {error}; KUBECTL names another one"));
+        let output = kubectl().arg("kustomize").arg(root().join(folder)).output().unwrap();
         assert!(output.status.success(), "{folder}: {}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
         Self { folder, namespace, objects: serde_saphyr::from_multiple(&text).unwrap() }
@@ -112,6 +108,18 @@ pub fn takeover_guide() -> Guide {
         .filter(Value::is_array)
         .collect();
     Guide { commands, patches }
+}
+
+/// The kubectl of the tests' own control plane, which `make test` builds; without it, the machine's.
+fn kubectl() -> Command {
+    let printed = Command::new(root().join("scripts/apiserver")).arg("--print").output().unwrap();
+    let built = PathBuf::from(String::from_utf8(printed.stdout).unwrap().trim());
+    if !built.is_file() {
+        return Command::new("kubectl");
+    }
+    let mut command = Command::new(built);
+    command.arg("kubectl");
+    command
 }
 
 fn root() -> &'static Path {
