@@ -88,6 +88,9 @@ static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, &'static Definitio
 pub struct Annotations {
     /// Why all locations of the Ingress answer 503, if they do (annotations §1.4, outcome D).
     pub denied: Option<String>,
+    /// The annotation that denies all locations of its hosts as well, those of other Ingresses included: it protects the
+    /// whole host, and is not available (annotations §1.10, §3.24).
+    pub denies_hosts: Option<&'static str>,
     /// The Ingress only lends its backends to others (routing §13).
     pub canary: bool,
     /// `use-regex`.
@@ -125,6 +128,7 @@ impl Default for Annotations {
     fn default() -> Self {
         Self {
             denied: None,
+            denies_hosts: None,
             canary: false,
             use_regex: false,
             rewrite_target: None,

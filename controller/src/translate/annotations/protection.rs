@@ -33,6 +33,8 @@ const ALWAYS: [&str; 6] = [
     "denylist-source-range",
     "satisfy",
 ];
+/// This protects every location of the hosts of its Ingress, whoever owns them (annotations §3.5).
+const HOST_WIDE: &str = "auth-tls-secret";
 /// These protect if they are above 0.
 const ABOVE_ZERO: [&str; 4] = ["limit-connections", "limit-rate", "limit-rpm", "limit-rps"];
 
@@ -87,12 +89,20 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     let limits =
         ABOVE_ZERO.into_iter().filter(|name| values.int(name).is_some_and(|number| number > 0));
     let active: Vec<_> = always.chain(limits).collect();
+    if values.is_present(HOST_WIDE) {
+        annotations.denies_hosts = Some(HOST_WIDE);
+    }
     if let Some(reason) = values.denied.take() {
         annotations.denied = Some(reason);
     } else if !active.is_empty() {
         let names = active.join(", ");
+        let whose = if active.contains(&HOST_WIDE) {
+            "all locations of its hosts"
+        } else {
+            "the locations"
+        };
         annotations.denied.get_or_insert_with(|| {
-            format!("{names} is not available yet: the locations answer 503 rather than stand open")
+            format!("{names} is not available yet: {whose} answer 503 rather than stand open")
         });
     }
 }
