@@ -179,6 +179,7 @@ impl Translator {
         }
         let rebuilt = self.hosts.refresh(&self.options, &self.config.defaults);
         self.changed |= rebuilt.changed;
+        self.verdicts_changed |= rebuilt.verdicts;
         for service in &changes.services {
             self.upstreams.service_changed(service);
         }
@@ -245,6 +246,7 @@ impl Translator {
         }
         let own =
             self.admission.verdicts().chain(self.upstreams.verdicts()).chain(self.tls.verdicts());
+        let own = own.chain(self.hosts.verdicts());
         let known = own.chain(&self.config.verdicts).chain(&self.source_verdicts);
         let verdicts: BTreeSet<_> = known.collect();
         if !verdicts.iter().copied().eq(self.verdicts.iter()) {

@@ -45,24 +45,20 @@ impl Manifest {
     pub fn parse(text: &str) -> Self {
         let mut manifest = Self::default();
         for (line, document) in documents(text) {
-            if let Err(problem) = manifest.read(document) {
-                manifest.faults.push(Fault {
-                    line: line + problem.line.saturating_sub(1),
-                    object: problem.object,
-                    reason: problem.reason,
-                });
+            if let Err(problem) = manifest.read(line, document) {
+                manifest.faults.push(problem.at(line));
             }
         }
         manifest
     }
 
-    fn read(&mut self, document: &str) -> Result<(), Problem> {
+    fn read(&mut self, line: u64, document: &str) -> Result<(), Problem> {
         let header = match Header::at_glance(document) {
             Some(header) => header,
             None => from_text::<Option<Header>>(document)?.unwrap_or_default(),
         };
         if header.kind.ends_with("List") && is_list_version(&header.api_version) {
-            return self.read_list(document, &header);
+            return self.read_list(line, document, &header);
         }
         let Some(kind) = header.known()? else {
             return Ok(());
@@ -74,14 +70,16 @@ impl Manifest {
         Ok(())
     }
 
-    fn read_list(&mut self, document: &str, header: &Header) -> Result<(), Problem> {
+    /// Reads the items of a list. One that cannot be read hides no other; its line is the list's, which is all that is
+    /// known of it.
+    fn read_list(&mut self, line: u64, document: &str, header: &Header) -> Result<(), Problem> {
         #[derive(Deserialize)]
         struct List {
             #[serde(default)]
             items: Vec<serde_json::Value>,
         }
         let kind_of_items = header.kind.trim_end_matches("List");
-        for item in from_text::<List>(document)?.items {
+        for (index, item) in from_text::<List>(document)?.items.into_iter().enumerate() {
             let text =
                 |name: &str, default: &str| match item.get(name).and_then(|value| value.as_str()) {
                     Some(text) => text.to_owned(),
@@ -91,8 +89,18 @@ impl Manifest {
                 api_version: text("apiVersion", &header.api_version),
                 kind: text("kind", kind_of_items),
             };
-            if let Some(kind) = header.known()? {
-                self.objects.push(Parse::Value(&item).typed(kind)?);
+            let object = match header.known() {
+                Ok(None) => continue,
+                Ok(Some(kind)) => Parse::Value(&item).typed(kind),
+                Err(problem) => Err(problem),
+            };
+            match object {
+                Ok(object) => self.objects.push(object),
+                Err(problem) => self.faults.push(Fault {
+                    object: identity_of_item(&item, &header),
+                    reason: format!("items[{index}]: {}", problem.reason),
+                    ..problem.at(line)
+                }),
             }
         }
         Ok(())
@@ -110,6 +118,12 @@ struct Problem {
 impl Problem {
     fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), ..Self::default() }
+    }
+
+    /// The problem in its file, of a document that begins on this line.
+    fn at(self, line: u64) -> Fault {
+        let line = line + self.line.saturating_sub(1);
+        Fault { line, object: self.object, reason: self.reason }
     }
 }
 
@@ -223,21 +237,40 @@ macro_rules! metadata {
 
 metadata!(IngressClass => false, Ingress => true, Service => true, EndpointSlice => true, Secret => true, ConfigMap => true, Namespace => false);
 
+/// As much of an object as says who it is.
+#[derive(Deserialize)]
+struct Named {
+    metadata: Name,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    name: String,
+    namespace: Option<String>,
+}
+
+impl Named {
+    fn reference(self, kind: Kind) -> ObjectRef {
+        let Name { name, namespace } = self.metadata;
+        let namespace = namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
+        let namespace = if kind.is_namespaced() { namespace } else { "" };
+        kind.reference(&Key::new(namespace, &name))
+    }
+}
+
 /// Who a document is about that cannot be read as a whole.
 fn identity(document: &str, kind: Kind) -> Option<ObjectRef> {
-    #[derive(Deserialize)]
-    struct Named {
-        metadata: Name,
-    }
-    #[derive(Deserialize)]
-    struct Name {
-        name: String,
-        namespace: Option<String>,
-    }
-    let Name { name, namespace } = from_text::<Named>(document).ok()?.metadata;
-    let namespace =
-        if kind.is_namespaced() { namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE) } else { "" };
-    Some(kind.reference(&Key::new(namespace, &name)))
+    Some(from_text::<Named>(document).ok()?.reference(kind))
+}
+
+/// Who an item of a list is about, also if its version is too old to be read.
+fn identity_of_item(item: &serde_json::Value, header: &Header) -> Option<ObjectRef> {
+    let kind = match header.kind.as_str() {
+        "Ingress" => Kind::Ingress,
+        "IngressClass" => Kind::IngressClass,
+        other => Kind::of(&header.api_version, other)?,
+    };
+    Some(Named::deserialize(item).ok()?.reference(kind))
 }
 
 fn from_text<T: DeserializeOwned>(document: &str) -> Result<T, Problem> {

@@ -71,6 +71,9 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static Definition>> = LazyLock:
 pub struct Annotations {
     /// Why all locations of the Ingress answer 503, if they do (annotations §1.4, outcome D).
     pub denied: Option<String>,
+    /// The annotation that denies all locations of its hosts as well, those of other Ingresses included: it protects the
+    /// whole host, and is not available (annotations §1.10, §3.24).
+    pub denies_hosts: Option<&'static str>,
     /// The Ingress only lends its backends to others (routing §13).
     pub canary: bool,
     /// `use-regex`.
@@ -108,6 +111,7 @@ impl Default for Annotations {
     fn default() -> Self {
         Self {
             denied: None,
+            denies_hosts: None,
             canary: false,
             use_regex: false,
             rewrite_target: None,
@@ -185,10 +189,14 @@ pub fn read(
     }
     let mut read = (*defaults.plain).clone();
     let mut values = Values::check(options, defaults, &own)?;
+    // A location may switch off the firewall of all. Whatever else protects it is still to be read.
+    if defaults.only_firewall_denies && values.bool("enable-modsecurity") == Some(false) {
+        read.denied = None;
+    }
     for family in FAMILIES {
         (family.read)(&mut values, &mut read);
     }
-    if let Some(reason) = read.denied.as_ref().filter(|_| defaults.plain.denied.is_none()) {
+    if let Some(reason) = read.denied.as_ref().filter(|_| read.denied != defaults.plain.denied) {
         values.findings.push(Finding {
             effect: Effect::Denied,
             reason: "AnnotationParsingFailed",

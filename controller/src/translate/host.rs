@@ -24,6 +24,8 @@ pub struct Members<'a> {
     pub ingresses: &'a [Arc<Accepted>],
     /// The Ingress that takes the `/` of the default host.
     pub catch_all: Option<&'a Arc<Accepted>>,
+    /// Whether all of its locations are denied.
+    pub denied: bool,
 }
 
 /// Builds a host without its aliases.
@@ -53,7 +55,7 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
         }
     }
     let Table { mode, app_root, places } = paths.finish();
-    let mut maker = Maker::new(options, defaults);
+    let mut maker = Maker::new(options, defaults, members.denied);
     let mut locations = Vec::with_capacity(places.len() + 1);
     locations.extend(places.into_iter().map(|place| Arc::new(maker.location(place))));
     // A regular expression for `/` hides the health path (routing §5.5).

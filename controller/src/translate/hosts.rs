@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use headgate_config::{Host, HostPattern, Location, PathMatch};
+use headgate_config::{Effect, Host, HostPattern, Location, PathMatch, Verdict};
 use smallvec::SmallVec;
 
 use super::{
@@ -21,6 +21,8 @@ pub struct HostTable {
     hosts: BTreeMap<String, State>,
     /// Ingresses without rules that take the requests of unknown hosts, oldest first.
     catch_alls: SmallVec<[Arc<Accepted>; 1]>,
+    /// Ingresses that deny all locations of a host, oldest first; canaries, which have no location there, included.
+    guards: BTreeMap<String, SmallVec<[Arc<Accepted>; 1]>>,
     /// Hosts that have to be built again.
     dirty: BTreeSet<String>,
     /// Hosts that have aliases, or would like to.
@@ -32,6 +34,8 @@ struct State {
     /// Ingresses with a rule for the host, oldest first.
     ingresses: SmallVec<[Arc<Accepted>; 1]>,
     host: Option<Arc<Host>>,
+    /// Findings about Ingresses whose locations another one denies.
+    verdicts: Vec<Verdict>,
 }
 
 /// What a refresh did.
@@ -41,6 +45,8 @@ pub struct Rebuilt {
     pub names: BTreeSet<String>,
     /// Whether any of them is other than before.
     pub changed: bool,
+    /// Whether any finding is.
+    pub verdicts: bool,
 }
 
 impl Default for HostTable {
@@ -49,6 +55,7 @@ impl Default for HostTable {
         Self {
             hosts: [(name.clone(), State::default())].into(),
             catch_alls: SmallVec::new(),
+            guards: BTreeMap::new(),
             dirty: [name].into(),
             aliased: BTreeSet::new(),
         }
@@ -58,6 +65,12 @@ impl Default for HostTable {
 impl HostTable {
     /// Puts one version of an Ingress in place of another.
     pub fn replace(&mut self, before: Option<&Arc<Accepted>>, after: Option<&Arc<Accepted>>) {
+        if let Some(ingress) = before.filter(|ingress| ingress.annotations.denies_hosts.is_some()) {
+            self.guard(ingress, |guards| guards.retain(|other| !Arc::ptr_eq(other, ingress)));
+        }
+        if let Some(ingress) = after.filter(|ingress| ingress.annotations.denies_hosts.is_some()) {
+            self.guard(ingress, |guards| insert_by_age(guards, ingress));
+        }
         if let Some(ingress) = before.filter(|ingress| !ingress.annotations.canary) {
             self.catch_alls.retain(|other| !Arc::ptr_eq(other, ingress));
             self.touch(ingress, |state| {
@@ -69,6 +82,20 @@ impl HostTable {
                 insert_by_age(&mut self.catch_alls, ingress);
             }
             self.touch(ingress, |state| insert_by_age(&mut state.ingresses, ingress));
+        }
+    }
+
+    fn guard(&mut self, ingress: &Accepted, change: impl Fn(&mut SmallVec<[Arc<Accepted>; 1]>)) {
+        let names: BTreeSet<_> = ingress.rules().iter().map(host_of).collect();
+        for name in names {
+            let guards = self.guards.entry(name.to_owned()).or_default();
+            change(guards);
+            if guards.is_empty() {
+                self.guards.remove(name);
+            }
+            if self.hosts.contains_key(name) {
+                self.dirty.insert(name.to_owned());
+            }
         }
     }
 
@@ -92,11 +119,11 @@ impl HostTable {
     /// Builds what has to be.
     pub fn refresh(&mut self, options: &Options, defaults: &Defaults) -> Rebuilt {
         let dirty = std::mem::take(&mut self.dirty);
-        let mut changed = false;
+        let (mut changed, mut verdicts) = (false, false);
         for name in &dirty {
             let state = self.hosts.entry(name.clone()).or_default();
             if state.ingresses.is_empty() && name != DEFAULT_HOST {
-                self.hosts.remove(name);
+                verdicts |= self.hosts.remove(name).is_some_and(|state| !state.verdicts.is_empty());
                 self.aliased.remove(name);
                 changed = true;
             } else if with_aliases(&state.ingresses).is_none() {
@@ -108,10 +135,16 @@ impl HostTable {
         let mut aliases = self.share_out_aliases();
         for name in &dirty {
             let Some(state) = self.hosts.get_mut(name) else { continue };
+            let guard = self.guards.get(name).and_then(|guards| guards.first());
+            let found =
+                guard.map_or_else(Vec::new, |guard| denied_by(guard, name, &state.ingresses));
+            verdicts |= found != state.verdicts;
+            state.verdicts = found;
             let members = Members {
                 name,
                 ingresses: &state.ingresses,
                 catch_all: self.catch_alls.first().filter(|_| name == DEFAULT_HOST),
+                denied: guard.is_some(),
             };
             let mut host = host::build(options, defaults, &members);
             host.aliases = aliases.remove(name.as_str()).unwrap_or_default();
@@ -131,12 +164,17 @@ impl HostTable {
                 changed = true;
             }
         }
-        Rebuilt { names, changed }
+        Rebuilt { names, changed, verdicts }
     }
 
     /// The hosts in the order of their names.
     pub fn hosts(&self) -> impl Iterator<Item = &Arc<Host>> {
         self.hosts.values().filter_map(|state| state.host.as_ref())
+    }
+
+    /// Findings about Ingresses whose locations another one denies.
+    pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        self.hosts.values().flat_map(|state| &state.verdicts)
     }
 
     /// A host with the Ingresses that have a say in it, oldest first.
@@ -185,6 +223,22 @@ impl State {
         self.host = Some(Arc::new(host));
         true
     }
+}
+
+/// What is to be said to the Ingresses of a host that did not ask for the protection that denies it.
+fn denied_by(guard: &Accepted, host: &str, ingresses: &[Arc<Accepted>]) -> Vec<Verdict> {
+    let Some(annotation) = guard.annotations.denies_hosts else { return Vec::new() };
+    let others = ingresses.iter().filter(|ingress| ingress.annotations.denies_hosts.is_none());
+    let verdict = |ingress: &Arc<Accepted>| Verdict {
+        object: ingress.reference(),
+        effect: Effect::Denied,
+        reason: "HostDenied".into(),
+        message: format!(
+            "{annotation} of {} holds for the whole host {host:?} and is not available: its locations answer 503 rather than stand open",
+            guard.reference()
+        ),
+    };
+    others.map(verdict).collect()
 }
 
 /// The oldest Ingress that has aliases: those of others do not count (routing §2.6).

@@ -53,14 +53,16 @@ impl<'a> Claim<'a> {
 pub struct Maker<'a> {
     options: &'a Options,
     defaults: &'a Defaults,
+    /// Whether every location is denied, because the host is to be protected by what is not available.
+    denies: bool,
     /// The origin that was made last: the locations that one path expands to are neighbours and share it.
     last: Option<(Claim<'a>, Arc<Origin>)>,
 }
 
 impl<'a> Maker<'a> {
     /// For a new host.
-    pub fn new(options: &'a Options, defaults: &'a Defaults) -> Self {
-        Self { options, defaults, last: None }
+    pub fn new(options: &'a Options, defaults: &'a Defaults, denies: bool) -> Self {
+        Self { options, defaults, denies, last: None }
     }
 
     /// The location for a place in the table.
@@ -73,9 +75,10 @@ impl<'a> Maker<'a> {
         });
         let upstream = place.what.upstream();
         let origin = self.origin(place.what, upstream.as_ref());
-        let action = match &annotations.denied {
-            Some(_) => Action::Deny,
-            None => self.action(annotations, upstream),
+        let action = if self.denies || annotations.denied.is_some() {
+            Action::Deny
+        } else {
+            self.action(annotations, upstream)
         };
         Location {
             slash_redirect: place.slash_redirect && action != Action::Deny,

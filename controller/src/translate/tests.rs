@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::objects::{Kind, Object};
 
+mod protection;
+
 /// A translator with its objects.
 struct Plane {
     objects: Objects,
@@ -76,6 +78,16 @@ fn ingress(host: &str, annotations: &[(&str, &str)]) -> Object {
 }
 
 fn ingress_of(class: &str, host: &str, annotations: &[(&str, &str)], more: Value) -> Object {
+    ingress_named("app", class, host, annotations, more)
+}
+
+fn ingress_named(
+    name: &str,
+    class: &str,
+    host: &str,
+    annotations: &[(&str, &str)],
+    more: Value,
+) -> Object {
     let annotations: serde_json::Map<_, _> = annotations
         .iter()
         .map(|(name, value)| (format!("nginx.ingress.kubernetes.io/{name}"), (*value).into()))
@@ -86,7 +98,7 @@ fn ingress_of(class: &str, host: &str, annotations: &[(&str, &str)], more: Value
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     typed::<Ingress>(json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
-        "metadata": { "name": "app", "namespace": "ns", "annotations": annotations }, "spec": spec,
+        "metadata": { "name": name, "namespace": "ns", "annotations": annotations }, "spec": spec,
     }))
 }
 

@@ -68,6 +68,26 @@ fn lists_hold_objects() {
 }
 
 #[test]
+fn a_bad_item_of_a_list_hides_no_other_and_is_named() {
+    let text = "apiVersion: v1\nkind: List\nitems:\n\
+                - {apiVersion: v1, kind: Service, metadata: {name: a}}\n\
+                - {apiVersion: v1, kind: Service, metadata: {name: b, namespace: x}, spec: {ports: [{port: many}]}}\n\
+                - {apiVersion: extensions/v1beta1, kind: Ingress, metadata: {name: c}}\n\
+                - {apiVersion: v1, kind: Service, metadata: {}}\n\
+                - {apiVersion: v1, kind: Service, metadata: {name: d}}\n";
+    let manifest = Manifest::parse(&format!("---\n{text}"));
+    let names: Vec<_> =
+        manifest.objects.iter().map(|object| object.reference().to_string()).collect();
+    assert_eq!(names, ["Service default/a", "Service default/d"]);
+    let faults: Vec<_> = manifest.faults.iter().map(|fault| fault.object.as_ref()).collect();
+    let faults: Vec<_> = faults.iter().map(|object| object.map(ToString::to_string)).collect();
+    let named = |name: &str| Some(name.to_owned());
+    assert_eq!(faults, [named("Service x/b"), named("Ingress default/c"), None]);
+    assert_eq!(manifest.faults[0].line, 1, "where the list begins");
+    assert!(manifest.faults[2].reason.starts_with("items[3]: "), "{:?}", manifest.faults[2]);
+}
+
+#[test]
 fn the_kind_may_come_last() {
     let text = "addressType: IPv4\napiVersion: discovery.k8s.io/v1\nendpoints: []\nmetadata: {name: a}\nports: []\nkind: EndpointSlice # x\n";
     assert_eq!(names(text), ["EndpointSlice default/a"]);

@@ -34,7 +34,6 @@ pub const ANNOTATIONS: &[Definition] = &[
     any("affinity", Low),
     any("affinity-canary-behavior", Low),
     any("affinity-mode", Medium),
-    any("backend-protocol", Low),
     Definition::new("connection-proxy-header", CONNECTION, Refuse, Low),
     any("cors-allow-credentials", Low),
     any("cors-allow-headers", Medium),
@@ -46,7 +45,6 @@ pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("custom-http-errors", STATUSES, Refuse, Low),
     any("disable-proxy-intercept-errors", Low),
     any("enable-cors", Low),
-    any("enable-modsecurity", Low),
     any("enable-opentelemetry", Low),
     any("enable-owasp-core-rules", Low),
     Definition::new("fastcgi-index", FILE, Refuse, Medium),
@@ -70,9 +68,7 @@ pub const ANNOTATIONS: &[Definition] = &[
     any("proxy-ssl-ciphers", Medium),
     any("proxy-ssl-name", High),
     any("proxy-ssl-protocols", Low),
-    Definition::new("proxy-ssl-secret", BASIC, Refuse, Medium),
     any("proxy-ssl-server-name", Low),
-    any("proxy-ssl-verify", Low),
     any("proxy-ssl-verify-depth", Low),
     any("session-cookie-change-on-failure", Low),
     any("session-cookie-conditional-samesite-none", Low),
@@ -84,7 +80,6 @@ pub const ANNOTATIONS: &[Definition] = &[
     any("session-cookie-samesite", Low),
     any("session-cookie-secure", Low),
     Definition::new("ssl-ciphers", CIPHERS, Refuse, Low),
-    Definition::new("ssl-passthrough", BOOL, Refuse, Low),
     any("ssl-prefer-server-ciphers", Low),
     Definition::new("temporal-redirect", URL, Refuse, Medium),
     Definition::new("temporal-redirect-code", INT, Refuse, Low),
@@ -95,9 +90,7 @@ pub const ANNOTATIONS: &[Definition] = &[
 
 /// Values that ask for nothing but what happens anyway.
 const NO_WISH: &[(&str, &str)] = &[
-    ("backend-protocol", "HTTP"),
     ("enable-cors", "false"),
-    ("enable-modsecurity", "false"),
     ("enable-opentelemetry", "false"),
     ("from-to-www-redirect", "false"),
     ("load-balance", "round_robin"),
@@ -106,7 +99,6 @@ const NO_WISH: &[(&str, &str)] = &[
     ("proxy-cookie-path", "off"),
     ("proxy-http-version", "1.1"),
     ("proxy-redirect-from", "off"),
-    ("ssl-passthrough", "false"),
 ];
 
 const fn any(name: &'static str, risk: Risk) -> Definition {

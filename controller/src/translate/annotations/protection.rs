@@ -5,7 +5,7 @@
 
 use super::{
     Annotations,
-    check::{ANY, BASIC, BASIC_SPACES, BOOL, CIDRS, Check, INT, URL_VARIABLES},
+    check::{ANY, BASIC, BASIC_SPACES, BOOL, CIDRS, Check, INT, ON_OFF, URL_VARIABLES},
     definition::{
         Bad::{self, Deny, Fallback, Refuse},
         Definition,
@@ -24,6 +24,14 @@ const AUTH_SECRET_TYPE: Check = Check::new(
 const MATCH_CN: Check =
     Check::new(|value| value.starts_with("CN="), "CN= and a regular expression");
 
+const PROTOCOL: Check = Check::new(
+    |value| {
+        let value = value.trim();
+        value.eq_ignore_ascii_case("HTTP") || is_other_protocol(value)
+    },
+    "HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS or FCGI",
+);
+
 /// Present, these always protect.
 const ALWAYS: [&str; 6] = [
     "allowlist-source-range",
@@ -33,6 +41,10 @@ const ALWAYS: [&str; 6] = [
     "denylist-source-range",
     "satisfy",
 ];
+/// This protects every location of the hosts of its Ingress, whoever owns them (annotations §3.5).
+const HOST_WIDE: &str = "auth-tls-secret";
+/// These protect if they are true.
+const IF_TRUE: [&str; 2] = ["enable-modsecurity", "ssl-passthrough"];
 /// These protect if they are above 0.
 const ABOVE_ZERO: [&str; 4] = ["limit-connections", "limit-rate", "limit-rpm", "limit-rps"];
 
@@ -58,8 +70,10 @@ pub const ANNOTATIONS: &[Definition] = &[
     tls("auth-tls-verify-depth", ANY, Fallback, Low),
     Definition::new("auth-type", AUTH_TYPE, Refuse, Low),
     Definition::new("auth-url", URL_VARIABLES, Refuse, High),
+    Definition::new("backend-protocol", PROTOCOL, Fallback, Low),
     Definition::new("denylist-source-range", CIDRS, Deny, Medium),
     Definition::new("enable-global-auth", ANY, Fallback, Low),
+    Definition::new("enable-modsecurity", BOOL, Fallback, Low),
     Definition::new("limit-allowlist", CIDRS, Refuse, Low).alias("limit-whitelist"),
     Definition::new("limit-burst-multiplier", ANY, Fallback, Low),
     Definition::new("limit-connections", INT, Refuse, Low),
@@ -67,7 +81,10 @@ pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("limit-rate-after", ANY, Fallback, Low),
     Definition::new("limit-rpm", INT, Refuse, Low),
     Definition::new("limit-rps", INT, Refuse, Low),
+    Definition::new("proxy-ssl-secret", BASIC, Refuse, Medium),
+    Definition::new("proxy-ssl-verify", ON_OFF, Fallback, Low),
     Definition::new("satisfy", ANY, Fallback, Low),
+    Definition::new("ssl-passthrough", BOOL, Refuse, Low),
 ];
 
 const fn basic(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
@@ -82,17 +99,40 @@ const fn tls(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definiti
     Definition::new(name, check, bad, risk).needs(Present("auth-tls-secret"))
 }
 
+/// Whether a protocol is known and is not plain HTTP.
+fn is_other_protocol(value: &str) -> bool {
+    ["HTTPS", "AUTO_HTTP", "GRPC", "GRPCS", "FCGI"]
+        .iter()
+        .any(|protocol| value.trim().eq_ignore_ascii_case(protocol))
+}
+
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     let always = ALWAYS.into_iter().filter(|name| values.is_present(name));
     let limits =
         ABOVE_ZERO.into_iter().filter(|name| values.int(name).is_some_and(|number| number > 0));
-    let active: Vec<_> = always.chain(limits).collect();
+    let switches = IF_TRUE.into_iter().filter(|name| values.bool(name) == Some(true));
+    // Without these, what is meant to be encrypted or checked on its way to the upstream would be neither.
+    let upstream = [
+        ("backend-protocol", values.raw("backend-protocol").is_some_and(is_other_protocol)),
+        ("proxy-ssl-secret", values.raw("proxy-ssl-secret").is_some()),
+        ("proxy-ssl-verify", values.text("proxy-ssl-verify").as_deref() == Some("on")),
+    ];
+    let upstream = upstream.into_iter().filter(|(_, protects)| *protects).map(|(name, _)| name);
+    let active: Vec<_> = always.chain(limits).chain(switches).chain(upstream).collect();
+    if values.is_present(HOST_WIDE) {
+        annotations.denies_hosts = Some(HOST_WIDE);
+    }
     if let Some(reason) = values.denied.take() {
         annotations.denied = Some(reason);
     } else if !active.is_empty() {
         let names = active.join(", ");
+        let whose = if active.contains(&HOST_WIDE) {
+            "all locations of its hosts"
+        } else {
+            "the locations"
+        };
         annotations.denied.get_or_insert_with(|| {
-            format!("{names} is not available yet: the locations answer 503 rather than stand open")
+            format!("{names} is not available yet: {whose} answer 503 rather than stand open")
         });
     }
 }

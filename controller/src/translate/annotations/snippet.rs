@@ -19,6 +19,9 @@ pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("stream-snippet", ANY, Fallback, Critical),
 ];
 
+/// This may protect every location of the hosts of its Ingress.
+const HOST_WIDE: &str = "server-snippet";
+
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     let names: Vec<_> = ANNOTATIONS
         .iter()
@@ -30,6 +33,9 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     }
     let names = names.join(", ");
     if values.defaults.restrictions.allow_snippets {
+        if values.raw(HOST_WIDE).is_some() {
+            annotations.denies_hosts.get_or_insert(HOST_WIDE);
+        }
         annotations
             .denied
             .get_or_insert_with(|| format!("{names} cannot be executed; use annotations instead"));

@@ -190,13 +190,44 @@ fn protection_that_is_not_available_denies() {
         ("limit-rps", "5"),
         ("satisfy", "any"),
         ("auth-tls-secret", "ns/ca"),
+        ("backend-protocol", "HTTPS"),
+        ("backend-protocol", " grpcs "),
+        ("backend-protocol", "GRPC"),
+        ("backend-protocol", "AUTO_HTTP"),
+        ("enable-modsecurity", "true"),
+        ("proxy-ssl-secret", "ns/ca"),
+        ("proxy-ssl-verify", "on"),
+        ("ssl-passthrough", "true"),
     ] {
         let (read, finding) = finding(&[(name, value)]);
         assert!(read.denied.is_some(), "{name}");
         assert_eq!((finding.effect, finding.reason), (Effect::Denied, "AnnotationParsingFailed"));
     }
     assert_eq!(means(&[("limit-rps", "0")]).denied, None);
+    for (name, value) in [
+        ("backend-protocol", "http"),
+        ("enable-modsecurity", "false"),
+        ("proxy-ssl-verify", "off"),
+        ("ssl-passthrough", "false"),
+    ] {
+        assert_eq!(means(&[(name, value)]).denied, None, "{name}: {value}");
+    }
+    assert_eq!(finding(&[("backend-protocol", "gopher")]).0.denied, None, "as unset");
     assert_eq!(means(&[("auth-realm", "no auth-type: means nothing")]).denied, None);
+}
+
+#[test]
+fn a_firewall_of_all_locations_denies_those_that_do_not_switch_it_off() {
+    let data = [("enable-modsecurity".to_owned(), "true".to_owned())].into();
+    let map = k8s_openapi::api::core::v1::ConfigMap { data: Some(data), ..Default::default() };
+    let config = Config::read(Some((&crate::objects::Key::new("sys", "conf"), &map)));
+    let denied = |annotations: &[(&str, &str)]| {
+        read_with(&config.defaults, annotations).unwrap().0.denied.is_some()
+    };
+    assert!(denied(&[]));
+    assert!(denied(&[("use-regex", "true")]));
+    assert!(!denied(&[("enable-modsecurity", "false")]));
+    assert!(denied(&[("enable-modsecurity", "false"), ("auth-type", "basic")]));
 }
 
 #[test]
