@@ -189,14 +189,10 @@ pub fn read(
     }
     let mut read = (*defaults.plain).clone();
     let mut values = Values::check(options, defaults, &own)?;
-    // A location may switch off the firewall of all. Whatever else protects it is still to be read.
-    if defaults.only_firewall_denies && values.bool("enable-modsecurity") == Some(false) {
-        read.denied = None;
-    }
     for family in FAMILIES {
         (family.read)(&mut values, &mut read);
     }
-    if let Some(reason) = read.denied.as_ref().filter(|_| read.denied != defaults.plain.denied) {
+    if let Some(reason) = read.denied.as_ref().filter(|_| defaults.plain.denied.is_none()) {
         values.findings.push(Finding {
             effect: Effect::Denied,
             reason: "AnnotationParsingFailed",

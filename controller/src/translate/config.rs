@@ -33,8 +33,6 @@ pub struct Config {
 pub struct Defaults {
     /// Annotations of an Ingress that has none.
     pub plain: Arc<Annotations>,
-    /// Whether they are denied by `enable-modsecurity` and nothing else, so that an Ingress may opt out.
-    pub only_firewall_denies: bool,
     /// Annotations of the default host's own `/`.
     pub default_host: Arc<Annotations>,
     /// Retry methods that are not idempotent, whatever the annotation says (`retry-non-idempotent`).
@@ -160,7 +158,6 @@ impl Draft {
             settings: Arc::new(self.settings),
             defaults: Arc::new(Defaults {
                 plain: Arc::new(self.plain),
-                only_firewall_denies: self.unprotected == [keys::FIREWALL],
                 default_host: Arc::new(default_host),
                 retry_non_idempotent: self.retry_non_idempotent,
                 no_tls_redirect: self.no_tls_redirect,

@@ -45,6 +45,7 @@ pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("custom-http-errors", STATUSES, Refuse, Low),
     any("disable-proxy-intercept-errors", Low),
     any("enable-cors", Low),
+    any("enable-modsecurity", Low),
     any("enable-opentelemetry", Low),
     any("enable-owasp-core-rules", Low),
     Definition::new("fastcgi-index", FILE, Refuse, Medium),
@@ -91,6 +92,7 @@ pub const ANNOTATIONS: &[Definition] = &[
 /// Values that ask for nothing but what happens anyway.
 const NO_WISH: &[(&str, &str)] = &[
     ("enable-cors", "false"),
+    ("enable-modsecurity", "false"),
     ("enable-opentelemetry", "false"),
     ("from-to-www-redirect", "false"),
     ("load-balance", "round_robin"),

@@ -43,8 +43,6 @@ const ALWAYS: [&str; 6] = [
 ];
 /// This protects every location of the hosts of its Ingress, whoever owns them (annotations §3.5).
 const HOST_WIDE: &str = "auth-tls-secret";
-/// These protect if they are true.
-const IF_TRUE: [&str; 2] = ["enable-modsecurity", "ssl-passthrough"];
 /// These protect if they are above 0.
 const ABOVE_ZERO: [&str; 4] = ["limit-connections", "limit-rate", "limit-rpm", "limit-rps"];
 
@@ -73,7 +71,6 @@ pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("backend-protocol", PROTOCOL, Fallback, Low),
     Definition::new("denylist-source-range", CIDRS, Deny, Medium),
     Definition::new("enable-global-auth", ANY, Fallback, Low),
-    Definition::new("enable-modsecurity", BOOL, Fallback, Low),
     Definition::new("limit-allowlist", CIDRS, Refuse, Low).alias("limit-whitelist"),
     Definition::new("limit-burst-multiplier", ANY, Fallback, Low),
     Definition::new("limit-connections", INT, Refuse, Low),
@@ -110,15 +107,15 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     let always = ALWAYS.into_iter().filter(|name| values.is_present(name));
     let limits =
         ABOVE_ZERO.into_iter().filter(|name| values.int(name).is_some_and(|number| number > 0));
-    let switches = IF_TRUE.into_iter().filter(|name| values.bool(name) == Some(true));
     // Without these, what is meant to be encrypted or checked on its way to the upstream would be neither.
     let upstream = [
         ("backend-protocol", values.raw("backend-protocol").is_some_and(is_other_protocol)),
         ("proxy-ssl-secret", values.raw("proxy-ssl-secret").is_some()),
         ("proxy-ssl-verify", values.text("proxy-ssl-verify").as_deref() == Some("on")),
+        ("ssl-passthrough", values.bool("ssl-passthrough") == Some(true)),
     ];
     let upstream = upstream.into_iter().filter(|(_, protects)| *protects).map(|(name, _)| name);
-    let active: Vec<_> = always.chain(limits).chain(switches).chain(upstream).collect();
+    let active: Vec<_> = always.chain(limits).chain(upstream).collect();
     if values.is_present(HOST_WIDE) {
         annotations.denies_hosts = Some(HOST_WIDE);
     }

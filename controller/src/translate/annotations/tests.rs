@@ -194,7 +194,6 @@ fn protection_that_is_not_available_denies() {
         ("backend-protocol", " grpcs "),
         ("backend-protocol", "GRPC"),
         ("backend-protocol", "AUTO_HTTP"),
-        ("enable-modsecurity", "true"),
         ("proxy-ssl-secret", "ns/ca"),
         ("proxy-ssl-verify", "on"),
         ("ssl-passthrough", "true"),
@@ -204,30 +203,21 @@ fn protection_that_is_not_available_denies() {
         assert_eq!((finding.effect, finding.reason), (Effect::Denied, "AnnotationParsingFailed"));
     }
     assert_eq!(means(&[("limit-rps", "0")]).denied, None);
-    for (name, value) in [
-        ("backend-protocol", "http"),
-        ("enable-modsecurity", "false"),
-        ("proxy-ssl-verify", "off"),
-        ("ssl-passthrough", "false"),
-    ] {
+    for (name, value) in
+        [("backend-protocol", "http"), ("proxy-ssl-verify", "off"), ("ssl-passthrough", "false")]
+    {
         assert_eq!(means(&[(name, value)]).denied, None, "{name}: {value}");
     }
     assert_eq!(finding(&[("backend-protocol", "gopher")]).0.denied, None, "as unset");
     assert_eq!(means(&[("auth-realm", "no auth-type: means nothing")]).denied, None);
 }
 
+/// A replacement without a firewall says so and serves (annotations §3.22).
 #[test]
-fn a_firewall_of_all_locations_denies_those_that_do_not_switch_it_off() {
-    let data = [("enable-modsecurity".to_owned(), "true".to_owned())].into();
-    let map = k8s_openapi::api::core::v1::ConfigMap { data: Some(data), ..Default::default() };
-    let config = Config::read(Some((&crate::objects::Key::new("sys", "conf"), &map)));
-    let denied = |annotations: &[(&str, &str)]| {
-        read_with(&config.defaults, annotations).unwrap().0.denied.is_some()
-    };
-    assert!(denied(&[]));
-    assert!(denied(&[("use-regex", "true")]));
-    assert!(!denied(&[("enable-modsecurity", "false")]));
-    assert!(denied(&[("enable-modsecurity", "false"), ("auth-type", "basic")]));
+fn a_firewall_that_is_not_there_is_said_and_denies_nothing() {
+    let (read, finding) = finding(&[("enable-modsecurity", "true")]);
+    assert_eq!((read.denied, finding.effect), (None, Effect::Warning));
+    assert!(finding.message.contains("enable-modsecurity"), "{}", finding.message);
 }
 
 #[test]

@@ -16,9 +16,6 @@ pub fn find(name: &str) -> Option<(&'static str, Apply)> {
     exact.or_else(|| KEYS.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))).copied()
 }
 
-/// The one protection of all locations that an Ingress may switch off for its own.
-pub const FIREWALL: &str = "enable-modsecurity";
-
 const KEYS: &[(&str, Apply)] = &[
     // Restrictions of Ingresses.
     ("allow-snippet-annotations", |draft, text| {
@@ -38,12 +35,6 @@ const KEYS: &[(&str, Apply)] = &[
     ("block-referers", |draft, text| protect(draft, "block-referers", text)),
     ("block-user-agents", |draft, text| protect(draft, "block-user-agents", text)),
     ("denylist-source-range", |draft, text| protect(draft, "denylist-source-range", text)),
-    (FIREWALL, |draft, text| {
-        if value::bool(text)? {
-            draft.unprotected.push(FIREWALL);
-        }
-        Ok(())
-    }),
     ("global-auth-url", |draft, text| protect(draft, "global-auth-url", text)),
     ("limit-rate", |draft, text| {
         if value::int(text)? > 0 {

@@ -33,7 +33,7 @@ const PLANNED: &[&str] = &[
     "allow-cross-namespace-resources", "bind-address", "bind-address-ipv4", "bind-address-ipv6", "brotli-level",
     "brotli-min-length", "brotli-types", "custom-http-errors", "default-type", "disable-ipv6",
     "disable-ipv6-dns", "disable-proxy-intercept-errors", "disable-stream-access-log", "enable-auth-access-log",
-    "enable-brotli", "enable-ocsp", "enable-opentelemetry",
+    "enable-brotli", "enable-modsecurity", "enable-ocsp", "enable-opentelemetry",
     "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level", "error-log-path",
     "forwarded-for-header", "forwarded-host-header", "geoip2-autoreload-in-minutes",
     "global-allowed-response-headers", "global-auth-always-set-cookie", "global-auth-cache-duration",

@@ -106,12 +106,8 @@ fn protection_that_is_not_available_denies_everything() {
     assert!(config.defaults.plain.denied.is_some());
     assert!(config.defaults.default_host.denied.is_some());
     assert_eq!(config.verdicts[0].effect, Effect::Denied);
-    for (key, value) in [("enable-modsecurity", "true"), ("limit-rate", "1024")] {
-        assert!(read(&[(key, value)]).defaults.plain.denied.is_some(), "{key}");
-    }
-    for (key, value) in [("enable-modsecurity", "false"), ("limit-rate", "0")] {
-        assert!(read(&[(key, value)]).defaults.plain.denied.is_none(), "{key}");
-    }
+    assert!(read(&[("limit-rate", "1024")]).defaults.plain.denied.is_some());
+    assert!(read(&[("limit-rate", "0")]).defaults.plain.denied.is_none());
     assert_eq!(read(&[("whitelist-source-range", "")]).defaults.plain.denied, None);
 }
 
