@@ -99,54 +99,52 @@ pub struct Streamed {
 /// How a streamed body is doing, for those who wait for the answer.
 #[derive(Debug)]
 pub struct Progress {
-    last: Cell<Instant>,
-    finished: Cell<bool>,
-    failure: Cell<Option<ProxyError>>,
+    since: Cell<Instant>,
+    stage: Cell<Stage>,
     waiting: RefCell<Option<Waker>>,
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The client's: it has a limit of its own (`client-body-timeout`).
+    Reading,
+    /// The upstream's: it takes the body.
+    Writing,
+    /// The upstream's: it answers. All was sent, or it does not take more.
+    Ended,
+    /// Nobody's: the body ended early.
+    Failed(ProxyError),
 }
 
 impl Default for Progress {
     fn default() -> Self {
         Self {
-            last: Cell::new(Instant::now()),
-            finished: Cell::new(false),
-            failure: Cell::new(None),
+            since: Cell::new(Instant::now()),
+            stage: Cell::new(Stage::Reading),
             waiting: RefCell::default(),
         }
     }
 }
 
 impl Progress {
-    /// When something moved last.
-    pub fn last(&self) -> Instant {
-        self.last.get()
+    /// Whose turn it is.
+    pub fn stage(&self) -> Stage {
+        self.stage.get()
     }
 
-    /// All of it has been sent.
-    pub fn is_finished(&self) -> bool {
-        self.finished.get()
+    /// When that began, or something moved in it.
+    pub fn since(&self) -> Instant {
+        self.since.get()
     }
 
-    /// Why it ended early.
-    pub fn failure(&self) -> Option<ProxyError> {
-        self.failure.get()
-    }
-
-    /// Notes that something moved.
-    pub fn moved(&self) {
-        self.last.set(Instant::now());
-    }
-
-    /// Notes that all of it has been sent.
-    pub fn finish(&self) {
-        self.finished.set(true);
-        self.wake();
-    }
-
-    /// Notes that it ended early.
-    pub fn fail(&self, failure: ProxyError) {
-        self.failure.set(Some(failure));
-        self.wake();
+    /// Notes whose turn it is, or that something moved.
+    pub fn enter(&self, stage: Stage) {
+        self.stage.set(stage);
+        self.since.set(Instant::now());
+        if matches!(stage, Stage::Ended | Stage::Failed(_)) {
+            self.wake();
+        }
     }
 
     /// Wakes the task when it ends.
@@ -188,7 +186,7 @@ impl Streamed {
 
     /// The next bytes; `None` at the end.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ProxyError>>> {
-        self.progress.moved();
+        self.progress.enter(Stage::Reading);
         if let Some(start) = self.start.take() {
             return Poll::Ready(Some(Ok(start)));
         }
