@@ -139,7 +139,7 @@ pub async fn forward(
         let patience = live.settings.listener.body_timeout;
         let deadline = exchange.worker.deadlines.set(patience);
         let received = Rc::default();
-        exchange.body_received = Some(Rc::clone(&received));
+        exchange.body = Some(Rc::clone(&received));
         let body = ClientBody::new(body, deadline, patience, received);
         // In a box, so that requests without a body do not have to carry its state along.
         let body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;

@@ -33,16 +33,51 @@ pub struct ClientBody {
     deadline: Deadline,
     limit: Duration,
     waiting: bool,
-    received: Rc<Cell<u64>>,
+    received: Rc<Received>,
+}
+
+/// What came of a body, for those who no longer have it.
+#[derive(Debug)]
+pub struct Received {
+    bytes: Cell<u64>,
+    open: Cell<bool>,
+}
+
+impl Default for Received {
+    fn default() -> Self {
+        Self { bytes: Cell::new(0), open: Cell::new(true) }
+    }
+}
+
+impl Received {
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// Counts more of them.
+    pub fn add(&self, bytes: u64) {
+        self.bytes.set(self.bytes() + bytes);
+    }
+
+    /// Whether more may come, and the connection may end before it is read.
+    pub fn is_open(&self) -> bool {
+        self.open.get()
+    }
+
+    /// Notes that the end was reached, or that somebody goes on to it.
+    pub fn close(&self) {
+        self.open.set(false);
+    }
 }
 
 impl ClientBody {
-    /// A body whose client may pause for `limit`, which `deadline` measures. `received` counts its bytes.
+    /// A body whose client may pause for `limit`, which `deadline` measures. `received` is told of what comes.
     pub fn new(
         body: Incoming,
         deadline: Deadline,
         limit: Duration,
-        received: Rc<Cell<u64>>,
+        received: Rc<Received>,
     ) -> Self {
         Self { body, deadline, limit, waiting: false, received }
     }
@@ -52,8 +87,9 @@ impl ClientBody {
         self.body.size_hint().exact()
     }
 
-    /// The next frame; `None` at its end. Waiting counts, and not the time in which nobody asked.
-    fn poll_frame(
+    /// The next frame; `None` at its end. Waiting counts, and not the time in which nobody asked. The errors are those
+    /// of [`Self::next_frame`].
+    pub fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Frame<Bytes>>, ProxyError>> {
@@ -62,7 +98,10 @@ impl ClientBody {
                 self.waiting = false;
                 if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref())
                 {
-                    self.received.set(self.received.get() + data.len() as u64);
+                    self.received.add(data.len() as u64);
+                }
+                if frame.is_none() || self.body.is_end_stream() {
+                    self.received.close();
                 }
                 Poll::Ready(frame.transpose().map_err(|_| ProxyError::ClientGone))
             }
