@@ -11,6 +11,7 @@
 
 pub mod admin;
 mod clock;
+mod content_length;
 mod deadline;
 mod error;
 mod filter;

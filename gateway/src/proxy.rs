@@ -2,6 +2,7 @@
 
 mod answer;
 mod attempt;
+mod discard;
 mod exchange;
 mod inbound;
 mod response_body;
@@ -71,11 +72,20 @@ async fn serve(
     live: &LiveConfig,
 ) -> Result<Answer, ProxyError> {
     let peer = Arc::clone(&exchange.connection);
-    let (location, upstream, outbound) = match decide(exchange, inbound, &peer, &body, live)? {
-        Verdict::Answer(answer) => return Ok(answer),
-        Verdict::Forward { location, upstream, outbound } => (location, upstream, outbound),
+    let (location, upstream, outbound) = match decide(exchange, inbound, &peer, &body, live) {
+        Ok(Verdict::Forward { location, upstream, outbound }) => (location, upstream, outbound),
+        Ok(Verdict::Answer(answer)) => return Ok(without_body(exchange, answer, body)),
+        Err(error) => return Ok(without_body(exchange, error.into(), body)),
     };
     send::forward(exchange, live, location, &upstream, &outbound, body).await
+}
+
+/// An answer that does not wait for the request's body.
+fn without_body(exchange: &mut Exchange, answer: Answer, body: Incoming) -> Answer {
+    if !answer.closes() {
+        discard::discard(exchange, body);
+    }
+    answer
 }
 
 /// What is done with a request.
@@ -102,6 +112,7 @@ fn decide<'a>(
 ) -> Result<Verdict<'a>, ProxyError> {
     let host_name = inbound.check()?;
     let target = inbound.normalise()?;
+    // Without any host no table is live yet: the reference answers the same until its first one (operations §1).
     let Some(host) = live.hosts.find(host_name.as_bytes()) else {
         return Ok(Answer::page(StatusCode::NOT_FOUND).into());
     };
@@ -139,29 +150,8 @@ fn decide<'a>(
         variables(exchange, inbound, &client, &target, host_name.as_bytes(), &location.spec.origin);
     let (scheme, best_host) = (client.scheme, client.best_host);
     let mut outbound = Outbound::new(inbound, client, location.upstream_host(&variables));
-    if let Some(rewrite) = &location.rewrite {
-        let query = target.query().filter(|_| rewrite.keeps_query());
-        match rewrite.apply(&target, &|name| variables.value(name)) {
-            Ok(Rewritten::Unchanged) => {}
-            Err(_) => return Err(ProxyError::EmptyRewrite),
-            Ok(Rewritten::Redirect(url)) => {
-                let url = answer::with_query(url, query);
-                return Ok(Answer::redirect(StatusCode::FOUND, url).into());
-            }
-            Ok(Rewritten::Path { path, prefix }) => {
-                let target = answer::with_query(path, query)
-                    .filter(|target| target.as_bytes().iter().all(|byte| *byte > b' '));
-                outbound.rewritten = Some(target.ok_or(ProxyError::EmptyRewrite)?);
-                // A prefix that no header can hold is not sent, and the client's own even less.
-                let prefix = prefix.and_then(|prefix| HeaderValue::from_bytes(&prefix).ok());
-                let decided = location
-                    .spec
-                    .rewrite
-                    .as_ref()
-                    .is_some_and(|rewrite| rewrite.forwarded_prefix.is_some());
-                outbound.prefix = decided.then(|| prefix.unwrap_or(HeaderValue::from_static("")));
-            }
-        }
+    if let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
+        return Ok(answer.into());
     }
     let decision = redirect::HttpsDecision {
         scheme,
@@ -170,9 +160,8 @@ fn decide<'a>(
     if decision.redirects(&location.spec) {
         let port = exchange.worker.https_port;
         let url = redirect::https(&location.spec, best_host, inbound.raw_target(), port);
-        return Ok(
-            Answer::redirect(redirect::status(live.settings.spec.redirect_status), url).into()
-        );
+        let status = redirect::status(live.settings.spec.redirect_status);
+        return Ok(Answer::redirect(status, url).into());
     }
     let upstream = match pick_upstream(exchange, upstream, when_empty) {
         Picked::Own(upstream) => upstream,
@@ -183,6 +172,38 @@ fn decide<'a>(
         Picked::Respond(status) => return Ok(Answer::code(status).into()),
     };
     Ok(Verdict::Forward { location, upstream, outbound })
+}
+
+/// What a location's rewrite makes of a request: another target, or an answer.
+fn rewrite(
+    outbound: &mut Outbound<'_>,
+    location: &LiveLocation,
+    target: &Target<'_>,
+    variables: &Variables<'_>,
+) -> Result<Option<Answer>, ProxyError> {
+    let Some(rewrite) = &location.rewrite else { return Ok(None) };
+    let query = target.query().filter(|_| rewrite.keeps_query());
+    match rewrite.apply(target, &|name| variables.value(name)) {
+        Ok(Rewritten::Unchanged) => Ok(None),
+        Err(_) => Err(ProxyError::EmptyRewrite),
+        Ok(Rewritten::Redirect(url)) => {
+            Ok(Some(Answer::redirect(StatusCode::FOUND, answer::with_query(url, query))))
+        }
+        Ok(Rewritten::Path { path, prefix }) => {
+            let target = answer::with_query(path, query)
+                .filter(|target| target.as_bytes().iter().all(|byte| *byte > b' '));
+            outbound.rewritten = Some(target.ok_or(ProxyError::EmptyRewrite)?);
+            // A prefix that no header can hold is not sent, and the client's own even less.
+            let prefix = prefix.and_then(|prefix| HeaderValue::from_bytes(&prefix).ok());
+            let decided = location
+                .spec
+                .rewrite
+                .as_ref()
+                .is_some_and(|rewrite| rewrite.forwarded_prefix.is_some());
+            outbound.prefix = decided.then(|| prefix.unwrap_or(HeaderValue::from_static("")));
+            Ok(None)
+        }
+    }
 }
 
 /// 301 to the path with its slash (routing §5.3). A denied location has none.

@@ -6,15 +6,14 @@ use http::{
 };
 
 /// Whether a header of an upstream's answer is passed on. What belongs to the upstream's connection is not, nor what
-/// the reference keeps to itself. Framing headers are never copied: the library writes new ones. An answer that
-/// changes the protocol keeps what makes it one.
+/// the reference keeps to itself. Framing headers are never copied: new ones are written, the length from the number
+/// that was read. An answer that changes the protocol keeps what makes it one.
 pub fn is_kept(name: &HeaderName, status: StatusCode) -> bool {
     match name.as_str() {
         "connection" | "upgrade" => status == StatusCode::SWITCHING_PROTOCOLS,
         // The gateway answers with its own clock and does not name what is behind it.
-        "keep-alive" | "proxy-connection" | "transfer-encoding" | "server" | "date" | "x-pad" => {
-            false
-        }
+        "keep-alive" | "proxy-connection" | "transfer-encoding" | "content-length" | "server"
+        | "date" | "x-pad" => false,
         text => !text.starts_with("x-accel-"),
     }
 }
@@ -57,6 +56,7 @@ mod tests {
             ("x-hop", "1"),
             ("content-type", "text/plain"),
             ("transfer-encoding", "chunked"),
+            ("content-length", "5"),
             ("server", "x"),
             ("x-accel-buffering", "no"),
             ("x-app", "1"),

@@ -218,7 +218,8 @@ impl Connection {
     pub fn request_ended(&self) {
         let active = self.active.load(Relaxed).saturating_sub(1);
         self.active.store(active, Relaxed);
-        if active == 0 && self.phase() != Phase::Lingering {
+        // The rest of a body that the answer did not wait for is still owed.
+        if active == 0 && !matches!(self.phase(), Phase::Lingering | Phase::Body) {
             self.enter(Phase::Idle);
         }
         if self.paused.swap(false, Relaxed)

@@ -6,6 +6,7 @@ mod fields;
 use memchr::memchr;
 
 use self::fields::Fields;
+use crate::route::target::split_absolute;
 
 /// Longest request line, line end included; longer ones are 414 (`large-client-header-buffers`, 4 × 8k).
 const MAX_REQUEST_LINE: usize = 8192;
@@ -177,6 +178,10 @@ fn request_line(line: &[u8]) -> Result<(Version, bool), Refusal> {
     };
     if matches!(method, b"CONNECT" | b"TRACE") {
         return Err(405);
+    }
+    // The library takes a bare word for the name of a host. The reference knows no `*` either.
+    if !target.starts_with(b"/") && !matches!(split_absolute(target), Ok(Some(_))) {
+        return Err(400);
     }
     Ok((version, odd_target(target)))
 }

@@ -34,21 +34,11 @@ struct Inner {
     http2: bool,
     names: Arc<Names>,
     certificates: Certificates,
-    refused: Vec<RefusedCertificate>,
     config: Arc<ServerConfig>,
 }
 
 /// Everything that was loaded, or refused, with what it was loaded from.
 type Certificates = HashMap<CertificateId, (Arc<Certificate>, Result<Arc<Loaded>, String>)>;
-
-/// A certificate that cannot be served. Its names get the default certificate instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedCertificate {
-    /// Which one.
-    pub id: CertificateId,
-    /// Why: never contains key material.
-    pub reason: String,
-}
 
 impl TlsState {
     /// Compiles `table`. Whatever is the same as in `previous` is taken over from there; the cost of new keys is
@@ -76,7 +66,6 @@ impl TlsState {
         Self(Arc::new(Inner {
             table: Arc::clone(table),
             http2,
-            refused: refused(&certificates),
             names,
             certificates,
             config: Arc::new(config),
@@ -93,11 +82,6 @@ impl TlsState {
     #[inline]
     pub fn has_certificate(&self, routing_host: &[u8]) -> bool {
         self.0.names.has(routing_host)
-    }
-
-    /// Certificates that could not be loaded, in the order of their identities.
-    pub fn refused(&self) -> &[RefusedCertificate] {
-        &self.0.refused
     }
 }
 
@@ -119,16 +103,4 @@ fn load(table: &TlsTable, previous: Option<&TlsState>) -> Certificates {
         (id.clone(), (Arc::clone(certificate), loaded))
     };
     table.certificates.iter().map(load).collect()
-}
-
-fn refused(certificates: &Certificates) -> Vec<RefusedCertificate> {
-    let mut refused: Vec<_> = certificates
-        .iter()
-        .filter_map(|(id, (_, loaded))| {
-            let reason = loaded.as_ref().err()?.clone();
-            Some(RefusedCertificate { id: id.clone(), reason })
-        })
-        .collect();
-    refused.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-    refused
 }

@@ -81,6 +81,11 @@ impl Answer {
         Self { tunnel: Some(tunnel), ..answer }
     }
 
+    /// Whether the connection ends with it, whatever else is known about it.
+    pub fn closes(&self) -> bool {
+        self.close
+    }
+
     /// Adds what all answers carry and makes the response.
     pub fn finish(
         mut self,
@@ -123,10 +128,13 @@ impl Answer {
 
     /// What is said about the connection. The reference always says something.
     fn connection(&self, exchange: &Exchange, settings: &Settings) -> &'static str {
-        if self.close {
+        let leaves_body = exchange.leaves_body();
+        if self.close || leaves_body {
             exchange.connection.linger();
         }
+        // As long as an upstream answers, the upload to it may yet come to its end.
         let close = self.close
+            || (leaves_body && !matches!(self.source, Source::Upstream(_)))
             || !exchange.wants_keep_alive()
             || exchange.worker.is_draining()
             || settings.keep_alive.is_zero()

@@ -1,7 +1,6 @@
 //! What is remembered of a request until its last byte was sent: the material of the access log and the metrics.
 
 use std::{
-    cell::Cell,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -19,7 +18,7 @@ use crate::{
         metrics::{self, NameKey, RequestRecord, UpstreamTimes},
     },
     page,
-    upstream::WorkerUpstream,
+    upstream::{WorkerUpstream, body::Received},
     worker::{HeldConfig, Worker},
 };
 
@@ -35,8 +34,8 @@ pub struct Exchange {
     pub head_sent: u64,
     /// Bytes of the answer's body.
     pub body_sent: u64,
-    /// Counts the bytes of the request's body, if it is looked at.
-    pub body_received: Option<Rc<Cell<u64>>>,
+    /// What came of the request's body, if it has one.
+    pub body: Option<Rc<Received>>,
     /// The tries, in order.
     pub attempts: SmallVec<[Attempt; 1]>,
     started: Instant,
@@ -93,7 +92,7 @@ impl Exchange {
             status: 0,
             head_sent: 0,
             body_sent: 0,
-            body_received: None,
+            body: None,
             attempts: SmallVec::new(),
             started: Instant::now(),
             logged,
@@ -169,6 +168,21 @@ impl Exchange {
         page::wants_padding(self.header(&header::USER_AGENT))
     }
 
+    /// Whether a part of the request's body may be left on the connection when its answer is sent.
+    pub fn leaves_body(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.is_open())
+    }
+
+    /// Whether the request has a header.
+    pub fn has_header(&self, name: &HeaderName) -> bool {
+        self.header(name).is_some()
+    }
+
+    /// How long the client may pause inside the body.
+    pub fn body_timeout(&self) -> Duration {
+        self.live.settings().listener.body_timeout
+    }
+
     /// Method of the request.
     pub fn method(&self) -> &Method {
         &self.inbound.parts.method
@@ -196,7 +210,7 @@ impl Exchange {
 
     /// Bytes of the request so far.
     fn received(&self) -> u64 {
-        self.head_received + self.body_received.as_ref().map_or(0, |body| body.get())
+        self.head_received + self.body.as_ref().map_or(0, |body| body.bytes())
     }
 
     fn record(&self, elapsed: Duration) {

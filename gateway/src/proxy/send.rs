@@ -32,7 +32,7 @@ use crate::{
     live::{LiveConfig, LiveLocation},
     upstream::{
         RequestBody, WorkerUpstream,
-        body::{ClientBody, Progress},
+        body::{ClientBody, Progress, Stage},
         h1::{self, Expect},
         pool::{Endpoint, Pooled},
     },
@@ -139,7 +139,7 @@ pub async fn forward(
         let patience = live.settings.listener.body_timeout;
         let deadline = exchange.worker.deadlines.set(patience);
         let received = Rc::default();
-        exchange.body_received = Some(Rc::clone(&received));
+        exchange.body = Some(Rc::clone(&received));
         let body = ClientBody::new(body, deadline, patience, received);
         // In a box, so that requests without a body do not have to carry its state along.
         let body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;
@@ -312,7 +312,7 @@ impl Try<'_> {
     }
 }
 
-/// Waits for the head of an answer. While a body is on its way its progress counts, not the time.
+/// Waits for the head of an answer. While a body is on its way the upstream's part in its progress counts, not the time.
 async fn wait(
     connection: &mut Pooled,
     deadline: &Deadline,
@@ -324,9 +324,18 @@ async fn wait(
             return Poll::Ready(outcome);
         }
         if let Some(progress) = progress {
-            let limit =
-                if progress.is_finished() { settings.read_timeout } else { settings.send_timeout };
-            deadline.reset(limit.saturating_sub(progress.last().elapsed()));
+            let (limit, passed) = match progress.stage() {
+                // The client's turn, which nobody says the end of: looks again later.
+                Stage::Reading => (settings.send_timeout, None),
+                Stage::Ended => (settings.read_timeout, Some(progress.since().elapsed())),
+                _ => (settings.send_timeout, Some(progress.since().elapsed())),
+            };
+            // Not left to the deadline: that is never over at the moment in which it is set.
+            if passed.is_some_and(|passed| passed >= limit) {
+                return Poll::Ready(Err(ProxyError::UpstreamTimeout));
+            }
+            let passed = passed.unwrap_or_default();
+            deadline.reset(limit.saturating_sub(passed));
         }
         deadline.poll_expired(cx).map(|()| Err(ProxyError::UpstreamTimeout))
     })

@@ -106,8 +106,7 @@ struct Record {
 impl Drop for Record {
     fn drop(&mut self) {
         self.exchange.body_sent += self.client.written.get();
-        let received = self.exchange.body_received.get_or_insert_default();
-        received.set(received.get() + self.client.read.get());
+        self.exchange.body.get_or_insert_default().add(self.client.read.get());
         if let Some(attempt) = self.exchange.attempts.last_mut() {
             attempt.length = self.upstream.read.get();
         }

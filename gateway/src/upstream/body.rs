@@ -33,16 +33,51 @@ pub struct ClientBody {
     deadline: Deadline,
     limit: Duration,
     waiting: bool,
-    received: Rc<Cell<u64>>,
+    received: Rc<Received>,
+}
+
+/// What came of a body, for those who no longer have it.
+#[derive(Debug)]
+pub struct Received {
+    bytes: Cell<u64>,
+    open: Cell<bool>,
+}
+
+impl Default for Received {
+    fn default() -> Self {
+        Self { bytes: Cell::new(0), open: Cell::new(true) }
+    }
+}
+
+impl Received {
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// Counts more of them.
+    pub fn add(&self, bytes: u64) {
+        self.bytes.set(self.bytes() + bytes);
+    }
+
+    /// Whether more may come, and the connection may end before it is read.
+    pub fn is_open(&self) -> bool {
+        self.open.get()
+    }
+
+    /// Notes that the end was reached, or that somebody goes on to it.
+    pub fn close(&self) {
+        self.open.set(false);
+    }
 }
 
 impl ClientBody {
-    /// A body whose client may pause for `limit`, which `deadline` measures. `received` counts its bytes.
+    /// A body whose client may pause for `limit`, which `deadline` measures. `received` is told of what comes.
     pub fn new(
         body: Incoming,
         deadline: Deadline,
         limit: Duration,
-        received: Rc<Cell<u64>>,
+        received: Rc<Received>,
     ) -> Self {
         Self { body, deadline, limit, waiting: false, received }
     }
@@ -52,8 +87,9 @@ impl ClientBody {
         self.body.size_hint().exact()
     }
 
-    /// The next frame; `None` at its end. Waiting counts, and not the time in which nobody asked.
-    fn poll_frame(
+    /// The next frame; `None` at its end. Waiting counts, and not the time in which nobody asked. The errors are those
+    /// of [`Self::next_frame`].
+    pub fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Frame<Bytes>>, ProxyError>> {
@@ -62,7 +98,10 @@ impl ClientBody {
                 self.waiting = false;
                 if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref())
                 {
-                    self.received.set(self.received.get() + data.len() as u64);
+                    self.received.add(data.len() as u64);
+                }
+                if frame.is_none() || self.body.is_end_stream() {
+                    self.received.close();
                 }
                 Poll::Ready(frame.transpose().map_err(|_| ProxyError::ClientGone))
             }
@@ -99,54 +138,52 @@ pub struct Streamed {
 /// How a streamed body is doing, for those who wait for the answer.
 #[derive(Debug)]
 pub struct Progress {
-    last: Cell<Instant>,
-    finished: Cell<bool>,
-    failure: Cell<Option<ProxyError>>,
+    since: Cell<Instant>,
+    stage: Cell<Stage>,
     waiting: RefCell<Option<Waker>>,
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The client's: it has a limit of its own (`client-body-timeout`).
+    Reading,
+    /// The upstream's: it takes the body.
+    Writing,
+    /// The upstream's: it answers. All was sent, or it does not take more.
+    Ended,
+    /// Nobody's: the body ended early.
+    Failed(ProxyError),
 }
 
 impl Default for Progress {
     fn default() -> Self {
         Self {
-            last: Cell::new(Instant::now()),
-            finished: Cell::new(false),
-            failure: Cell::new(None),
+            since: Cell::new(Instant::now()),
+            stage: Cell::new(Stage::Reading),
             waiting: RefCell::default(),
         }
     }
 }
 
 impl Progress {
-    /// When something moved last.
-    pub fn last(&self) -> Instant {
-        self.last.get()
+    /// Whose turn it is.
+    pub fn stage(&self) -> Stage {
+        self.stage.get()
     }
 
-    /// All of it has been sent.
-    pub fn is_finished(&self) -> bool {
-        self.finished.get()
+    /// When that began, or something moved in it.
+    pub fn since(&self) -> Instant {
+        self.since.get()
     }
 
-    /// Why it ended early.
-    pub fn failure(&self) -> Option<ProxyError> {
-        self.failure.get()
-    }
-
-    /// Notes that something moved.
-    pub fn moved(&self) {
-        self.last.set(Instant::now());
-    }
-
-    /// Notes that all of it has been sent.
-    pub fn finish(&self) {
-        self.finished.set(true);
-        self.wake();
-    }
-
-    /// Notes that it ended early.
-    pub fn fail(&self, failure: ProxyError) {
-        self.failure.set(Some(failure));
-        self.wake();
+    /// Notes whose turn it is, or that something moved.
+    pub fn enter(&self, stage: Stage) {
+        self.stage.set(stage);
+        self.since.set(Instant::now());
+        if matches!(stage, Stage::Ended | Stage::Failed(_)) {
+            self.wake();
+        }
     }
 
     /// Wakes the task when it ends.
@@ -188,7 +225,7 @@ impl Streamed {
 
     /// The next bytes; `None` at the end.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ProxyError>>> {
-        self.progress.moved();
+        self.progress.enter(Stage::Reading);
         if let Some(start) = self.start.take() {
             return Poll::Ready(Some(Ok(start)));
         }

@@ -11,7 +11,9 @@ use std::{
 use headgate_config::{PathMatch, ProxySettings};
 
 use crate::support::{
-    Table, TestGateway, Upstream, eventually, snapshot,
+    Table, TestGateway, Upstream,
+    client::header,
+    eventually, snapshot,
     upstream::{Reply, ok, read_request},
 };
 
@@ -303,4 +305,29 @@ fn bytes_right_behind_a_switch_of_protocols_are_passed_on() {
     assert_eq!(client.line().map(|line| line.len()), Some(30_001));
     client.send("echo\n");
     assert_eq!(client.line().as_deref(), Some("echo\n"));
+}
+
+#[test]
+fn lengths_are_said_as_they_were_understood() {
+    for (request, answer, said) in [
+        ("GET", "200 OK\r\nContent-Length: 0005\r\n\r\nhello", Some("5")),
+        ("HEAD", "200 OK\r\nContent-Length: 0005\r\n\r\n", Some("5")),
+        // It may be said here, and the library does not.
+        ("GET", "304 Not Modified\r\nContent-Length: 05\r\n\r\n", None),
+        ("GET", "204 No Content\r\nContent-Length: 0\r\n\r\n", None),
+    ] {
+        let upstream =
+            Upstream::scripted(move |_, _| Reply::Bytes(format!("HTTP/1.1 {answer}").into_bytes()));
+        let gateway = TestGateway::before(&[&upstream]);
+        let mut client = gateway.client();
+        for _ in 0..2 {
+            client.send(format!("{request} / HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+            let head = client.head().expect("a head");
+            assert_eq!(header(&head, "content-length"), said, "{request} {answer:?}");
+            if answer.ends_with("hello") {
+                assert_eq!(client.exactly(5).as_deref(), Some(&b"hello"[..]));
+            }
+        }
+        assert_eq!(upstream.connections(), 1, "{request} {answer:?}");
+    }
 }

@@ -149,3 +149,18 @@ fn more_header_lines_than_are_kept_are_a_bad_request() {
     let lines: String = (0..101).map(|n| format!("X-{n}: 1\r\n")).collect();
     assert_eq!(refused(&format!("GET / HTTP/1.1\r\nHost: a.test\r\n{lines}\r\n")), 400);
 }
+
+#[test]
+fn a_lone_carriage_return_is_no_empty_line() {
+    assert_eq!(refused("\rGET / HTTP/1.1\r\nHost: a.test\r\n\r\n"), 400);
+    assert_eq!(refused("\r\n\r\rGET / HTTP/1.1\r\nHost: a.test\r\n\r\n"), 400);
+}
+
+#[test]
+fn a_target_that_is_neither_a_path_nor_absolute_is_a_bad_request() {
+    for target in ["a.test", "foo", "a.test:80", "*", "?x", "%2F"] {
+        let host = "Host: a.test";
+        assert_eq!(refused(&format!("GET {target} HTTP/1.1\r\n{host}\r\n\r\n")), 400, "{target}");
+    }
+    assert_eq!(refused("OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n"), 400);
+}

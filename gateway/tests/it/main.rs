@@ -12,5 +12,6 @@ mod reload;
 mod retries;
 mod shutdown;
 mod support;
+mod unread;
 mod upgrade;
 mod uploads;

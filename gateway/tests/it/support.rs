@@ -106,9 +106,18 @@ impl TestGateway {
 
     /// The same, with bodies that are passed on as they arrive.
     pub fn streaming(upstream: &Upstream) -> Self {
+        Self::streaming_with(upstream, ProxySettings::default(), Some(1024 * 1024))
+    }
+
+    /// The same, with other settings, and bodies up to `limit`.
+    pub fn streaming_with(
+        upstream: &Upstream,
+        settings: ProxySettings,
+        limit: Option<u64>,
+    ) -> Self {
         let mut location = snapshot::location(PathMatch::Prefix("/".into()), "app");
-        let settings = ProxySettings { request_buffering: false, ..ProxySettings::default() };
-        location.proxy = Arc::new(settings);
+        location.proxy = Arc::new(ProxySettings { request_buffering: false, ..settings });
+        location.body_limit = limit;
         let table = Table::default().upstream("app", &[upstream.address]);
         Self::start(table.location("a.test", location).build())
     }

@@ -7,9 +7,11 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use headgate_config::ProxySettings;
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -149,6 +151,72 @@ fn an_upload_goes_on_while_nobody_reads_the_answer() {
     client.send(vec![b'x'; 1_048_476]);
     eventually("the upload arrives", || arrived.load(Ordering::Relaxed) == 1);
     assert!(client.exactly(ANSWER).is_some());
+}
+
+/// An upload that no buffers on the way hold.
+const ENDLESS: usize = 32 * 1024 * 1024;
+
+/// The status of an upload of `length` bytes, and how long it took.
+fn status_of_upload(gateway: &TestGateway, length: usize) -> (u16, Duration) {
+    let mut client = gateway.client();
+    let mut writer = Client::over(client.stream.try_clone().expect("a second handle"));
+    let started = Instant::now();
+    let upload = std::thread::spawn(move || {
+        writer.send(format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {length}\r\n\r\n"));
+        for _ in 0..length / 65_536 {
+            if !writer.try_send(&[b'x'; 65_536]) {
+                break;
+            }
+        }
+    });
+    let status = client.answer().status;
+    let took = started.elapsed();
+    drop(client);
+    upload.join().expect("the upload ends");
+    (status, took)
+}
+
+const SHORT: Duration = Duration::from_millis(500);
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn an_upstream_that_takes_nothing_of_an_upload_is_given_up() {
+    // Accepts, and neither reads nor closes.
+    let held = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let kept = Arc::clone(&held);
+    let upstream = Upstream::raw(move |connection| kept.lock().push(connection));
+    let settings =
+        ProxySettings { send_timeout: SHORT, read_timeout: LONG, ..ProxySettings::default() };
+    let gateway = TestGateway::streaming_with(&upstream, settings, None);
+    let (status, took) = status_of_upload(&gateway, ENDLESS);
+    assert_eq!(status, 504);
+    assert!((SHORT..LONG / 4).contains(&took), "{took:?}");
+}
+
+#[test]
+fn an_upstream_that_takes_all_of_an_upload_and_never_answers_is_given_up() {
+    let upstream = Upstream::raw(|mut connection| {
+        read_request(&mut connection);
+        assert!(connection.is_closed(), "the gateway gives up");
+    });
+    let settings =
+        ProxySettings { send_timeout: LONG, read_timeout: SHORT, ..ProxySettings::default() };
+    let gateway = TestGateway::streaming_with(&upstream, settings, None);
+    let (status, took) = status_of_upload(&gateway, 2 * 1024 * 1024);
+    assert_eq!(status, 504);
+    assert!((SHORT..LONG / 4).contains(&took), "{took:?}");
+}
+
+#[test]
+fn pauses_of_a_client_are_not_the_upstreams() {
+    let upstream = Upstream::echo("thanks");
+    let settings = ProxySettings { send_timeout: SHORT, ..ProxySettings::default() };
+    let gateway = TestGateway::streaming_with(&upstream, settings, None);
+    let mut client = gateway.client();
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nhello");
+    assert!(client.stays_silent(SHORT * 4), "nothing is answered during the pause");
+    client.send("world");
+    assert_eq!(client.answer().text(), "thanks");
 }
 
 /// A chunked request: its head, its body and the lines of its trailer section.

@@ -3,13 +3,12 @@
 use memchr::memchr;
 
 use super::{Accepted, BodyFraming, CONTROL, NO_TOKEN, ODD_NAME, Refusal, Version, classes};
+use crate::content_length;
 
 /// Longest header line; longer ones are 400.
 const MAX_HEADER_LINE: usize = 8192;
 /// Most header lines; more are 400. As many as the HTTP library keeps without an allocation of its own.
 const MAX_LINES: u32 = 100;
-/// Largest number that fits the signed offset that sizes are kept in elsewhere.
-const MAX_LENGTH: u64 = i64::MAX as u64;
 
 /// The framing and routing fields of a head.
 #[derive(Default)]
@@ -74,21 +73,9 @@ impl Fields {
     }
 
     fn content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        let value = value.trim_ascii();
-        // A second one is refused even when it is equal; so is a list (RFC 9112 §6.3).
-        if self.length.is_some()
-            || value.is_empty()
-            || value.len() > 19
-            || !value.iter().all(u8::is_ascii_digit)
-        {
-            return Err(400);
-        }
-        let length = value.iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
-        if length > MAX_LENGTH {
-            return Err(400);
-        }
-        self.length = Some(length);
-        Ok(())
+        let length = content_length::parse(value).ok_or(400u16)?;
+        // A second one is refused even when it is equal (RFC 9112 §6.3).
+        if self.length.replace(length).is_some() { Err(400) } else { Ok(()) }
     }
 
     fn transfer_encoding(&mut self, value: &[u8]) {

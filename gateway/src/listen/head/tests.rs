@@ -27,9 +27,16 @@ fn request_lines_are_strict() {
         "get / HTTP/1.1",
         "GET  / HTTP/1.1",
         "GET /\t HTTP/1.1",
+        "GET foo HTTP/1.1",
+        "GET a.test:80 HTTP/1.1",
+        "GET ?x HTTP/1.1",
+        "OPTIONS * HTTP/1.1",
+        "GET http:/x HTTP/1.1",
+        "GET http:///x HTTP/1.1",
     ] {
         assert_eq!(refusal(&[line, HOST]), Some(400), "{line}");
     }
+    assert_eq!(refusal(&["GET http://a.test HTTP/1.1", HOST]), None);
     assert_eq!(refusal(&["GET / HTTP/2.0", HOST]), Some(505));
     assert_eq!(refusal(&["CONNECT a.test:443 HTTP/1.1", HOST]), Some(405));
     assert_eq!(refusal(&["TRACE / HTTP/1.1", HOST]), Some(405));

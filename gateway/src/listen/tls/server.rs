@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rustls::{
-    CipherSuite, ProtocolVersion, ServerConfig, SupportedCipherSuite,
+    ServerConfig, SupportedCipherSuite,
     crypto::{
         CryptoProvider,
         aws_lc_rs::{self, Ticketer, cipher_suite as suite},
@@ -62,33 +62,4 @@ fn protocols(http2: bool) -> Vec<Vec<u8>> {
     }
     protocols.push(b"http/1.1".to_vec());
     protocols
-}
-
-/// The name of a protocol version, as `$ssl_protocol` shows it.
-#[expect(dead_code, reason = "the access log is not told about TLS yet")]
-pub fn protocol_name(version: ProtocolVersion) -> &'static str {
-    match version {
-        ProtocolVersion::TLSv1_3 => "TLSv1.3",
-        ProtocolVersion::TLSv1_2 => "TLSv1.2",
-        _ => "",
-    }
-}
-
-/// The name of a cipher suite, as `$ssl_cipher` shows it.
-#[cfg_attr(not(test), expect(dead_code, reason = "the access log is not told about TLS yet"))]
-pub fn cipher_name(suite: CipherSuite) -> &'static str {
-    match suite {
-        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
-        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
-        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
-            "ECDHE-ECDSA-CHACHA20-POLY1305"
-        }
-        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
-        _ => "",
-    }
 }

@@ -21,7 +21,10 @@ use super::{
     trailers,
     upload::Upload,
 };
-use crate::{error::ProxyError, upstream::body::RequestBody};
+use crate::{
+    error::ProxyError,
+    upstream::body::{RequestBody, Stage},
+};
 
 /// Largest head of an answer, whatever is configured.
 const MAX_HEAD: usize = 1024 * 1024;
@@ -359,11 +362,10 @@ impl Connection {
     fn poll_upload(&self, cx: &Context<'_>) -> Poll<ProxyError> {
         let Stream::Uploading(_, upload) = &self.stream else { return Poll::Pending };
         let progress = upload.progress();
-        if !progress.is_finished() {
-            if let Some(failure) = progress.failure() {
-                return Poll::Ready(failure);
-            }
-            progress.watch(cx);
+        match progress.stage() {
+            Stage::Failed(error) => return Poll::Ready(error),
+            Stage::Ended => {}
+            Stage::Reading | Stage::Writing => progress.watch(cx),
         }
         Poll::Pending
     }

@@ -8,14 +8,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use smallvec::SmallVec;
 
 use super::body::Decoder;
-use crate::error::ProxyError;
+use crate::{content_length, error::ProxyError};
 
 /// Header lines that an answer may have.
 const MAX_LINES: usize = 256;
 /// Room for the usual answer. The map is used again for the client's next request, which has more lines.
 const USUAL_LINES: usize = 12;
-/// Largest length that fits the signed offset that sizes are kept in elsewhere.
-const MAX_LENGTH: u64 = i64::MAX as u64;
 
 /// Whether a header of an answer with this status is passed on.
 pub type Keep = fn(&HeaderName, StatusCode) -> bool;
@@ -25,7 +23,7 @@ pub type Keep = fn(&HeaderName, StatusCode) -> bool;
 pub struct Head {
     /// Status, 200 or more, or 101.
     pub status: StatusCode,
-    /// The headers that are passed on.
+    /// The headers that are passed on, with the length that was said, if any.
     pub headers: HeaderMap,
     /// Values of `Connection`: they nominate headers that are not passed on.
     pub connection: SmallVec<[HeaderValue; 1]>,
@@ -99,10 +97,18 @@ pub fn parse(text: &Bytes, to_head: bool, keep: Keep) -> Result<Parsed, ProxyErr
             }
         }
     }
+    if let Some(length) = framing.length.filter(|_| may_have_length(status)) {
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
     let modern = response.version == Some(1);
     let body = framing.body(status, to_head, modern)?;
     let keep_alive = framing.keep_alive(modern) && !matches!(body, Decoder::Close);
     Ok(Parsed::Final { head, body, keep_alive, length })
+}
+
+/// Whether an answer with this status may say a length (RFC 9110 §8.6).
+fn may_have_length(status: StatusCode) -> bool {
+    !status.is_informational() && status != StatusCode::NO_CONTENT
 }
 
 /// The lines that frame an answer.
@@ -116,20 +122,11 @@ struct Framing {
 
 impl Framing {
     fn length(&mut self, value: &[u8]) -> Result<(), ProxyError> {
-        let value = value.trim_ascii();
-        // A second one is refused even when it is equal; so is a list.
-        if self.length.is_some()
-            || value.is_empty()
-            || value.len() > 19
-            || !value.iter().all(u8::is_ascii_digit)
-        {
+        let length = content_length::parse(value).ok_or(ProxyError::InvalidAnswer)?;
+        // A second one is refused even when it is equal.
+        if self.length.replace(length).is_some() {
             return Err(ProxyError::InvalidAnswer);
         }
-        let length = value.iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
-        if length > MAX_LENGTH {
-            return Err(ProxyError::InvalidAnswer);
-        }
-        self.length = Some(length);
         Ok(())
     }
 

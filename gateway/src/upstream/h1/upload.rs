@@ -13,7 +13,7 @@ use tokio::{
 use super::trailers;
 use crate::{
     error::ProxyError,
-    upstream::body::{Progress, Streamed},
+    upstream::body::{Progress, Stage, Streamed},
 };
 
 /// An upload that was started. It ends with this value.
@@ -40,14 +40,17 @@ impl Upload {
             match send(head, body, length, &mut half).await {
                 Ok(()) => {
                     returned.set(Some(half));
-                    progress.finish();
+                    progress.enter(Stage::Ended);
                 }
                 Err(Failure::Body(error)) => {
                     half.forget();
-                    progress.fail(error);
+                    progress.enter(Stage::Failed(error));
                 }
                 // What the upstream has to say about it comes with its answer, or with its absence.
-                Err(Failure::Write) => half.forget(),
+                Err(Failure::Write) => {
+                    half.forget();
+                    progress.enter(Stage::Ended);
+                }
             }
         });
         Self { progress, done, task: task.abort_handle() }
@@ -126,10 +129,10 @@ async fn write(
     progress: &Progress,
 ) -> io::Result<()> {
     while bytes.has_remaining() {
+        progress.enter(Stage::Writing);
         if half.write_buf(bytes).await? == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        progress.moved();
     }
     Ok(())
 }

@@ -184,6 +184,18 @@ impl Client {
         self.buffer.is_empty() && self.fill().is_none()
     }
 
+    /// Whether the other side neither says anything nor closes for so long.
+    pub fn stays_silent(&mut self, time: Duration) -> bool {
+        let before = self.stream.read_timeout().expect("a timeout");
+        self.stream.set_read_timeout(Some(time)).expect("a timeout");
+        let silent = matches!(
+            self.stream.peek(&mut [0]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+        );
+        self.stream.set_read_timeout(before).expect("a timeout");
+        silent && self.buffer.is_empty()
+    }
+
     /// Says that nothing more comes.
     pub fn finish(&self) {
         self.stream.shutdown(Shutdown::Write).expect("half closed");
