@@ -151,12 +151,6 @@ fn more_header_lines_than_are_kept_are_a_bad_request() {
 }
 
 #[test]
-fn a_lone_carriage_return_is_no_empty_line() {
-    assert_eq!(refused("\rGET / HTTP/1.1\r\nHost: a.test\r\n\r\n"), 400);
-    assert_eq!(refused("\r\n\r\rGET / HTTP/1.1\r\nHost: a.test\r\n\r\n"), 400);
-}
-
-#[test]
 fn a_target_that_is_neither_a_path_nor_absolute_is_a_bad_request() {
     for target in ["a.test", "foo", "a.test:80", "*", "?x", "%2F"] {
         let host = "Host: a.test";

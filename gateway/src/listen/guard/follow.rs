@@ -240,15 +240,12 @@ impl Follower {
 
     fn scan_head(&mut self, bytes: &[u8], searched: usize) -> HeadScan {
         // Empty lines in front of a request line are skipped (RFC 9112 §2.2).
-        let mut text = bytes;
-        while let Some(rest) = text.strip_prefix(b"\n").or_else(|| text.strip_prefix(b"\r\n")) {
-            text = rest;
-        }
-        let blank = bytes.len() - text.len();
+        let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
         if blank > MAX_BLANK {
             return self.refuse(400);
         }
-        if matches!(text, b"" | b"\r") {
+        let text = &bytes[blank..];
+        if text.is_empty() {
             return HeadScan::Partial;
         }
         let Some(end) = head::end_of_head(text, searched.saturating_sub(blank)) else {
