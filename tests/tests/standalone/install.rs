@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, os::unix::fs::symlink, process::Command};
 
 use serde_json::{Value, json};
 
-use self::rendered::{Rendered, STANDALONE, TAKEOVER, both, takeover_guide};
+use self::rendered::{STANDALONE, TAKEOVER, both, takeover_guide};
 use crate::support::{binary, run};
 
 #[test]
