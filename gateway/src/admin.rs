@@ -96,7 +96,7 @@ impl AdminState {
                 Ok(Some(complaint)) => plain(StatusCode::OK, format!("ok, but {complaint}\n")),
                 Err(reason) => plain(StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
             },
-            "/livez" => plain(StatusCode::OK, "ok"),
+            "/livez" => self.live(),
             "/metrics" => {
                 Body::chunks("text/plain; version=0.0.4; charset=utf-8", self.metrics.scrape())
             }
@@ -124,8 +124,15 @@ impl AdminState {
     /// is told apart by `/livez`.
     fn health(&self) -> Response<Body> {
         match self.readiness.check() {
-            Ok(_) => plain(StatusCode::OK, "ok"),
+            Ok(_) => self.live(),
             Err(reason) => plain(StatusCode::INTERNAL_SERVER_ERROR, reason + "\n"),
+        }
+    }
+
+    fn live(&self) -> Response<Body> {
+        match self.readiness.broken() {
+            None => plain(StatusCode::OK, "ok"),
+            Some(reason) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{reason}\n")),
         }
     }
 

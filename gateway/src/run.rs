@@ -109,6 +109,11 @@ pub fn start(
 }
 
 impl Gateway {
+    /// Whether a worker has ended although nobody asked for it: it has panicked, or could not start.
+    pub fn has_died(&self) -> bool {
+        !self.stop.is_cancelled() && self.threads.iter().any(JoinHandle::is_finished)
+    }
+
     /// Stops accepting, lets requests end, and waits for the workers. Blocks the thread.
     pub fn shut_down(self) {
         self.stop.cancel();

@@ -35,10 +35,10 @@ pub fn run(settings: &Demo) -> anyhow::Result<()> {
     let running = serve::start(&runtime, plan(settings, folders))?;
     runtime.block_on(running.ready());
     introduce(&running, &data);
-    runtime.block_on(serve::stop_signal())?;
-    running.shut_down();
+    runtime.block_on(running.stop_signal())?;
+    let stopped = running.shut_down(&runtime);
     runtime.block_on(application.stop());
-    Ok(())
+    stopped
 }
 
 /// Makes sure that no other demo uses the folder, as long as the result lives: they would share databases and endpoints.

@@ -17,16 +17,15 @@ use headgate_gateway::{
         access_log::AccessLog,
         metrics::{Kind, Metrics, MetricsSettings},
     },
-    run::{self, Gateway, Startup},
+    run::{self, Startup},
     upstream::resolve::Resolver,
-    webhook::Webhook,
 };
-use tokio::{
-    net::TcpListener,
-    runtime::Runtime,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;
+
+mod running;
+
+pub use running::Running;
 
 use crate::{
     settings::{Serve, Source, WebhookPlan},
@@ -56,20 +55,6 @@ pub struct Plan {
     pub webhook: Option<WebhookPlan>,
 }
 
-/// A running gateway.
-pub struct Running {
-    /// Listeners and workers.
-    pub gateway: Gateway,
-    /// Where the admin server listens.
-    pub admin: SocketAddr,
-    readiness: Arc<Readiness>,
-    controller: Controller,
-    webhook: Option<Webhook>,
-    log: AccessLog,
-    stop: CancellationToken,
-    delay: Duration,
-}
-
 /// Serves until a signal.
 pub fn run(settings: &Serve) -> anyhow::Result<()> {
     for flag in settings.inert.given() {
@@ -96,9 +81,8 @@ pub fn run(settings: &Serve) -> anyhow::Result<()> {
         webhook: settings.webhook.plan()?,
     };
     let running = start(&runtime, plan)?;
-    runtime.block_on(stop_signal())?;
-    running.shut_down();
-    Ok(())
+    runtime.block_on(running.stop_signal())?;
+    running.shut_down(&runtime)
 }
 
 /// The runtime of everything that is not on the request path.
@@ -121,47 +105,24 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     let metrics = Metrics::new(plan.metrics);
     let live = Arc::new(Live::new(Resolver::new(runtime.handle().clone()), Arc::clone(&metrics)));
     let log = AccessLog::stdout().context("the access log cannot start")?;
-    {
-        let (live, class) = (Arc::clone(&live), plan.options.controller_class.clone());
-        metrics.add_source(move |text| write_metrics(&live.load().tls, &class, text));
-        let dropped = log.dropped_lines();
-        metrics.add_source(move |text| {
-            let name = "headgate_access_log_dropped_total";
-            text.family(name, Kind::Counter, "Lines of the access log that were lost");
-            text.sample(name, &[], dropped.load(Ordering::Relaxed));
-        });
-    }
+    add_sources(&metrics, &live, &log, &plan.options.controller_class);
     let gateway = run::start(&plan.startup, &live, &metrics, &log)?;
 
     let stop = CancellationToken::new();
-    let admin = {
-        let listener = runtime
-            .block_on(TcpListener::bind(plan.admin))
-            .with_context(|| format!("cannot listen on {} (--healthz-port)", plan.admin))?;
-        let address = listener.local_addr()?;
-        let shown = Arc::clone(&live);
-        let state = AdminState {
-            metrics: Arc::clone(&metrics),
-            readiness: Arc::clone(&readiness),
-            snapshot: Box::new(move || {
-                let live = shown.load();
+    let state = AdminState {
+        metrics: Arc::clone(&metrics),
+        readiness: Arc::clone(&readiness),
+        snapshot: Box::new({
+            let live = Arc::clone(&live);
+            move || {
+                let live = live.load();
                 (live.revision > 0).then(|| Arc::clone(&live.snapshot))
-            }),
-            health_path: plan.health_path,
-        };
-        runtime.spawn(admin::serve(listener, Arc::new(state), stop.clone()));
-        address
-    };
-
-    {
-        // Tables that were replaced are taken apart here, as soon as no request uses them, and not on a worker.
-        let (live, stop) = (Arc::clone(&live), stop.clone());
-        runtime.spawn(async move {
-            while tokio::time::timeout(COLLECT_EVERY, stop.cancelled()).await.is_err() {
-                live.collect();
             }
-        });
-    }
+        }),
+        health_path: plan.health_path,
+    };
+    let admin = serve_admin(runtime, plan.admin, state, &stop)?;
+    collect(runtime, &live, &stop);
 
     let counted = Arc::clone(&metrics);
     let (ready, http, https) = (Arc::clone(&readiness), gateway.http, gateway.https);
@@ -205,7 +166,45 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
             (controller, webhook.transpose()?)
         }
     };
-    Ok(Running { gateway, admin, readiness, controller, webhook, log, stop, delay: plan.delay })
+    let delay = plan.delay;
+    Ok(Running { gateway, admin, readiness, controller, webhook, log, stop, delay })
+}
+
+/// Starts the admin server; says where it listens.
+fn serve_admin(
+    runtime: &Runtime,
+    address: SocketAddr,
+    state: AdminState,
+    stop: &CancellationToken,
+) -> anyhow::Result<SocketAddr> {
+    let listener = runtime
+        .block_on(TcpListener::bind(address))
+        .with_context(|| format!("cannot listen on {address} (--healthz-port)"))?;
+    let address = listener.local_addr()?;
+    runtime.spawn(admin::serve(listener, Arc::new(state), stop.clone()));
+    Ok(address)
+}
+
+/// Takes tables apart that were replaced, as soon as no request uses them, and not on a worker.
+fn collect(runtime: &Runtime, live: &Arc<Live>, stop: &CancellationToken) {
+    let (live, stop) = (Arc::clone(live), stop.clone());
+    runtime.spawn(async move {
+        while tokio::time::timeout(COLLECT_EVERY, stop.cancelled()).await.is_err() {
+            live.collect();
+        }
+    });
+}
+
+/// Shows certificates and the log's losses.
+fn add_sources(metrics: &Metrics, live: &Arc<Live>, log: &AccessLog, class: &str) {
+    let (live, class) = (Arc::clone(live), class.to_owned());
+    metrics.add_source(move |text| write_metrics(&live.load().tls, &class, text));
+    let dropped = log.dropped_lines();
+    metrics.add_source(move |text| {
+        let name = "headgate_access_log_dropped_total";
+        text.family(name, Kind::Counter, "Lines of the access log that were lost");
+        text.sample(name, &[], dropped.load(Ordering::Relaxed));
+    });
 }
 
 /// Counts what is written to the cluster.
@@ -224,43 +223,4 @@ fn add_metrics(metrics: &Metrics, controller: &Controller, lease: Option<String>
         text.family(name, Kind::Counter, "Kubernetes events that were lost");
         text.sample(name, &[], events.lost());
     });
-}
-
-/// Waits for SIGTERM, SIGINT or SIGQUIT.
-pub async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut quit = signal(SignalKind::quit())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = quit.recv() => {}
-    }
-    Ok(())
-}
-
-impl Running {
-    /// Waits until the first table is live.
-    pub async fn ready(&self) {
-        while self.readiness.check().is_err() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    /// Not ready → wait for others to notice → no more reviews, status and Lease given back, no new connections → open
-    /// requests end → log written. Endpoints are followed until the last request has ended.
-    pub fn shut_down(self) {
-        tracing::info!("stopping");
-        self.readiness.set_shutting_down();
-        std::thread::sleep(self.delay);
-        drop(self.webhook);
-        self.controller.resign();
-        self.gateway.shut_down();
-        drop(self.controller);
-        self.stop.cancel();
-        if !self.log.close(Duration::from_secs(2)) {
-            tracing::warn!("the end of the access log could not be written");
-        }
-        tracing::info!("stopped");
-    }
 }

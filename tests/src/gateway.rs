@@ -105,10 +105,16 @@ impl Gateway {
         memory_of(self.pid)
     }
 
-    /// Asks the process to end with SIGTERM and waits; an error if it had to be killed or ended badly.
-    pub async fn stop(mut self) -> Result<()> {
+    /// Asks the process to end with SIGTERM; does not wait.
+    pub async fn terminate(&self) -> Result<()> {
         let asked = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await?;
         ensure!(asked.success(), "the process had ended before it was asked to");
+        Ok(())
+    }
+
+    /// Asks the process to end with SIGTERM and waits; an error if it had to be killed or ended badly.
+    pub async fn stop(mut self) -> Result<()> {
+        self.terminate().await?;
         match tokio::time::timeout(STOP_LIMIT, self.child.wait()).await {
             Ok(status) => ensure!(status?.success(), "the process ended badly"),
             Err(_) => {

@@ -1,11 +1,17 @@
 //! Whether this process wants traffic.
 
+use std::sync::OnceLock;
+
 use parking_lot::Mutex;
 
 /// Readiness of the process: not before every source is read and the table is live, and never again once the
 /// process shuts down.
 #[derive(Debug)]
-pub struct Readiness(Mutex<State>);
+pub struct Readiness {
+    state: Mutex<State>,
+    /// Why the process has to be replaced.
+    broken: OnceLock<String>,
+}
 
 #[derive(Debug)]
 enum State {
@@ -18,7 +24,7 @@ enum State {
 impl Readiness {
     /// Not ready; `reason` says what is still missing.
     pub fn waiting(reason: impl Into<String>) -> Self {
-        Self(Mutex::new(State::Waiting(reason.into())))
+        Self { state: Mutex::new(State::Waiting(reason.into())), broken: OnceLock::new() }
     }
 
     /// Says what is missing now. Without effect once the process shuts down.
@@ -34,7 +40,7 @@ impl Readiness {
     /// Says what is not as it should be while the table is served all the same; `None` once it is. Without effect
     /// where nothing is served.
     pub fn set_complaint(&self, complaint: Option<String>) {
-        let mut current = self.0.lock();
+        let mut current = self.state.lock();
         if matches!(*current, State::Ready(_)) {
             *current = State::Ready(complaint);
         }
@@ -45,9 +51,20 @@ impl Readiness {
         self.change(State::ShuttingDown);
     }
 
+    /// Part of the process does not work any more and nothing but a restart mends it. What still works stays ready.
+    /// That is final; the first reason counts.
+    pub fn set_broken(&self, reason: impl Into<String>) {
+        let _ = self.broken.set(reason.into());
+    }
+
+    /// Why the process has to be restarted, if it has to.
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.get().map(String::as_str)
+    }
+
     /// Whether the process shuts down.
     pub fn is_shutting_down(&self) -> bool {
-        matches!(*self.0.lock(), State::ShuttingDown)
+        matches!(*self.state.lock(), State::ShuttingDown)
     }
 
     /// Whether the process is ready, and what is not as it should be although it is.
@@ -55,7 +72,7 @@ impl Readiness {
     /// # Errors
     /// It is not; the text says why.
     pub fn check(&self) -> Result<Option<String>, String> {
-        match &*self.0.lock() {
+        match &*self.state.lock() {
             State::Ready(complaint) => Ok(complaint.clone()),
             State::Waiting(reason) => Err(reason.clone()),
             State::ShuttingDown => Err("shutting down".to_owned()),
@@ -63,7 +80,7 @@ impl Readiness {
     }
 
     fn change(&self, state: State) {
-        let mut current = self.0.lock();
+        let mut current = self.state.lock();
         if !matches!(*current, State::ShuttingDown) {
             *current = state;
         }

@@ -177,7 +177,7 @@ fn names(table: &serde_json::Value) -> Vec<&str> {
 }
 
 #[test]
-fn readiness_and_health_follow_the_process_and_liveness_does_not() {
+fn readiness_and_health_follow_start_and_shutdown_and_liveness_does_not() {
     with_server(Limits::default(), None, |server| async move {
         assert_eq!(server.get("/readyz").await, (503, "manifests are being read\n".into()));
         assert_eq!(server.get("/healthz").await, (500, "manifests are being read\n".into()));
@@ -192,6 +192,18 @@ fn readiness_and_health_follow_the_process_and_liveness_does_not() {
         assert_eq!(server.get("/readyz").await, (503, "shutting down\n".into()));
         assert_eq!(server.get("/healthz").await.0, 500);
         assert_eq!(server.get("/livez").await, (200, "ok".into()));
+    });
+}
+
+#[test]
+fn a_broken_process_is_unhealthy_but_keeps_its_traffic() {
+    with_server(Limits::default(), None, |server| async move {
+        server.readiness.set_ready();
+        server.readiness.set_broken("a thread has died");
+        server.readiness.set_broken("another one has");
+        assert_eq!(server.get("/livez").await, (500, "a thread has died\n".into()));
+        assert_eq!(server.get("/healthz").await, (500, "a thread has died\n".into()));
+        assert_eq!(server.get("/readyz").await.0, 200);
     });
 }
 

@@ -95,6 +95,23 @@ async fn requests_that_take_longer_than_the_drain_timeout_are_cut() {
 }
 
 #[tokio::test]
+async fn a_second_signal_ends_the_wait_for_requests() {
+    let scene = Scene::start_with("--drain-timeout=60").await;
+    let held = Held::begin(&scene).await;
+    let http = scene.gateway.http;
+    scene.gateway.terminate().await.unwrap();
+    eventually("new connections to be refused", async || TcpStream::connect(http).await.is_err())
+        .await;
+    assert!(!held.answer.is_finished(), "the program waits for the request");
+    timeout(Duration::from_secs(20), scene.gateway.stop())
+        .await
+        .expect("an end without waiting for the request")
+        .expect("exit status 0");
+    let answer = timeout(PATIENCE, held.answer).await.unwrap();
+    assert!(answer.is_err() || !answer.unwrap().contains("200"), "an answer out of nothing");
+}
+
+#[tokio::test]
 async fn probes_fail_during_the_grace_period_while_requests_are_served() {
     let scene = Scene::start_with("--shutdown-grace-period=2").await;
     scene.route("a", "a.example");

@@ -1,0 +1,121 @@
+//! A running gateway: watched while it serves, and taken down in order.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use headgate_controller::Controller;
+use headgate_gateway::{
+    admin::Readiness, observe::access_log::AccessLog, run::Gateway, webhook::Webhook,
+};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+    time::{self, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How often threads are looked after.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A running gateway.
+pub struct Running {
+    /// Listeners and workers.
+    pub gateway: Gateway,
+    /// Where the admin server listens.
+    pub admin: SocketAddr,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) controller: Controller,
+    pub(super) webhook: Option<Webhook>,
+    pub(super) log: AccessLog,
+    pub(super) stop: CancellationToken,
+    pub(super) delay: Duration,
+}
+
+impl Running {
+    /// Waits until the first table is live.
+    pub async fn ready(&self) {
+        while self.readiness.check().is_err() {
+            time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits for a signal to stop. Meanwhile a thread that died makes the process be unhealthy: what still works is
+    /// served on, until whoever supervises the process replaces it.
+    pub async fn stop_signal(&self) -> anyhow::Result<()> {
+        tokio::select! {
+            stopped = stop_signal() => stopped,
+            // It never ends.
+            () = self.look_after_threads() => Ok(()),
+        }
+    }
+
+    async fn look_after_threads(&self) {
+        let mut ticks = time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let lost = if self.controller.has_died() {
+                "changes of the cluster or of the manifests are not followed any more"
+            } else if self.gateway.has_died() {
+                "not all workers serve any more"
+            } else {
+                continue;
+            };
+            let reason = format!("a thread has died, which is a bug of headgate: {lost}");
+            tracing::error!("{reason}; the process has to be restarted");
+            self.readiness.set_broken(reason);
+            return std::future::pending().await;
+        }
+    }
+
+    /// Not ready → wait for others to notice → no more reviews, status and Lease given back, no new connections → open
+    /// requests end → log written. Endpoints are followed until the last request has ended. A further signal ends the
+    /// waiting at once.
+    pub fn shut_down(self, runtime: &Runtime) -> anyhow::Result<()> {
+        tracing::info!("stopping");
+        self.readiness.set_shutting_down();
+        let Self { gateway, controller, webhook, delay, .. } = self;
+        let drain = async {
+            time::sleep(delay).await;
+            drop(webhook);
+            controller.resign();
+            let (done, drained) = oneshot::channel();
+            // A thread of its own: the end of a runtime would wait for a blocking task.
+            std::thread::spawn(move || {
+                gateway.shut_down();
+                // After a second signal nobody waits.
+                let _ = done.send(());
+            });
+            let _ = drained.await;
+        };
+        runtime.block_on(async {
+            tokio::select! {
+                () = drain => Ok(()),
+                again = stop_signal() => {
+                    tracing::warn!("a second signal: open requests are cut");
+                    again
+                }
+            }
+        })?;
+        drop(controller);
+        self.stop.cancel();
+        if !self.log.close(Duration::from_secs(2)) {
+            tracing::warn!("the end of the access log could not be written");
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Waits for SIGTERM, SIGINT or SIGQUIT.
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = quit.recv() => {}
+    }
+    Ok(())
+}
