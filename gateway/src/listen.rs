@@ -20,7 +20,9 @@ pub mod tls;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::RefCell, collections::HashMap, io, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell, collections::HashMap, io, net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration,
+};
 
 use ::http::HeaderValue;
 use tokio::{
@@ -121,9 +123,9 @@ pub(crate) async fn accept(
     security: Security,
     stop: CancellationToken,
 ) {
-    let port = listener.local_addr().map_or(0, |address| address.port());
+    let bound = listener.local_addr().unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into());
     let shown_port = match security {
-        Security::Plain => HeaderValue::from(port),
+        Security::Plain => HeaderValue::from(bound.port()),
         // Clients reach the TLS listener as 443, whatever it is bound to (annotations §3.15).
         Security::Tls => HeaderValue::from_static("443"),
     };
@@ -136,11 +138,13 @@ pub(crate) async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
+                let local = stream.local_addr().unwrap_or(bound);
                 exhausted = false;
                 // Only a latency hint: without it the connection still works.
                 let _ = stream.set_nodelay(true);
-                let connection =
-                    Arc::new(Connection::new(peer, shown_port.clone(), security == Security::Tls));
+                let is_tls = security == Security::Tls;
+                let connection = Connection::new(peer, local, shown_port.clone(), is_tls);
+                let connection = Arc::new(connection);
                 start(&worker, &connections, stream, connection, security, &stop);
             }
             Err(error) => {

@@ -9,7 +9,11 @@ mod response_body;
 mod send;
 mod tunnel;
 
-use std::{rc::Rc, sync::Arc};
+use std::{
+    ops::ControlFlow::{self, Break, Continue},
+    rc::Rc,
+    sync::Arc,
+};
 
 use headgate_config::Origin;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
@@ -23,7 +27,7 @@ use crate::{
     listen::conn::Connection,
     live::{LiveAction, LiveConfig, LiveLocation, LiveWhenEmpty, UpstreamRef},
     observe::metrics,
-    route::{path::Found, rewrite::Rewritten, target::Target},
+    route::{name::HostName, path::Found, rewrite::Rewritten, target::Target},
     upstream::WorkerUpstream,
     worker::Worker,
 };
@@ -102,7 +106,49 @@ impl From<Answer> for Verdict<'_> {
     }
 }
 
-/// Finds the host and the location of a request, and what they say about it. Waits for nothing.
+/// The host and the location that a request asks for.
+struct Place<'a> {
+    name: HostName<'a>,
+    target: Target<'a>,
+    location: &'a Arc<LiveLocation>,
+}
+
+/// Finds the host and the location of a request, or the answer where that is one.
+fn locate<'a>(
+    exchange: &mut Exchange,
+    inbound: &'a Inbound,
+    body: &Incoming,
+    live: &'a LiveConfig,
+) -> Result<ControlFlow<Answer, Place<'a>>, ProxyError> {
+    let name = inbound.check()?;
+    let target = inbound.normalise()?;
+    // Without any host no table is live yet: the reference answers the same until its first one (operations §1).
+    let Some(host) = live.hosts.find(name.as_bytes()) else {
+        return Ok(Break(Answer::page(StatusCode::NOT_FOUND)));
+    };
+    exchange.set_host(host, name.as_bytes());
+    let peer = Arc::clone(&exchange.connection);
+    exchange.describe(host, &target, || inbound.client(&peer, &live.settings.spec.forwarded));
+    if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
+        let url = redirect::app_root(peer.tls, inbound.host_header(), app_root);
+        return Ok(Break(Answer::redirect(StatusCode::FOUND, url)));
+    }
+    let (index, slash) = match host.table.find(target.path()) {
+        Found::Location(index) => (index, false),
+        Found::SlashRedirect(index) => (index, true),
+        Found::Exhausted => return Err(ProxyError::MatchBudget),
+        Found::Nothing => return Ok(Break(Answer::page(StatusCode::NOT_FOUND))),
+    };
+    let location = &host.locations[index];
+    exchange.set_location(location);
+    filter::body::check_length(body, location.spec.body_limit)?;
+    if slash {
+        return Ok(Break(slash_redirect(exchange, location, &target, name.as_bytes())));
+    }
+    Ok(Continue(Place { name, target, location }))
+}
+
+/// Finds out what the configuration says about a request. Waits for nothing.
 fn decide<'a>(
     exchange: &mut Exchange,
     inbound: &'a Inbound,
@@ -110,31 +156,10 @@ fn decide<'a>(
     body: &Incoming,
     live: &'a LiveConfig,
 ) -> Result<Verdict<'a>, ProxyError> {
-    let host_name = inbound.check()?;
-    let target = inbound.normalise()?;
-    // Without any host no table is live yet: the reference answers the same until its first one (operations §1).
-    let Some(host) = live.hosts.find(host_name.as_bytes()) else {
-        return Ok(Answer::page(StatusCode::NOT_FOUND).into());
+    let Place { name, target, location } = match locate(exchange, inbound, body, live)? {
+        Continue(place) => place,
+        Break(answer) => return Ok(answer.into()),
     };
-    exchange.set_host(host, host_name.as_bytes());
-    if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
-        let url = redirect::app_root(exchange.connection.tls, inbound.host_header(), app_root);
-        return Ok(Answer::redirect(StatusCode::FOUND, url).into());
-    }
-    let location = match host.table.find(target.path()) {
-        Found::Location(index) => &host.locations[index],
-        Found::SlashRedirect(index) => {
-            let location = &host.locations[index];
-            exchange.set_location(location);
-            filter::body::check_length(body, location.spec.body_limit)?;
-            let answer = slash_redirect(exchange, location, &target, host_name.as_bytes());
-            return Ok(answer.into());
-        }
-        Found::Exhausted => return Err(ProxyError::MatchBudget),
-        Found::Nothing => return Ok(Answer::page(StatusCode::NOT_FOUND).into()),
-    };
-    exchange.set_location(location);
-    filter::body::check_length(body, location.spec.body_limit)?;
     let (upstream, when_empty) = match &location.action {
         LiveAction::Deny => return Err(ProxyError::Denied),
         LiveAction::Health => {
@@ -147,15 +172,18 @@ fn decide<'a>(
 
     let client = inbound.client(peer, &live.settings.spec.forwarded);
     let variables =
-        variables(exchange, inbound, &client, &target, host_name.as_bytes(), &location.spec.origin);
+        variables(exchange, inbound, &client, &target, name.as_bytes(), &location.spec.origin);
     let (scheme, best_host) = (client.scheme, client.best_host);
     let mut outbound = Outbound::new(inbound, client, location.upstream_host(&variables));
     if let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
         return Ok(answer.into());
     }
+    if let Some(target) = &outbound.rewritten {
+        exchange.rewritten(target.as_bytes());
+    }
     let decision = redirect::HttpsDecision {
         scheme,
-        has_certificate: &|| live.tls.has_certificate(host_name.as_bytes()),
+        has_certificate: &|| live.tls.has_certificate(name.as_bytes()),
     };
     if decision.redirects(&location.spec) {
         let port = exchange.worker.https_port;

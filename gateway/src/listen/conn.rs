@@ -4,7 +4,10 @@
 use std::{
     collections::VecDeque,
     net::SocketAddr,
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Waker},
 };
 
@@ -12,7 +15,11 @@ use bytes::Bytes;
 use http::HeaderValue;
 use parking_lot::Mutex;
 
+use super::tls::Session;
 use crate::{clock, live::ListenerSettings};
+
+/// Connections accepted so far.
+static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// Shared state of one client connection. All of it is touched by one thread; the atomics are there because the
 /// HTTP library asks upgraded streams to be `Send`.
@@ -20,12 +27,17 @@ use crate::{clock, live::ListenerSettings};
 pub struct Connection {
     /// The peer's address.
     pub peer: SocketAddr,
+    /// The address that it was accepted on.
+    pub local: SocketAddr,
     /// The peer's IP address as a header value, shared by all requests of the connection.
     pub peer_ip: HeaderValue,
     /// The port that clients believe to have reached (`X-Forwarded-Port`).
     pub port: HeaderValue,
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// Which connection of the process it is, from 1.
+    pub number: u64,
+    session: OnceLock<Session>,
     phase: AtomicU8,
     since: AtomicU32,
     write_blocked_since: AtomicU32,
@@ -78,14 +90,17 @@ pub enum Phase {
 
 impl Connection {
     /// A connection that was just accepted.
-    pub fn new(peer: SocketAddr, port: HeaderValue, tls: bool) -> Self {
+    pub fn new(peer: SocketAddr, local: SocketAddr, port: HeaderValue, tls: bool) -> Self {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let text = peer.ip().to_string();
         Self {
             peer,
+            local,
             peer_ip: HeaderValue::from_str(&text).expect("an IP address is a header value"),
             port,
             tls,
+            number: COUNT.fetch_add(1, Relaxed) + 1,
+            session: OnceLock::new(),
             phase: AtomicU8::new(Phase::Handshake as u8),
             since: AtomicU32::new(clock::tick()),
             write_blocked_since: AtomicU32::new(0),
@@ -101,6 +116,17 @@ impl Connection {
             paused: AtomicBool::new(false),
             reader: Mutex::new(None),
         }
+    }
+
+    /// Notes the outcome of the TLS handshake.
+    pub fn set_session(&self, session: Session) {
+        // There is one handshake to a connection.
+        let _ = self.session.set(session);
+    }
+
+    /// The outcome of the TLS handshake, if there was one.
+    pub fn session(&self) -> Option<&Session> {
+        self.session.get()
     }
 
     /// Enters a phase, or notes progress inside it.

@@ -66,7 +66,7 @@ pub fn client_stream(data: &[u8]) {
 
 fn show(pieces: &[&[u8]], room: usize) -> Shown {
     let peer = ([127, 0, 0, 1], 1).into();
-    let connection = Arc::new(Connection::new(peer, HeaderValue::from_static("80"), false));
+    let connection = Arc::new(Connection::new(peer, peer, HeaderValue::from_static("80"), false));
     let pieces = pieces.iter().filter(|piece| !piece.is_empty()).map(|piece| piece.to_vec());
     let mut guarded = Guarded::new(Pieces(pieces.collect()), Arc::clone(&connection), Vec::new());
     let mut shown = Shown { bytes: Vec::new(), heads: Vec::new(), malformed: false };

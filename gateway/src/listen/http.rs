@@ -15,6 +15,7 @@ use super::{
     conn::{Connection, Phase},
     guard::Guarded,
     http2,
+    tls::Session,
 };
 use crate::{observe::metrics, proxy, worker::Worker};
 
@@ -89,6 +90,7 @@ async fn serve_tls(
         }
     };
     connection.enter(Phase::Head);
+    connection.set_session(Session::of(stream.get_ref().1));
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         let limits = worker.live().settings.listener;
         http2::serve(worker, connection, stream, Vec::new(), limits, stop, counted).await;

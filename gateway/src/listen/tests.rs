@@ -24,7 +24,7 @@ pub(super) fn worker() -> (Rc<Worker>, Arc<Metrics>) {
 /// A connection that was just accepted.
 pub(super) fn connection() -> Arc<Connection> {
     let peer = ([127, 0, 0, 1], 1).into();
-    Arc::new(Connection::new(peer, HeaderValue::from_static("80"), false))
+    Arc::new(Connection::new(peer, peer, HeaderValue::from_static("80"), false))
 }
 
 #[tokio::test]

@@ -14,12 +14,14 @@ mod exposition;
 mod names;
 mod self_signed;
 mod server;
+mod session;
 
 #[cfg(test)]
 mod tests;
 
 pub use certificate::check_certificate;
 pub use exposition::write_metrics;
+pub use session::Session;
 
 use certificate::Loaded;
 use names::Names;

@@ -26,7 +26,7 @@ mod variable;
 
 pub(crate) use escape::Escape;
 pub(crate) use format::{Captured, LogFormat};
-pub(crate) use record::{AccessRecord, Attempt};
+pub(crate) use record::{AccessRecord, Attempt, TlsInfo};
 
 use clock::Clock;
 

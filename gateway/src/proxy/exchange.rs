@@ -1,5 +1,7 @@
 //! What is remembered of a request until its last byte was sent: the material of the access log and the metrics.
 
+mod record;
+
 use std::{
     rc::Rc,
     sync::Arc,
@@ -11,13 +13,15 @@ use smallvec::SmallVec;
 
 use super::{attempt::Attempt, inbound::Inbound};
 use crate::{
+    filter::request_headers::Client,
     listen::conn::Connection,
     live::{LiveHost, LiveLocation, LiveSettings},
     observe::{
         access_log,
-        metrics::{self, NameKey, RequestRecord, UpstreamTimes},
+        metrics::{self, NameKey},
     },
     page,
+    route::target::Target,
     upstream::{WorkerUpstream, body::Received},
     worker::{HeldConfig, Worker},
 };
@@ -51,6 +55,15 @@ pub struct Exchange {
     host_name: SmallVec<[u8; 48]>,
     location: Option<Arc<LiveLocation>>,
     upstream: Option<Rc<WorkerUpstream>>,
+    details: Option<Box<Details>>,
+}
+
+/// What only some log formats show of a request.
+struct Details {
+    path: Box<[u8]>,
+    server_name: Box<str>,
+    scheme: Box<[u8]>,
+    port: Box<[u8]>,
 }
 
 /// What an exchange holds of the configuration.
@@ -110,6 +123,7 @@ impl Exchange {
             host_name: SmallVec::new(),
             location: None,
             upstream: None,
+            details: None,
             worker,
             connection,
         })
@@ -124,6 +138,33 @@ impl Exchange {
                 .ok()
                 .and_then(|name| self.worker.metrics.undefined_host(name)),
         };
+    }
+
+    /// Notes what is known before a location is found, if the log shows it.
+    pub fn describe<'a>(
+        &mut self,
+        host: &LiveHost,
+        target: &Target<'_>,
+        client: impl FnOnce() -> Client<'a>,
+    ) {
+        if !(self.logged && self.live.settings().log_format.shows_details()) {
+            return;
+        }
+        let client = client();
+        self.details = Some(Box::new(Details {
+            path: target.path().into(),
+            server_name: host.spec.name.as_str().into(),
+            scheme: client.scheme.into(),
+            port: client.port.into(),
+        }));
+    }
+
+    /// Notes the path, or the target, that it is rewritten to.
+    pub fn rewritten(&mut self, target: &[u8]) {
+        if let Some(details) = &mut self.details {
+            let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+            details.path = path.into();
+        }
     }
 
     /// Notes which location serves it.
@@ -212,77 +253,6 @@ impl Exchange {
     fn received(&self) -> u64 {
         self.head_received + self.body.as_ref().map_or(0, |body| body.bytes())
     }
-
-    fn record(&self, elapsed: Duration) {
-        let Some(location) = &self.location else { return };
-        let upstream = match self.attempts.as_slice() {
-            [one] => Some(UpstreamTimes {
-                connect: one.connect,
-                header: one.header,
-                response: one.response,
-            }),
-            _ => None,
-        };
-        self.worker.metrics.record(&RequestRecord {
-            location: &location.key,
-            host: self.host.as_ref(),
-            canary: None,
-            method: self.method(),
-            status: self.status,
-            request_time: elapsed,
-            request_length: self.received(),
-            bytes_sent: self.head_sent + self.body_sent,
-            upstream,
-        });
-    }
-
-    fn log(&self, elapsed: Duration) {
-        let attempts: SmallVec<[access_log::Attempt<'_>; 1]> = self
-            .attempts
-            .iter()
-            .map(|attempt| access_log::Attempt {
-                addr: &attempt.endpoint.text,
-                status: attempt.status,
-                connect_time: attempt.connect,
-                header_time: attempt.header,
-                response_time: attempt.response,
-                response_length: attempt.length,
-                after_redirect: false,
-            })
-            .collect();
-        let connection = &*self.connection;
-        let scheme = if connection.tls { "https" } else { "http" };
-        let peer = connection.peer_ip.to_str().unwrap_or("-");
-        let forwarded = self.inbound.forwarded_address();
-        let record = access_log::AccessRecord {
-            remote_addr: forwarded.unwrap_or(peer),
-            // Of a client behind a proxy it is not known.
-            remote_port: if forwarded.is_some() { 0 } else { connection.peer.port() },
-            peer_addr: forwarded.map(|_| peer),
-            method: self.method().as_str(),
-            target: self.inbound.raw_target(),
-            version: self.version(),
-            scheme,
-            access_scheme: scheme,
-            host: &self.host_name,
-            status: self.status,
-            body_bytes_sent: self.body_sent,
-            bytes_sent: self.head_sent + self.body_sent,
-            referer: self.header(&header::REFERER),
-            user_agent: self.header(&header::USER_AGENT),
-            authorization: self.header(&header::AUTHORIZATION),
-            captured: &self.captured,
-            request_length: self.received(),
-            request_time: elapsed,
-            connection_requests: connection.requests(),
-            upstream_name: self.upstream.as_ref().map_or("", |upstream| upstream.name()),
-            attempts: &attempts,
-            request_id: self.request_id.as_ref().map_or(b"", HeaderValue::as_bytes),
-            origin: self.location.as_ref().map(|location| &*location.spec.origin),
-            ..access_log::AccessRecord::default()
-        };
-        self.worker.log.write(&self.live.settings().log_format, &record);
-    }
 }
 
 /// A value that does not share its memory.
@@ -311,28 +281,4 @@ fn head_length(request: &Parts) -> u64 {
         request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let target = request.uri.path_and_query().map_or(1, |target| target.as_str().len());
     (request.method.as_str().len() + target + 12 + lines + 2) as u64
-}
-
-/// The status in the log of a request whose client left before there was one.
-const CLIENT_LEFT: u16 = 499;
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        if self.status == 0 {
-            self.status = CLIENT_LEFT;
-        }
-        let now = Instant::now();
-        let elapsed = now.duration_since(self.started);
-        if let Some(last) = self.attempts.last_mut()
-            && last.response.is_none()
-        {
-            last.response = Some(now.duration_since(last.started));
-        }
-        self.record(elapsed);
-        if self.logged {
-            self.log(elapsed);
-        }
-        self.connection.request_ended();
-        self.counted.request_finished();
-    }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, mpsc};
 
-use headgate_config::{PathMatch, ProxySettings};
+use headgate_config::{ForwardedHeaders, PathMatch, ProxySettings, Rewrite};
 
 use crate::support::{
-    Client, Table, TestGateway, Upstream, eventually, snapshot, upstream::read_request,
+    Client, Identity, Table, TestGateway, Upstream, eventually, snapshot, upstream::read_request,
 };
 
 /// Each line: method, status, bytes received, bytes of the answer's body.
@@ -132,4 +132,63 @@ fn a_tunnel_does_not_keep_an_old_table() {
     client.finish();
     assert!(client.is_closed());
     assert_eq!(gateway.logged(0), format!("GET 101 {} 6", UPGRADE.len()));
+}
+
+#[test]
+fn the_log_shows_the_connection_as_it_was_agreed_and_as_it_was_reached() {
+    let (upstream, identity) = (Upstream::echo("ok"), Identity::new());
+    let format = "$ssl_protocol $ssl_cipher $ssl_server_name $https $server_addr $server_port $connection_requests";
+    let table = Table::default().upstream("app", &[upstream.address]).log_format(format);
+    let mut table = table.prefix("a.test", "/", "app").build();
+    table.tls = identity.table();
+    let gateway = TestGateway::start(table);
+    assert_eq!(identity.connect(gateway.https, "http/1.1").get("/").status, 200);
+    assert_eq!(gateway.get("/").status, 200);
+
+    let (tls, plain) = (gateway.logged(0), gateway.logged(1));
+    let expected = format!(" a.test on 127.0.0.1 {} 1", gateway.https.port());
+    let cipher = tls.strip_prefix("TLSv1.3 TLS_").and_then(|rest| rest.strip_suffix(&expected));
+    assert!(cipher.is_some_and(|cipher| cipher.contains("_SHA")), "{tls}");
+    assert_eq!(plain, format!("- - -  127.0.0.1 {} 1", gateway.http.port()));
+}
+
+#[test]
+fn connections_are_told_apart_by_their_number() {
+    let upstream = Upstream::echo("ok");
+    let table = Table::default().upstream("app", &[upstream.address]).log_format("$connection");
+    let gateway = TestGateway::start(table.prefix("a.test", "/", "app").build());
+    let mut first = gateway.client();
+    for client in [&mut first, &mut gateway.client()] {
+        assert_eq!(client.get("/").status, 200);
+    }
+    assert_eq!(first.get("/").status, 200);
+    let numbers: Vec<u64> =
+        (0..3).map(|index| gateway.logged(index).parse().expect("a number")).collect();
+    assert!(numbers[0] > 0 && numbers[1] > numbers[0] && numbers[2] == numbers[0], "{numbers:?}");
+}
+
+#[test]
+fn the_log_shows_the_path_that_was_matched_or_rewritten_and_what_the_upstream_is_told() {
+    let upstream = Upstream::echo("ok");
+    let mut rewritten = snapshot::location(PathMatch::Prefix("/old".into()), "app");
+    rewritten.rewrite =
+        Some(Rewrite { pattern: "/old".into(), target: "/new".into(), forwarded_prefix: None });
+    let format = "$uri $server_name $scheme $pass_access_scheme $pass_port";
+    let rules = ForwardedHeaders {
+        trusted: true,
+        peers: vec!["127.0.0.0/8".parse().expect("a network")],
+        ..ForwardedHeaders::default()
+    };
+    let table = Table::default().upstream("app", &[upstream.address]).log_format(format);
+    let table = table.location("a.test", rewritten).prefix("a.test", "/", "app");
+    let gateway = TestGateway::start(table.forwarded(rules).build());
+    let mut client = gateway.client();
+    for target in ["/a//b/%41?q=1", "/old?q=1"] {
+        client.send(format!(
+            "GET {target} HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 8443\r\n\r\n"
+        ));
+        assert_eq!(client.answer().status, 200);
+    }
+    assert_eq!(gateway.logged(0), "/a/b/A a.test http https 8443");
+    assert_eq!(gateway.logged(1), "/new a.test http https 8443");
 }

@@ -3,7 +3,11 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use thiserror::Error;
 
-use super::{AccessRecord, Escape, clock::Now, variable::Variable};
+use super::{
+    AccessRecord, Escape,
+    clock::Now,
+    variable::{Text, Variable},
+};
 
 /// The reference's format, called `upstreaminfo` there.
 const DEFAULT: &str = concat!(
@@ -69,6 +73,18 @@ impl LogFormat {
         }
         compiled.push_text(rest);
         Ok(compiled)
+    }
+
+    /// Whether the format shows what has to be worked out for it, and is not kept otherwise: normalised path, name of the
+    /// virtual host, and what upstreams are told about the client's connection.
+    pub fn shows_details(&self) -> bool {
+        self.segments.iter().any(|segment| match segment {
+            Segment::Variable(Variable::Text(text)) => matches!(
+                text,
+                Text::Path | Text::ServerName | Text::AccessScheme | Text::AccessPort
+            ),
+            _ => false,
+        })
     }
 
     /// Keeps those request headers that the format shows, before they are changed for the upstream. Repeated ones are

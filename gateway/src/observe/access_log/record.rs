@@ -1,6 +1,6 @@
 //! What is known about a finished request when its log line is written.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use headgate_config::Origin;
 use http::{HeaderValue, Version};
@@ -15,10 +15,8 @@ pub struct AccessRecord<'a> {
     pub remote_port: u16,
     /// Address of the peer of the connection, if it differs from [`Self::remote_addr`].
     pub peer_addr: Option<&'a str>,
-    /// Address that the connection was accepted on.
-    pub server_addr: &'a str,
-    /// Port that the connection was accepted on.
-    pub server_port: u16,
+    /// Address that the connection was accepted on, if there is one.
+    pub server: Option<SocketAddr>,
     /// Header `Authorization` of the request. The user name of basic authentication is shown, whether or not it was
     /// checked; it is decoded only if the format shows it.
     pub authorization: Option<&'a [u8]>,
@@ -36,9 +34,9 @@ pub struct AccessRecord<'a> {
     /// `http` or `https`, as the client connected.
     pub scheme: &'a str,
     /// The scheme that upstreams are told, after forwarding headers were heeded.
-    pub access_scheme: &'a str,
+    pub access_scheme: &'a [u8],
     /// The port that upstreams are told.
-    pub access_port: u16,
+    pub access_port: &'a [u8],
     /// The routing host: lower-case, without port.
     pub host: &'a [u8],
     /// Name of the virtual host that took the request.

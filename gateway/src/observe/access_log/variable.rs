@@ -66,8 +66,8 @@ variables! {
         ConnectionRequests = "connection_requests",
         Pipe = "pipe",
         RemotePort = "remote_port",
+        ServerAddr = "server_addr",
         ServerPort = "server_port",
-        AccessPort = "pass_port" | "pass_server_port",
     }
 }
 
@@ -76,7 +76,6 @@ variables! {
     Text {
         RemoteAddr = "remote_addr" | "the_real_ip",
         PeerAddr = "realip_remote_addr",
-        ServerAddr = "server_addr",
         RemoteUser = "remote_user",
         Request = "request",
         Method = "request_method",
@@ -87,6 +86,7 @@ variables! {
         Protocol = "server_protocol",
         Scheme = "scheme",
         AccessScheme = "pass_access_scheme",
+        AccessPort = "pass_port" | "pass_server_port",
         Https = "https",
         Http2 = "http2",
         Host = "host",
@@ -198,8 +198,14 @@ impl Plain {
             Self::ConnectionRequests => push_number(line, record.connection_requests),
             Self::Pipe => line.push(b'.'),
             Self::RemotePort => push_number(line, record.remote_port.into()),
-            Self::ServerPort => push_number(line, record.server_port.into()),
-            Self::AccessPort => push_number(line, record.access_port.into()),
+            Self::ServerAddr => {
+                if let Some(server) = record.server {
+                    line.extend_from_slice(server.ip().to_canonical().to_string().as_bytes());
+                }
+            }
+            Self::ServerPort => {
+                push_number(line, record.server.map_or(0, |server| server.port()).into());
+            }
         }
     }
 }
@@ -216,19 +222,19 @@ impl Text {
             Self::Method => return present(record.method.as_bytes()),
             Self::Query => return query(record.target),
             Self::Host => return Some(record.host),
+            Self::AccessScheme => return Some(record.access_scheme),
+            Self::AccessPort => return Some(record.access_port),
             Self::Referer => return record.referer,
             Self::UserAgent => return record.user_agent,
             Self::RequestId => return Some(record.request_id),
             Self::Unset | Self::Request | Self::RemoteUser => return None,
             Self::RemoteAddr => record.remote_addr,
             Self::PeerAddr => record.peer_addr.unwrap_or(record.remote_addr),
-            Self::ServerAddr => record.server_addr,
             Self::IsArgs => flag(query(record.target).is_some(), "?"),
             Self::Protocol => {
                 present(record.method.as_bytes()).map(|_| protocol(record.version))?
             }
             Self::Scheme => record.scheme,
-            Self::AccessScheme => record.access_scheme,
             Self::Https => flag(record.tls.is_some(), "on"),
             Self::Http2 => match (is_http2, record.tls) {
                 (true, Some(_)) => "h2",

@@ -1,0 +1,120 @@
+//! What a finished exchange tells the metrics and the access log.
+
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, header};
+use smallvec::SmallVec;
+
+use super::Exchange;
+use crate::observe::{
+    access_log,
+    metrics::{RequestRecord, UpstreamTimes},
+};
+
+/// The status in the log of a request whose client left before there was one.
+const CLIENT_LEFT: u16 = 499;
+
+impl Exchange {
+    fn record(&self, elapsed: Duration) {
+        let Some(location) = &self.location else { return };
+        let upstream = match self.attempts.as_slice() {
+            [one] => Some(UpstreamTimes {
+                connect: one.connect,
+                header: one.header,
+                response: one.response,
+            }),
+            _ => None,
+        };
+        self.worker.metrics.record(&RequestRecord {
+            location: &location.key,
+            host: self.host.as_ref(),
+            canary: None,
+            method: self.method(),
+            status: self.status,
+            request_time: elapsed,
+            request_length: self.received(),
+            bytes_sent: self.head_sent + self.body_sent,
+            upstream,
+        });
+    }
+
+    fn log(&self, elapsed: Duration) {
+        let attempts: SmallVec<[access_log::Attempt<'_>; 1]> = self
+            .attempts
+            .iter()
+            .map(|attempt| access_log::Attempt {
+                addr: &attempt.endpoint.text,
+                status: attempt.status,
+                connect_time: attempt.connect,
+                header_time: attempt.header,
+                response_time: attempt.response,
+                response_length: attempt.length,
+                after_redirect: false,
+            })
+            .collect();
+        let connection = &*self.connection;
+        let scheme = if connection.tls { "https" } else { "http" };
+        let peer = connection.peer_ip.to_str().unwrap_or("-");
+        let forwarded = self.inbound.forwarded_address();
+        let details = self.details.as_deref();
+        let record = access_log::AccessRecord {
+            remote_addr: forwarded.unwrap_or(peer),
+            // Of a client behind a proxy it is not known.
+            remote_port: if forwarded.is_some() { 0 } else { connection.peer.port() },
+            peer_addr: forwarded.map(|_| peer),
+            method: self.method().as_str(),
+            target: self.inbound.raw_target(),
+            version: self.version(),
+            scheme,
+            path: details.map_or(b"", |details| &details.path),
+            server_name: details.map_or("", |details| &details.server_name),
+            access_scheme: details.map_or(scheme.as_bytes(), |details| &details.scheme),
+            access_port: details.map_or(connection.port.as_bytes(), |details| &details.port),
+            server: Some(connection.local),
+            host: &self.host_name,
+            status: self.status,
+            body_bytes_sent: self.body_sent,
+            bytes_sent: self.head_sent + self.body_sent,
+            referer: self.header(&header::REFERER),
+            user_agent: self.header(&header::USER_AGENT),
+            authorization: self.header(&header::AUTHORIZATION),
+            captured: &self.captured,
+            request_length: self.received(),
+            request_time: elapsed,
+            connection: connection.number,
+            connection_requests: connection.requests(),
+            upstream_name: self.upstream.as_ref().map_or("", |upstream| upstream.name()),
+            attempts: &attempts,
+            request_id: self.request_id.as_ref().map_or(b"", HeaderValue::as_bytes),
+            origin: self.location.as_ref().map(|location| &*location.spec.origin),
+            tls: connection.session().map(|session| access_log::TlsInfo {
+                protocol: session.protocol,
+                cipher: session.cipher,
+                server_name: session.server_name.as_deref(),
+            }),
+            ..access_log::AccessRecord::default()
+        };
+        self.worker.log.write(&self.live.settings().log_format, &record);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if self.status == 0 {
+            self.status = CLIENT_LEFT;
+        }
+        let now = Instant::now();
+        let elapsed = now.duration_since(self.started);
+        if let Some(last) = self.attempts.last_mut()
+            && last.response.is_none()
+        {
+            last.response = Some(now.duration_since(last.started));
+        }
+        self.record(elapsed);
+        if self.logged {
+            self.log(elapsed);
+        }
+        self.connection.request_ended();
+        self.counted.request_finished();
+    }
+}
