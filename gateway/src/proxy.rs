@@ -5,8 +5,10 @@ mod attempt;
 mod discard;
 mod exchange;
 mod inbound;
+mod outbound;
 mod response_body;
 mod send;
+mod tries;
 mod tunnel;
 
 use std::{
@@ -20,7 +22,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 pub use self::response_body::ResponseBody;
-use self::{answer::Answer, exchange::Exchange, inbound::Inbound, send::Outbound};
+use self::{answer::Answer, exchange::Exchange, inbound::Inbound, outbound::Outbound};
 use crate::{
     error::ProxyError,
     filter::{self, redirect, request_headers::Client, variables::Variables},

@@ -2,23 +2,23 @@
 //! §3.16).
 
 use std::{
-    borrow::Cow,
     future::poll_fn,
     rc::Rc,
     task::Poll,
     time::{Duration, Instant},
 };
 
-use headgate_config::{Origin, ProxySettings};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use headgate_config::ProxySettings;
+use http::StatusCode;
 use hyper::body::{Body, Incoming};
 
 use super::{
     answer::Answer,
     attempt::Attempt,
     exchange::Exchange,
-    inbound::Inbound,
+    outbound::Outbound,
     response_body::{Lease, Source, UpstreamBody},
+    tries::{Failed, Failure, Tries},
     tunnel,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     error::ProxyError,
     filter::{
         body::{self, Prepared},
-        request_headers::{self, Client, Framing, Rules},
+        request_headers::Framing,
         response_headers,
     },
     live::{LiveConfig, LiveLocation},
@@ -37,87 +37,6 @@ use crate::{
         pool::{Endpoint, Pooled},
     },
 };
-
-/// A request as it is sent upstream, except for its body.
-pub struct Outbound<'a> {
-    /// The target of a rewrite; otherwise the client's own is sent, byte for byte (routing §6).
-    pub rewritten: Option<HeaderValue>,
-    /// `X-Forwarded-Prefix` of a rewrite.
-    pub prefix: Option<HeaderValue>,
-    /// The location whose upstream has no endpoint, if another one stands in.
-    pub fallback_for: Option<&'a Origin>,
-    inbound: &'a Inbound,
-    client: Client<'a>,
-    host: Option<HeaderValue>,
-}
-
-impl<'a> Outbound<'a> {
-    /// The request of a client; `host` replaces its `Host`.
-    pub fn new(inbound: &'a Inbound, client: Client<'a>, host: Option<HeaderValue>) -> Self {
-        Self { rewritten: None, prefix: None, fallback_for: None, inbound, client, host }
-    }
-
-    fn method(&self) -> &'a Method {
-        &self.inbound.parts.method
-    }
-
-    /// Only path and query are sent, also of an absolute target.
-    fn target(&self) -> &[u8] {
-        self.rewritten.as_ref().map_or(self.inbound.raw_target(), HeaderValue::as_bytes)
-    }
-
-    fn write_head(
-        &self,
-        exchange: &Exchange,
-        live: &LiveConfig,
-        framing: Framing,
-        out: &mut Vec<u8>,
-    ) {
-        for part in
-            [self.method().as_str().as_bytes(), b" ", self.target(), b" HTTP/1.1\r\n".as_slice()]
-        {
-            out.extend_from_slice(part);
-        }
-        let spec = &live.settings.spec;
-        let target = self.inbound.raw_target();
-        let explanation =
-            self.fallback_for.map(|origin| explain_fallback(origin, self.client.headers));
-        let rules = Rules {
-            host: self.host.as_ref().map_or(self.client.best_host, HeaderValue::as_bytes),
-            request_id: exchange.request_id().map(HeaderValue::as_bytes),
-            prefix: self.prefix.as_ref().map(HeaderValue::as_bytes),
-            original_uri: (spec.original_uri_header && request_headers::is_value(target))
-                .then_some(target),
-            odd_names: self.inbound.head.odd_names || exchange.version() == Version::HTTP_2,
-            underscores: spec.underscores_in_headers,
-            upgrade: self.inbound.upgrade(),
-            close: spec.upstream_keepalive == 0,
-            framing,
-            extra: explanation.as_deref().unwrap_or_default(),
-            head: &self.inbound.head.text,
-        };
-        request_headers::write(&self.client, &rules, out);
-    }
-}
-
-/// The headers of annotations §3.19, table B.
-fn explain_fallback<'a>(
-    origin: &'a Origin,
-    client: &'a HeaderMap,
-) -> Vec<(&'static str, Cow<'a, [u8]>)> {
-    let (namespace, ingress) =
-        origin.object.as_ref().map_or(("", ""), |object| (&*object.namespace, &*object.name));
-    let mut headers: Vec<(&'static str, &'a [u8])> = vec![
-        ("X-Code", b"503"),
-        ("X-Namespace", namespace.as_bytes()),
-        ("X-Ingress-Name", ingress.as_bytes()),
-        ("X-Service-Name", origin.service.as_bytes()),
-        ("X-Service-Port", origin.port.as_bytes()),
-    ];
-    headers.retain(|(_, text)| !text.is_empty() && request_headers::is_value(text));
-    headers.extend(client.get(header::ACCEPT).map(|accept| ("X-Format", accept.as_bytes())));
-    headers.into_iter().map(|(name, text)| (name, Cow::Borrowed(text))).collect()
-}
 
 /// Sends the request to endpoints of `upstream` until one answers.
 pub async fn forward(
@@ -146,7 +65,7 @@ pub async fn forward(
         (body, Instant::now())
     };
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
-    let mut tries = Tries { left: tries_after_first(settings), started, settings, only_new: false };
+    let mut tries = Tries::new(settings, started);
     loop {
         let endpoint = upstream.pick().ok_or(ProxyError::NoEndpoint)?;
         let began = if exchange.attempts.is_empty() { started } else { Instant::now() };
@@ -174,76 +93,6 @@ pub async fn forward(
         }
         if !tries.again(Failure::Error(failure), outbound.method(), &mut body) {
             return Err(failure.error);
-        }
-    }
-}
-
-/// A failed try.
-#[derive(Clone, Copy)]
-struct Failed {
-    error: ProxyError,
-    /// Nothing of the request left us.
-    unsent: bool,
-    /// The connection had been idle and was closed before any answer: this does not count as a try.
-    stale: bool,
-}
-
-enum Failure {
-    Error(Failed),
-    Status,
-}
-
-/// Tries of one request at most, whatever is configured: "unlimited" must not keep a worker busy for ever.
-const MAX_TRIES: u32 = 16;
-
-/// How often a request may be tried again.
-fn tries_after_first(settings: &ProxySettings) -> u32 {
-    match settings.retry.tries {
-        0 => MAX_TRIES - 1,
-        tries => tries.min(MAX_TRIES) - 1,
-    }
-}
-
-/// How many tries there may still be.
-struct Tries<'a> {
-    left: u32,
-    started: Instant,
-    settings: &'a ProxySettings,
-    /// Idle connections have proved to be dead: no other one is used.
-    only_new: bool,
-}
-
-impl Tries<'_> {
-    /// Whether another try is allowed and safe; if so it is counted.
-    fn again(&mut self, failure: Failure, method: &Method, body: &mut Prepared) -> bool {
-        let retry = &self.settings.retry;
-        let (wanted, unsent, free) = match failure {
-            Failure::Error(failed) => {
-                (failed.error.retryable(&retry.on), failed.unsent, failed.stale)
-            }
-            Failure::Status => (true, false, false),
-        };
-        // A dead idle connection that handed the request back says nothing about the endpoint.
-        if !(wanted || (free && unsent)) || !body.can_resend() {
-            return false;
-        }
-        let idempotent = !matches!(method.as_str(), "POST" | "LOCK" | "PATCH");
-        if !(idempotent || unsent || retry.on.non_idempotent) {
-            return false;
-        }
-        if !retry.budget.is_zero() && self.started.elapsed() >= retry.budget {
-            return false;
-        }
-        if free {
-            self.only_new = true;
-            return true;
-        }
-        match self.left.checked_sub(1) {
-            None => false,
-            Some(left) => {
-                self.left = left;
-                true
-            }
         }
     }
 }

@@ -1,0 +1,96 @@
+//! The head of a request as an upstream gets it.
+
+use std::borrow::Cow;
+
+use headgate_config::Origin;
+use http::{HeaderMap, HeaderValue, Method, Version, header};
+
+use super::{exchange::Exchange, inbound::Inbound};
+use crate::{
+    filter::request_headers::{self, Client, Framing, Rules},
+    live::LiveConfig,
+};
+
+/// A request as it is sent upstream, except for its body.
+pub struct Outbound<'a> {
+    /// The target of a rewrite; otherwise the client's own is sent, byte for byte (routing §6).
+    pub rewritten: Option<HeaderValue>,
+    /// `X-Forwarded-Prefix` of a rewrite.
+    pub prefix: Option<HeaderValue>,
+    /// The location whose upstream has no endpoint, if another one stands in.
+    pub fallback_for: Option<&'a Origin>,
+    /// The request as it came.
+    pub inbound: &'a Inbound,
+    client: Client<'a>,
+    host: Option<HeaderValue>,
+}
+
+impl<'a> Outbound<'a> {
+    /// The request of a client; `host` replaces its `Host`.
+    pub fn new(inbound: &'a Inbound, client: Client<'a>, host: Option<HeaderValue>) -> Self {
+        Self { rewritten: None, prefix: None, fallback_for: None, inbound, client, host }
+    }
+
+    /// The client's method.
+    pub fn method(&self) -> &'a Method {
+        &self.inbound.parts.method
+    }
+
+    /// Only path and query are sent, also of an absolute target.
+    fn target(&self) -> &[u8] {
+        self.rewritten.as_ref().map_or(self.inbound.raw_target(), HeaderValue::as_bytes)
+    }
+
+    /// Appends the head as it is sent; `framing` says how the body follows.
+    pub fn write_head(
+        &self,
+        exchange: &Exchange,
+        live: &LiveConfig,
+        framing: Framing,
+        out: &mut Vec<u8>,
+    ) {
+        for part in
+            [self.method().as_str().as_bytes(), b" ", self.target(), b" HTTP/1.1\r\n".as_slice()]
+        {
+            out.extend_from_slice(part);
+        }
+        let spec = &live.settings.spec;
+        let target = self.inbound.raw_target();
+        let explanation =
+            self.fallback_for.map(|origin| explain_fallback(origin, self.client.headers));
+        let rules = Rules {
+            host: self.host.as_ref().map_or(self.client.best_host, HeaderValue::as_bytes),
+            request_id: exchange.request_id().map(HeaderValue::as_bytes),
+            prefix: self.prefix.as_ref().map(HeaderValue::as_bytes),
+            original_uri: (spec.original_uri_header && request_headers::is_value(target))
+                .then_some(target),
+            odd_names: self.inbound.head.odd_names || exchange.version() == Version::HTTP_2,
+            underscores: spec.underscores_in_headers,
+            upgrade: self.inbound.upgrade(),
+            close: spec.upstream_keepalive == 0,
+            framing,
+            extra: explanation.as_deref().unwrap_or_default(),
+            head: &self.inbound.head.text,
+        };
+        request_headers::write(&self.client, &rules, out);
+    }
+}
+
+/// The headers of annotations §3.19, table B.
+fn explain_fallback<'a>(
+    origin: &'a Origin,
+    client: &'a HeaderMap,
+) -> Vec<(&'static str, Cow<'a, [u8]>)> {
+    let (namespace, ingress) =
+        origin.object.as_ref().map_or(("", ""), |object| (&*object.namespace, &*object.name));
+    let mut headers: Vec<(&'static str, &'a [u8])> = vec![
+        ("X-Code", b"503"),
+        ("X-Namespace", namespace.as_bytes()),
+        ("X-Ingress-Name", ingress.as_bytes()),
+        ("X-Service-Name", origin.service.as_bytes()),
+        ("X-Service-Port", origin.port.as_bytes()),
+    ];
+    headers.retain(|(_, text)| !text.is_empty() && request_headers::is_value(text));
+    headers.extend(client.get(header::ACCEPT).map(|accept| ("X-Format", accept.as_bytes())));
+    headers.into_iter().map(|(name, text)| (name, Cow::Borrowed(text))).collect()
+}
