@@ -60,6 +60,13 @@ impl Controller {
         self.reviewer.as_ref()
     }
 
+    /// Whether one of its threads has ended although nobody has asked it to stop. Then changes are not followed any more
+    /// and never will be: what was published last is all there is.
+    pub fn has_died(&self) -> bool {
+        // Whoever asks it to stop gives it away, so that nobody can ask this afterwards.
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+
     /// Stops it and waits for its threads.
     pub fn stop(self) {
         drop(self);
@@ -98,3 +105,6 @@ impl std::fmt::Debug for Stopper {
         f.write_str("Stopper")
     }
 }
+
+#[cfg(test)]
+mod tests;
