@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, Sender, channel},
     },
     thread,
     time::{Duration, Instant},
@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     Publisher, Stopper,
     duty::{Duty, Part, Role, WriteBack},
+    inbox::pending,
     interruptions::Interruptions,
 };
 use crate::{
@@ -287,7 +288,7 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             let waiting = (!state.is_published).then_some(next_saying);
             let due = [mirror.deadline(), waiting, state.interruptions.deadline()];
             let deadline = due.into_iter().flatten().min().unwrap_or(idle);
-            let Some(Pending { feeds, cases }) = pending(signals, deadline) else { return };
+            let Some(Arrivals { feeds, cases }) = Arrivals::by(deadline, signals) else { return };
             let now = Instant::now();
             // A review alone changes nothing that would have to be published.
             let is_due = cases.is_empty() || !feeds.is_empty() || deadline <= now;
@@ -450,32 +451,28 @@ fn connected(signals: &Receiver<Signal>) -> Option<Connection> {
 
 /// What came in since the last look.
 #[derive(Default)]
-struct Pending {
+struct Arrivals {
     feeds: Vec<Feed>,
     cases: Vec<Case>,
 }
 
-/// Waits for signals until the deadline; `None` is the signal to stop. Whatever is pending already goes into the same
-/// snapshot; nothing more is waited for.
-fn pending(signals: &Receiver<Signal>, deadline: Instant) -> Option<Pending> {
-    /// So that a cold start is not one huge batch, nor an endless one.
-    const ENOUGH: usize = 4096;
-    let first = match signals.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        Ok(signal) => Some(signal),
-        Err(RecvTimeoutError::Timeout) => None,
-        Err(RecvTimeoutError::Disconnected) => return None,
-    };
-    let mut pending = Pending::default();
-    for signal in first.into_iter().chain(signals.try_iter()) {
-        match signal {
-            Signal::Fed(feed) => pending.feeds.push(feed),
-            Signal::Review(case) => pending.cases.push(case),
-            Signal::Connected(_) => {}
-            Signal::Stop => return None,
+impl Arrivals {
+    /// What comes in by the deadline; `None` is the signal to stop.
+    fn by(deadline: Instant, signals: &Receiver<Signal>) -> Option<Self> {
+        /// So that a cold start is not one huge batch, nor an endless one.
+        const ENOUGH: usize = 4096;
+        let mut arrivals = Self::default();
+        for signal in pending(signals, deadline)? {
+            match signal {
+                Signal::Fed(feed) => arrivals.feeds.push(feed),
+                Signal::Review(case) => arrivals.cases.push(case),
+                Signal::Connected(_) => {}
+                Signal::Stop => return None,
+            }
+            if arrivals.feeds.len() >= ENOUGH {
+                break;
+            }
         }
-        if pending.feeds.len() >= ENOUGH {
-            break;
-        }
+        Some(arrivals)
     }
-    Some(pending)
 }
