@@ -10,7 +10,6 @@ mod mirror;
 mod secrets;
 mod watch;
 
-pub(crate) use connect::chain;
 pub use connect::{Access, ClusterError, Connection};
 pub use mirror::Mirror;
 pub use watch::{Feed, Meta, Seen, WatchId, Watches};

@@ -24,13 +24,11 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{
-    Connection,
-    connect::{answer, chain},
-};
+use super::{Connection, connect::READ_WITHIN};
 use crate::{
     objects::{Key, Kind, Object},
     options::{NamespaceScope, NamespacedName},
+    request::{answer, chain},
     status::Address,
 };
 
@@ -232,13 +230,13 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
         let sink = self.sink.clone();
         tokio::spawn(async move {
             let only = ListParams::default().fields(&format!("metadata.name={}", key.name()));
-            match answer(api.list(&only)).await {
+            match answer(READ_WITHIN, api.list(&only)).await {
                 Ok(list) => {
                     let found = list.items.into_iter().next().map(seen).map(Box::new);
                     sink(Feed::Fetched(key, found));
                 }
-                Err(reason) => {
-                    tracing::debug!(secret = %key, reason, "cannot be read yet");
+                Err(failure) => {
+                    tracing::debug!(secret = %key, %failure, "cannot be read yet");
                     tokio::time::sleep(FETCH_AGAIN).await;
                     sink(Feed::NotFetched(key));
                 }
@@ -253,7 +251,7 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
             let mut pauses = Pauses::default();
             loop {
                 tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
-                if answer(client.apiserver_version()).await.is_ok() {
+                if answer(READ_WITHIN, client.apiserver_version()).await.is_ok() {
                     return sink(Feed::Answering);
                 }
             }
