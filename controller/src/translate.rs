@@ -65,10 +65,7 @@ impl Translator {
             hosts: HostTable::default(),
             tls: TlsState::default(),
             source_verdicts: Vec::new(),
-            default_certificate: options
-                .default_ssl_certificate
-                .as_ref()
-                .map(|name| Key::new(&name.namespace, &name.name)),
+            default_certificate: options.default_ssl_certificate.as_ref().map(Key::from),
             tls_table: Arc::default(),
             verdicts: Arc::default(),
             changed: true,
@@ -205,7 +202,7 @@ impl Translator {
 
     /// Reads the ConfigMap if it changed; says whether that changes what Ingresses mean.
     fn read_config(&mut self, objects: &Objects, changes: &Changes) -> bool {
-        let key = self.options.configmap.as_ref().map(|name| Key::new(&name.namespace, &name.name));
+        let key = self.options.configmap.as_ref().map(Key::from);
         let Some(key) = key.filter(|key| changes.config_maps.contains(key)) else {
             return false;
         };

@@ -119,8 +119,7 @@ pub fn run_cluster(
 }
 
 fn reporter(options: &Options, queue: &Arc<Queue>) -> Reporter {
-    let map = options.configmap.as_ref().map(|name| Key::new(&name.namespace, &name.name));
-    Reporter::new(Arc::clone(queue), map)
+    Reporter::new(Arc::clone(queue), options.configmap.as_ref().map(Key::from))
 }
 
 /// The connection, when there is one; `None` is the signal to stop.

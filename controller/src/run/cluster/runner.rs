@@ -23,7 +23,7 @@ use crate::{
     Options,
     admission::{Case, Examiner},
     events::{News, Reporter},
-    objects::{Key, Kind},
+    objects::Kind,
     options::NamespaceScope,
     source::cluster::{Connection, Feed, Mirror, WatchId},
     status::Board,
@@ -252,10 +252,7 @@ fn watches(options: &Options) -> Vec<WatchId> {
     if matches!(options.namespaces, NamespaceScope::Labelled(_)) {
         kinds.push(Kind::Namespace);
     }
-    let config_map = options
-        .configmap
-        .iter()
-        .map(|name| WatchId::ConfigMap(Key::new(&name.namespace, &name.name)));
+    let config_map = options.configmap.iter().map(|name| WatchId::ConfigMap(name.into()));
     kinds.into_iter().map(WatchId::All).chain(config_map).collect()
 }
 

@@ -55,7 +55,7 @@ impl Mirror {
     ) -> Self {
         let mut interest = Interest::default();
         if let Some(name) = &options.default_ssl_certificate {
-            interest.pin(Key::new(&name.namespace, &name.name));
+            interest.pin(name.into());
         }
         Self {
             options,

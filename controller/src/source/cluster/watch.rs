@@ -217,7 +217,7 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
 
     /// Follows one ConfigMap. Must be called on a runtime.
     pub fn follow_config_map(&self, name: &NamespacedName) {
-        let id = WatchId::ConfigMap(Key::new(&name.namespace, &name.name));
+        let id = WatchId::ConfigMap(name.into());
         let only = watcher::Config::default().fields(&format!("metadata.name={}", name.name));
         self.spawn(id, Api::<ConfigMap>::namespaced(self.client(), &name.namespace), only);
     }
