@@ -4,6 +4,9 @@ use std::{fmt, time::Duration};
 
 use kube::{Error, core::Status};
 
+/// What a request may not take longer than, unless there are reasons for another time.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
 /// Why a request has failed.
 #[derive(Debug)]
 pub enum Failure {
