@@ -102,11 +102,6 @@ impl Translator {
         std::mem::take(&mut self.looked_at)
     }
 
-    /// Whether a version of an Ingress is served.
-    pub fn is_served(&self, ingress: &Key) -> bool {
-        self.accepted(ingress).is_some()
-    }
-
     /// The version of an Ingress that is served.
     pub(crate) fn accepted(&self, ingress: &Key) -> Option<&Arc<Accepted>> {
         self.admission.accepted(ingress)

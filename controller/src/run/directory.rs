@@ -127,7 +127,8 @@ impl<P: FnMut(Snapshot)> Runner<P> {
 
     fn publish(&mut self) {
         // Nobody is told about single Ingresses here: the log and /api/routes have all findings.
-        self.publisher.publish(&mut self.objects, self.directory.verdicts());
+        let changes = self.objects.take_changes();
+        self.publisher.publish(&self.objects, &changes, self.directory.verdicts());
     }
 }
 

@@ -181,7 +181,8 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
 
     fn publish(&mut self) {
         let publisher = &mut self.publisher;
-        let outcome = publisher.publish(self.mirror.objects(), Vec::new());
+        let changes = self.mirror.take_changes();
+        let outcome = publisher.publish(self.mirror.objects(), &changes, Vec::new());
         for ingress in &outcome.ingresses {
             let served = publisher.served(ingress);
             self.outlets.board.set_served(ingress, served.is_some());
@@ -194,7 +195,7 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
                 ingresses: &outcome.ingresses,
                 new: &outcome.verdicts,
                 all: publisher.verdicts(),
-                is_served: &|ingress| publisher.is_served(ingress),
+                is_served: &|ingress| publisher.served(ingress).is_some(),
             };
             reporter.report(news, &self.mirror, Timestamp::now().as_second());
         }

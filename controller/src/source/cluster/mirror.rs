@@ -15,7 +15,7 @@ use super::{
     watch::{Feed, Meta, Seen, WatchId},
 };
 use crate::{
-    objects::{Body, Ingress, Key, Kind, Objects},
+    objects::{Body, Changes, Ingress, Key, Kind, Objects},
     options::Options,
     status::Board,
     translate::class,
@@ -73,8 +73,13 @@ impl Mirror {
     }
 
     /// The objects.
-    pub fn objects(&mut self) -> &mut Objects {
-        &mut self.objects
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// What changed of them since this was asked last.
+    pub fn take_changes(&mut self) -> Changes {
+        self.objects.take_changes()
     }
 
     /// Whether every list has been complete.
@@ -91,11 +96,6 @@ impl Mirror {
     pub fn knows_ingresses(&self) -> bool {
         let needed = [Kind::IngressClass, Kind::Ingress, Kind::Namespace];
         !self.incomplete.iter().any(|id| needed.contains(&id.kind()))
-    }
-
-    /// The objects, to look at.
-    pub fn contents(&self) -> &Objects {
-        &self.objects
     }
 
     /// What the metadata of an Ingress, ConfigMap or Secret say that was read.
