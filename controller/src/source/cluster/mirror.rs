@@ -11,8 +11,8 @@ use std::{
 };
 
 use super::{
+    feed::{Feed, Meta, Seen, WatchId},
     secrets::{self, Interest},
-    watch::{Feed, Meta, Seen, WatchId},
 };
 use crate::{
     objects::{Body, Changes, Ingress, Key, Kind, Objects},
