@@ -46,7 +46,7 @@ pub trait Known {
     /// What the metadata of an object say.
     fn meta(&self, kind: Kind, key: &Key) -> Option<&Meta>;
     /// The objects.
-    fn contents(&self) -> &Objects;
+    fn objects(&self) -> &Objects;
 }
 
 impl Known for Mirror {
@@ -54,8 +54,8 @@ impl Known for Mirror {
         Self::meta(self, kind, key)
     }
 
-    fn contents(&self) -> &Objects {
-        Self::contents(self)
+    fn objects(&self) -> &Objects {
+        Self::objects(self)
     }
 }
 
@@ -86,7 +86,7 @@ impl Reporter {
             let object = Kind::Ingress.reference(key);
             let about = about(news.all, &object);
             let is_served = (news.is_served)(key);
-            let ingress = known.contents().ingresses().get(key);
+            let ingress = known.objects().ingresses().get(key);
             let Some(ingress) = ingress.filter(|_| is_served || !about.is_empty()) else {
                 self.contents.remove(key);
                 continue;
@@ -113,7 +113,7 @@ impl Reporter {
 
     fn report_config(&mut self, known: &impl Known, now: i64) {
         let Some(key) = self.config_map.clone() else { return };
-        let map = known.contents().config_map(&key);
+        let map = known.objects().config_map(&key);
         let content = map.map(|map| fingerprint(&map.data));
         let before = std::mem::replace(&mut self.config, content);
         let created = known.meta(Kind::ConfigMap, &key).map_or(0, |meta| meta.created);
@@ -143,7 +143,7 @@ impl Reporter {
         message: String,
     ) {
         let key = Key::new(&object.namespace, &object.name);
-        let objects = known.contents();
+        let objects = known.objects();
         let (kind, content) = match object.kind.as_str() {
             "Ingress" => (Kind::Ingress, objects.ingresses().get(&key).map(fingerprint)),
             "ConfigMap" => {

@@ -20,12 +20,11 @@ pub use candidate::Terms;
 use candidate::{Candidate, Step};
 
 use crate::{
+    clock::now,
     options::NamespacedName,
-    request::{Failure, answer},
+    request::{ANSWER_WITHIN, Failure, answer},
 };
 
-/// What no request may take longer than.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// What releasing the Lease may not take longer than.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 /// Steps without a pause, at most: look, write, look again after a conflict, write, look.
@@ -214,11 +213,6 @@ impl Elector {
         }
         self.said_holder = holder;
     }
-}
-
-/// The clock of the runtime, which tests may stop.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! knows a client socket: the gateway decides how a snapshot is served.
 
 pub mod admission;
+mod clock;
 pub mod events;
 pub mod leader;
 pub mod objects;

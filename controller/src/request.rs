@@ -4,7 +4,8 @@ use std::{fmt, time::Duration};
 
 use kube::{Error, core::Status};
 
-use crate::source::cluster::chain;
+/// What a request may not take longer than, unless there are reasons for another time.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a request has failed.
 #[derive(Debug)]
@@ -43,6 +44,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Refused(status) if status.message.is_empty() => {
+                write!(f, "the answer is status {}", status.code)
+            }
             Self::Refused(status) => f.write_str(&status.message),
             Self::Unanswered(reason) => f.write_str(reason),
         }
@@ -66,5 +70,36 @@ pub async fn answer<T>(
     }
 }
 
+/// An error with its causes, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let reason = error.to_string();
+        if !text.contains(&reason) {
+            text.push_str(": ");
+            text.push_str(&reason);
+        }
+        cause = error.source();
+    }
+    text
+}
+
 #[cfg(test)]
 pub(crate) mod mock;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_always_has_a_reason() {
+        // As of a proxy before the server, which may answer with nothing but a status.
+        let refused = |message| {
+            let status = Status::failure(message, "Failed to parse error data").with_code(503);
+            Failure::Refused(Box::new(status)).to_string()
+        };
+        assert_eq!(refused("no upstream"), "no upstream");
+        assert_eq!(refused(""), "the answer is status 503");
+    }
+}

@@ -3,6 +3,7 @@
 mod cluster;
 mod directory;
 mod duty;
+mod inbox;
 mod interruptions;
 mod publish;
 

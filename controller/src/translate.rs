@@ -65,10 +65,7 @@ impl Translator {
             hosts: HostTable::default(),
             tls: TlsState::default(),
             source_verdicts: Vec::new(),
-            default_certificate: options
-                .default_ssl_certificate
-                .as_ref()
-                .map(|name| Key::new(&name.namespace, &name.name)),
+            default_certificate: options.default_ssl_certificate.as_ref().map(Key::from),
             tls_table: Arc::default(),
             verdicts: Arc::default(),
             changed: true,
@@ -103,11 +100,6 @@ impl Translator {
     /// The Ingresses that were looked at since this was asked last: new, changed, gone, or judged by another rule.
     pub fn take_looked_at(&mut self) -> BTreeSet<Key> {
         std::mem::take(&mut self.looked_at)
-    }
-
-    /// Whether a version of an Ingress is served.
-    pub fn is_served(&self, ingress: &Key) -> bool {
-        self.accepted(ingress).is_some()
     }
 
     /// The version of an Ingress that is served.
@@ -205,7 +197,7 @@ impl Translator {
 
     /// Reads the ConfigMap if it changed; says whether that changes what Ingresses mean.
     fn read_config(&mut self, objects: &Objects, changes: &Changes) -> bool {
-        let key = self.options.configmap.as_ref().map(|name| Key::new(&name.namespace, &name.name));
+        let key = self.options.configmap.as_ref().map(Key::from);
         let Some(key) = key.filter(|key| changes.config_maps.contains(key)) else {
             return false;
         };

@@ -1,9 +1,6 @@
 //! Posting events. Whatever goes wrong here disturbs nobody else.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::{api::core::v1::Event, jiff::Timestamp};
 use kube::{Api, Client, api::PostParams};
@@ -13,10 +10,11 @@ use super::{
     draft::Draft,
     queue::{Bucket, Queue},
 };
-use crate::request::answer;
+use crate::{
+    clock::now,
+    request::{ANSWER_WITHIN, answer},
+};
 
-/// What no request may take longer than.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Events that are posted without a pause, and then per second.
 const BURST: u32 = 100;
 const PER_SECOND: u32 = 20;
@@ -62,11 +60,6 @@ async fn post_one(client: &Client, draft: &Draft, queue: &Queue) {
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-}
-
-/// The clock of the runtime, which tests may stop.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]

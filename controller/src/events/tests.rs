@@ -21,7 +21,7 @@ impl Known for (&Objects, &HashMap<(Kind, Key), Meta>) {
         self.1.get(&(kind, key.clone()))
     }
 
-    fn contents(&self) -> &Objects {
+    fn objects(&self) -> &Objects {
         self.0
     }
 }

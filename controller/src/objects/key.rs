@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use headgate_config::ObjectRef;
 
+use crate::options::NamespacedName;
+
 /// Identity of an object among those of its kind: `namespace/name`, with nothing before the `/` for kinds that have
 /// no namespace. Keys are ordered as these texts are, which is the order that breaks ties of age (routing §1.5).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +35,12 @@ impl Key {
     /// The name.
     pub fn name(&self) -> &str {
         self.0.split_once('/').map_or("", |(_, name)| name)
+    }
+}
+
+impl From<&NamespacedName> for Key {
+    fn from(NamespacedName { namespace, name }: &NamespacedName) -> Self {
+        Self::new(namespace, name)
     }
 }
 

@@ -3,14 +3,14 @@
 use std::{
     collections::BTreeSet,
     path::PathBuf,
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::mpsc::{Receiver, Sender, channel},
     thread,
     time::{Duration, Instant},
 };
 
 use headgate_config::Snapshot;
 
-use super::{Controller, Publisher, Stopper};
+use super::{Controller, Publisher, Stopper, inbox::pending};
 use crate::{
     DirectoryError, Options,
     objects::Objects,
@@ -91,9 +91,7 @@ impl<P: FnMut(Snapshot)> Runner<P> {
         let mut next_poll = Instant::now();
         loop {
             let deadline = self.directory.next_look().map_or(next_poll, |at| next_poll.min(at));
-            let Some(mut changes) = pending(signals, deadline) else {
-                return;
-            };
+            let Some(mut changes) = changes(signals, deadline) else { return };
             let now = Instant::now();
             if next_poll <= now {
                 // A folder that was away has lost its watch, even if it is back.
@@ -129,20 +127,15 @@ impl<P: FnMut(Snapshot)> Runner<P> {
 
     fn publish(&mut self) {
         // Nobody is told about single Ingresses here: the log and /api/routes have all findings.
-        self.publisher.publish(&mut self.objects, self.directory.verdicts());
+        let changes = self.objects.take_changes();
+        self.publisher.publish(&self.objects, &changes, self.directory.verdicts());
     }
 }
 
-/// Waits for signals until the deadline; `None` is the signal to stop. Whatever is pending already goes into the same
-/// snapshot; nothing more is waited for.
-fn pending(signals: &Receiver<Signal>, deadline: Instant) -> Option<BTreeSet<Change>> {
-    let first = match signals.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        Ok(signal) => Some(signal),
-        Err(RecvTimeoutError::Timeout) => None,
-        Err(RecvTimeoutError::Disconnected) => return None,
-    };
+/// What has changed by the deadline; `None` is the signal to stop.
+fn changes(signals: &Receiver<Signal>, deadline: Instant) -> Option<BTreeSet<Change>> {
     let mut changes = BTreeSet::new();
-    for signal in first.into_iter().chain(signals.try_iter()) {
+    for signal in pending(signals, deadline)? {
         match signal {
             Signal::Changed(change) => drop(changes.insert(change)),
             Signal::Stop => return None,

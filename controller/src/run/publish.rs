@@ -6,7 +6,7 @@ use headgate_config::{Effect, Snapshot, Verdict};
 
 use crate::{
     Options,
-    objects::{Ingress, Key, Objects},
+    objects::{Changes, Ingress, Key, Objects},
     translate::Translator,
 };
 
@@ -24,11 +24,15 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
         Self { translator: Translator::new(options), verdicts: Arc::default(), publish }
     }
 
-    /// Translates, and publishes if the result is another than before.
-    pub fn publish(&mut self, objects: &mut Objects, source_verdicts: Vec<Verdict>) -> Outcome {
-        let changes = objects.take_changes();
+    /// Translates the `changes` of objects, and publishes if the result is another than before.
+    pub fn publish(
+        &mut self,
+        objects: &Objects,
+        changes: &Changes,
+        source_verdicts: Vec<Verdict>,
+    ) -> Outcome {
         self.translator.report(source_verdicts);
-        let snapshot = self.translator.translate(objects, &changes);
+        let snapshot = self.translator.translate(objects, changes);
         let mut outcome =
             Outcome { verdicts: Vec::new(), ingresses: self.translator.take_looked_at() };
         if let Some(snapshot) = snapshot {
@@ -45,11 +49,6 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
     /// What has been published was made by it.
     pub fn translator(&self) -> &Translator {
         &self.translator
-    }
-
-    /// Whether a version of an Ingress is served.
-    pub fn is_served(&self, ingress: &Key) -> bool {
-        self.translator.is_served(ingress)
     }
 
     /// The version of an Ingress that is served.

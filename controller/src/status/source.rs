@@ -1,6 +1,6 @@
 //! Reading the objects that say where the gateway is reached, and noticing that they change.
 
-use std::{fmt::Debug, time::Duration};
+use std::fmt::Debug;
 
 use futures_util::{
     StreamExt,
@@ -23,11 +23,9 @@ use kube::{
 use super::address::{self, Address};
 use crate::{
     options::NamespacedName,
-    request::{Failure, answer},
+    request::{ANSWER_WITHIN, Failure, answer},
 };
 
-/// What no request may take longer than.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Nodes that are asked about at once, at most.
 const AT_ONCE: usize = 10;
 /// How long a watch lasts before it is taken up again.

@@ -16,14 +16,13 @@ use tokio::time::{sleep_until, timeout};
 
 use super::{Address, AddressSource, Board, source::Reader};
 use crate::{
+    clock::now,
     leader::Leadership,
     objects::Key,
     options::NamespacedName,
-    request::{Failure, answer},
+    request::{ANSWER_WITHIN, Failure, answer},
 };
 
-/// What no request may take longer than.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Statuses that are written at once, at most (operations §5).
 const AT_ONCE: usize = 10;
 /// How often a status is read and written again because somebody else has changed the object in between.
@@ -290,11 +289,6 @@ impl Writer {
             }
         }
     }
-}
-
-/// The clock of the runtime, which tests may stop.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]

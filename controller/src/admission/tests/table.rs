@@ -305,7 +305,8 @@ fn what_is_accepted_is_served_and_what_is_refused_is_not() {
         let ingress = with_annotations(plain(), annotations);
         assert_eq!(bench.refusal(&ingress).is_none(), expected, "{annotations:?}");
         bench.apply(existing(ingress));
-        let is_served = bench.plane.lock().unwrap().translator.is_served(&Key::new("ns", "app"));
+        let plane = bench.plane.lock().unwrap();
+        let is_served = plane.translator.served(&Key::new("ns", "app")).is_some();
         assert_eq!(is_served, expected, "{annotations:?}");
     }
 }

@@ -10,19 +10,22 @@ use k8s_openapi::{
     apimachinery::pkg::version::Info,
 };
 use kube::{
-    Api, Client, Config, Error,
+    Api, Client, Config,
     api::ListParams,
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use crate::options::NamespacedName;
+use crate::{
+    options::NamespacedName,
+    request::{Failure, answer},
+};
 
 /// Label of a Node.
 const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 /// Between two tries to reach the API server at the start, at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// What no answer may take longer than, watches aside.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// What no reading may take longer than, watches aside.
+pub(super) const READ_WITHIN: Duration = Duration::from_secs(15);
 /// How often a refusal to list IngressClasses is asked about again: a server that has just started refuses what it
 /// allows a moment later.
 const CLASS_TRIES: u32 = 4;
@@ -168,9 +171,10 @@ impl Connection {
         let mut said = String::new();
         let mut pause = Duration::from_millis(200);
         let version = loop {
-            match answer(client.apiserver_version()).await {
+            match answer(READ_WITHIN, client.apiserver_version()).await {
                 Ok(version) => break version,
-                Err(reason) => {
+                Err(failure) => {
+                    let reason = failure.to_string();
                     if said != reason {
                         say(format!("the API server does not answer: {reason}"));
                         said = reason;
@@ -207,12 +211,14 @@ fn streams_lists(version: &Info) -> bool {
 
 /// The zone of the node that a pod runs on.
 async fn zone(client: &Client, pod: Option<&NamespacedName>) -> Option<String> {
+    let unreadable = |failure: Failure| failure.to_string();
     let found = async {
         let name = pod.ok_or("POD_NAME and POD_NAMESPACE are not set")?;
         let pods: Api<Pod> = Api::namespaced(client.clone(), &name.namespace);
-        let pod = answer(pods.get(&name.name)).await?;
+        let pod = answer(READ_WITHIN, pods.get(&name.name)).await.map_err(unreadable)?;
         let node = pod.spec.and_then(|spec| spec.node_name).ok_or("the pod has no node")?;
-        let node = answer(Api::<Node>::all(client.clone()).get(&node)).await?;
+        let nodes: Api<Node> = Api::all(client.clone());
+        let node = answer(READ_WITHIN, nodes.get(&node)).await.map_err(unreadable)?;
         let zone = node.metadata.labels.and_then(|mut labels| labels.remove(ZONE_LABEL));
         zone.ok_or_else(|| format!("the node has no label {ZONE_LABEL}"))
     };
@@ -229,42 +235,14 @@ async fn zone(client: &Client, pod: Option<&NamespacedName>) -> Option<String> {
 async fn may_list_classes(client: &Client) -> bool {
     let classes: Api<IngressClass> = Api::all(client.clone());
     for _ in 0..CLASS_TRIES {
-        match tokio::time::timeout(ANSWER_WITHIN, classes.list(&ListParams::default().limit(1)))
-            .await
-        {
-            Ok(Err(Error::Api(status))) if status.is_forbidden() => {}
+        match answer(READ_WITHIN, classes.list(&ListParams::default().limit(1))).await {
+            Err(failure) if failure.is_forbidden() => {}
             // Anything else is for the watch to try again.
             _ => return true,
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     false
-}
-
-/// An answer within the time that one may take, or why there is none, with the reasons under it.
-pub(super) async fn answer<T>(
-    request: impl Future<Output = Result<T, Error>>,
-) -> Result<T, String> {
-    match tokio::time::timeout(ANSWER_WITHIN, request).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(chain(&error)),
-        Err(_) => Err(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
-    }
-}
-
-/// An error with its causes, on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let reason = error.to_string();
-        if !text.contains(&reason) {
-            text.push_str(": ");
-            text.push_str(&reason);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

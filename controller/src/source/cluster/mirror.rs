@@ -4,25 +4,26 @@
 //! only when it is complete: whoever translates never sees half of the cluster. An Ingress that names a Secret which
 //! has not been read yet is held back until it has, so that no host is served with the wrong certificate in between.
 
+mod held_back;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
+use held_back::HeldBack;
+
 use super::{
+    feed::{Feed, Meta, Seen, WatchId},
     secrets::{self, Interest},
-    watch::{Feed, Meta, Seen, WatchId},
 };
 use crate::{
-    objects::{Body, Ingress, Key, Kind, Objects},
+    objects::{Body, Changes, Ingress, Key, Kind, Objects},
     options::Options,
     status::Board,
     translate::class,
 };
-
-/// How long an Ingress waits for a Secret at most.
-const HOLD_BACK: Duration = Duration::from_secs(1);
 
 /// What the watches have told.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub struct Mirror {
     /// Whether all Ingresses have been read, and are asked which Secrets they name.
     asks: bool,
     /// Ingresses that wait for a Secret.
-    held_back: BTreeMap<Key, (Instant, Box<Seen>)>,
+    held_back: HeldBack,
     /// Secrets that are to be fetched.
     to_fetch: Vec<Key>,
     /// Of Ingresses, ConfigMaps and Secrets.
@@ -55,7 +56,7 @@ impl Mirror {
     ) -> Self {
         let mut interest = Interest::default();
         if let Some(name) = &options.default_ssl_certificate {
-            interest.pin(Key::new(&name.namespace, &name.name));
+            interest.pin(name.into());
         }
         Self {
             options,
@@ -66,15 +67,20 @@ impl Mirror {
             relists: HashMap::new(),
             own_classes: BTreeSet::new(),
             asks: false,
-            held_back: BTreeMap::new(),
+            held_back: HeldBack::default(),
             to_fetch: Vec::new(),
             metas: HashMap::new(),
         }
     }
 
     /// The objects.
-    pub fn objects(&mut self) -> &mut Objects {
-        &mut self.objects
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// What changed of them since this was asked last.
+    pub fn take_changes(&mut self) -> Changes {
+        self.objects.take_changes()
     }
 
     /// Whether every list has been complete.
@@ -93,11 +99,6 @@ impl Mirror {
         !self.incomplete.iter().any(|id| needed.contains(&id.kind()))
     }
 
-    /// The objects, to look at.
-    pub fn contents(&self) -> &Objects {
-        &self.objects
-    }
-
     /// What the metadata of an Ingress, ConfigMap or Secret say that was read.
     pub fn meta(&self, kind: Kind, key: &Key) -> Option<&Meta> {
         self.metas.get(&(kind, key.clone()))
@@ -110,7 +111,7 @@ impl Mirror {
 
     /// When the next Ingress has waited long enough.
     pub fn deadline(&self) -> Option<Instant> {
-        self.held_back.values().map(|(until, _)| *until).min()
+        self.held_back.deadline()
     }
 
     /// Takes in what a watch has said.
@@ -146,18 +147,13 @@ impl Mirror {
 
     /// Lets go of the Ingresses whose Secrets have been read, or that have waited long enough.
     pub fn release(&mut self, now: Instant) {
-        let waits =
-            |(until, seen): &(Instant, Box<Seen>), interest: &Interest, options: &Options| {
-                let Body::Ingress(ingress) = seen.object.body() else { return false };
-                let named = secrets::named_by(options, seen.object.key(), ingress);
-                *until > now && named.iter().any(|secret| interest.is_unknown(secret))
-            };
-        let ready = self.held_back.iter();
-        let ready = ready.filter(|(_, held)| !waits(held, &self.interest, &self.options));
-        for key in ready.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
-            if let Some((_, seen)) = self.held_back.remove(&key) {
-                self.objects.apply(&seen.object);
-            }
+        let (options, interest) = (&self.options, &self.interest);
+        let ready = self.held_back.release(now, |key, ingress| {
+            let named = secrets::named_by(options, key, ingress);
+            named.iter().any(|secret| interest.is_unknown(secret))
+        });
+        for object in ready {
+            self.objects.apply(&object);
         }
     }
 
@@ -178,8 +174,7 @@ impl Mirror {
         if let Body::Ingress(ingress) = object.body()
             && self.ask_for_secrets(key, ingress)
         {
-            let until = self.held_back.get(key).map_or(now + HOLD_BACK, |(until, _)| *until);
-            self.held_back.insert(key.clone(), (until, seen));
+            self.held_back.hold(seen, now);
             return;
         }
         self.held_back.remove(key);
@@ -205,10 +200,7 @@ impl Mirror {
         let newest = self.objects.ingresses().get(key);
         let newest =
             newest.filter(|ingress| class::is_own(&self.options, &self.own_classes, ingress));
-        let waiting = self.held_back.get(key).and_then(|(_, seen)| match seen.object.body() {
-            Body::Ingress(ingress) => Some(ingress),
-            _ => None,
-        });
+        let waiting = self.held_back.ingress(key);
         let versions = newest.into_iter().chain(waiting).map(|ingress| &**ingress).chain(served);
         let named: Vec<_> =
             versions.flat_map(|ingress| secrets::named_by(&self.options, key, ingress)).collect();

@@ -1,9 +1,8 @@
 //! Following the objects of one kind, for ever: list, watch, take up again after any failure.
 
-use std::{
-    fmt::{self, Debug},
-    time::Duration,
-};
+mod pauses;
+
+use std::{fmt::Debug, time::Duration};
 
 use futures_util::StreamExt;
 use k8s_openapi::{
@@ -18,19 +17,18 @@ use kube::{
     Api, Client, Error, Resource, ResourceExt,
     api::ListParams,
     runtime::{
-        utils::{Backoff, StreamBackoff},
+        utils::StreamBackoff,
         watcher::{self, Event, watcher},
     },
 };
+use pauses::{LONGEST_PAUSE, Pauses, SHORTEST_PAUSE};
 use serde::de::DeserializeOwned;
 
-use super::{
-    Connection,
-    connect::{answer, chain},
-};
+use super::{Connection, Feed, Meta, Seen, WatchId, connect::READ_WITHIN};
 use crate::{
     objects::{Key, Kind, Object},
     options::{NamespaceScope, NamespacedName},
+    request::{answer, chain},
     status::Address,
 };
 
@@ -40,92 +38,6 @@ const WATCH_SECONDS: u32 = 60;
 
 /// How long nobody asks for a Secret again that could not be read.
 const FETCH_AGAIN: Duration = Duration::from_secs(1);
-
-/// One of the watches.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum WatchId {
-    /// All objects of a kind that are in scope.
-    All(Kind),
-    /// One ConfigMap.
-    ConfigMap(Key),
-}
-
-impl WatchId {
-    /// The kind of its objects.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::All(kind) => *kind,
-            Self::ConfigMap(_) => Kind::ConfigMap,
-        }
-    }
-}
-
-impl Feed {
-    /// The watch that goes on, as this shows.
-    pub fn going_on(&self) -> Option<&WatchId> {
-        match self {
-            Self::Listed(watch, _)
-            | Self::Complete(watch)
-            | Self::Applied(watch, _)
-            | Self::Deleted(watch, _) => Some(watch),
-            Self::Restarted(_)
-            | Self::Fetched(..)
-            | Self::NotFetched(_)
-            | Self::Interrupted { .. }
-            | Self::Answering => None,
-        }
-    }
-}
-
-impl fmt::Display for WatchId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::All(Kind::IngressClass) => f.write_str("IngressClasses"),
-            Self::All(Kind::Ingress) => f.write_str("Ingresses"),
-            Self::All(kind) => write!(f, "{}s", kind.name()),
-            Self::ConfigMap(key) => write!(f, "ConfigMap {key}"),
-        }
-    }
-}
-
-/// An object as it came, with what only the cluster needs to know about it.
-#[derive(Debug)]
-pub struct Seen {
-    /// The object.
-    pub object: Object,
-    /// What else its metadata say.
-    pub meta: Meta,
-    /// What its status publishes, if it is an Ingress.
-    pub addresses: Vec<Address>,
-}
-
-/// What an event about an object needs to know of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Meta {
-    /// `metadata.uid`.
-    pub uid: Box<str>,
-    /// `metadata.resourceVersion`.
-    pub resource_version: Box<str>,
-    /// When it was created, in seconds since 1970.
-    pub created: i64,
-    /// When anything but its status was changed last, likewise. All replicas read the same, at any time.
-    pub edited: i64,
-}
-
-impl Meta {
-    fn of(object: &impl ResourceExt) -> Self {
-        let created =
-            object.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
-        let edits = object.managed_fields().iter().filter(|edit| edit.subresource.is_none());
-        let edits = edits.filter_map(|edit| Some(edit.time.as_ref()?.0.as_second()));
-        Self {
-            uid: object.uid().unwrap_or_default().into(),
-            resource_version: object.resource_version().unwrap_or_default().into(),
-            created,
-            edited: edits.max().unwrap_or(created),
-        }
-    }
-}
 
 /// A kind of objects that can be watched.
 trait Watched: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static {
@@ -146,36 +58,6 @@ impl Watched for EndpointSlice {}
 impl Watched for Secret {}
 impl Watched for ConfigMap {}
 impl Watched for Namespace {}
-
-/// What a watch has to say.
-#[derive(Debug)]
-pub enum Feed {
-    /// A list begins. What it does not name is gone when it is complete.
-    Restarted(WatchId),
-    /// An object of the list.
-    Listed(WatchId, Box<Seen>),
-    /// The list is complete.
-    Complete(WatchId),
-    /// An object is new or changed.
-    Applied(WatchId, Box<Seen>),
-    /// An object is gone.
-    Deleted(WatchId, Key),
-    /// A Secret that was asked for: as it is, or that there is none.
-    Fetched(Key, Option<Box<Seen>>),
-    /// A Secret that was asked for could not be read. It may be asked for again at once.
-    NotFetched(Key),
-    /// A watch cannot go on. It tries again by itself.
-    Interrupted {
-        /// Which.
-        watch: WatchId,
-        /// Why.
-        reason: String,
-        /// Whether the API server has answered, and refuses.
-        is_refusal: bool,
-    },
-    /// The API server answers again.
-    Answering,
-}
 
 /// Starts watches. Cheap to clone.
 #[derive(Clone)]
@@ -219,7 +101,7 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
 
     /// Follows one ConfigMap. Must be called on a runtime.
     pub fn follow_config_map(&self, name: &NamespacedName) {
-        let id = WatchId::ConfigMap(Key::new(&name.namespace, &name.name));
+        let id = WatchId::ConfigMap(name.into());
         let only = watcher::Config::default().fields(&format!("metadata.name={}", name.name));
         self.spawn(id, Api::<ConfigMap>::namespaced(self.client(), &name.namespace), only);
     }
@@ -232,13 +114,13 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
         let sink = self.sink.clone();
         tokio::spawn(async move {
             let only = ListParams::default().fields(&format!("metadata.name={}", key.name()));
-            match answer(api.list(&only)).await {
+            match answer(READ_WITHIN, api.list(&only)).await {
                 Ok(list) => {
                     let found = list.items.into_iter().next().map(seen).map(Box::new);
                     sink(Feed::Fetched(key, found));
                 }
-                Err(reason) => {
-                    tracing::debug!(secret = %key, reason, "cannot be read yet");
+                Err(failure) => {
+                    tracing::debug!(secret = %key, %failure, "cannot be read yet");
                     tokio::time::sleep(FETCH_AGAIN).await;
                     sink(Feed::NotFetched(key));
                 }
@@ -253,7 +135,7 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
             let mut pauses = Pauses::default();
             loop {
                 tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
-                if answer(client.apiserver_version()).await.is_ok() {
+                if answer(READ_WITHIN, client.apiserver_version()).await.is_ok() {
                     return sink(Feed::Answering);
                 }
             }
@@ -360,32 +242,6 @@ fn is_refusal(error: &watcher::Error) -> bool {
     }
 }
 
-/// Pauses between tries: quick at first, never long, so that a server that is back is noticed soon; spread out, so that
-/// many clients do not come at once.
-#[derive(Debug, Default)]
-pub struct Pauses {
-    tries: u32,
-}
-
-const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let pause = SHORTEST_PAUSE.saturating_mul(1 << self.tries.min(8)).min(LONGEST_PAUSE);
-        self.tries += 1;
-        Some(pause.mul_f32(0.75 + fastrand::f32() / 2.0))
-    }
-}
-
-impl Backoff for Pauses {
-    fn reset(&mut self) {
-        self.tries = 0;
-    }
-}
-
 fn key_of(object: &impl ResourceExt) -> Key {
     Key::new(object.namespace().as_deref().unwrap_or(""), &object.name_any())
 }
@@ -396,36 +252,4 @@ where
     Object: From<K>,
 {
     Seen { meta: Meta::of(&object), addresses: object.addresses(), object: object.into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_change_of_the_status_is_no_edit() {
-        let time = |second| format!("2026-01-01T00:00:{second:02}Z");
-        let ingress: Ingress = serde_json::from_value(serde_json::json!({"metadata": {
-        "name": "i", "uid": "u", "resourceVersion": "7", "creationTimestamp": time(0),
-        "managedFields": [
-            {"manager": "kubectl", "operation": "Update", "time": time(20)},
-            {"manager": "kubectl", "operation": "Apply", "time": time(10)},
-            {"manager": "c", "operation": "Update", "subresource": "status", "time": time(40)},
-        ]}}))
-        .unwrap();
-        let meta = Meta::of(&ingress);
-        assert_eq!((&*meta.uid, &*meta.resource_version), ("u", "7"));
-        assert_eq!(meta.edited, meta.created + 20);
-    }
-
-    #[test]
-    fn pauses_grow_to_a_bound_and_start_over() {
-        let mut pauses = Pauses::default();
-        let first = pauses.next().unwrap();
-        assert!((SHORTEST_PAUSE / 2..=SHORTEST_PAUSE * 3 / 2).contains(&first), "{first:?}");
-        let late = pauses.nth(40).unwrap();
-        assert!((LONGEST_PAUSE * 3 / 4..=LONGEST_PAUSE * 5 / 4).contains(&late), "{late:?}");
-        pauses.reset();
-        assert!(pauses.next().unwrap() <= SHORTEST_PAUSE * 3 / 2);
-    }
 }

@@ -8,7 +8,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use super::*;
+use super::{held_back::HOLD_BACK, *};
 use crate::objects::Object;
 
 const KINDS: [Kind; 4] = [Kind::IngressClass, Kind::Ingress, Kind::Service, Kind::Secret];

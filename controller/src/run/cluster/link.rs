@@ -1,0 +1,148 @@
+//! The side that talks to the API server, on a thread and a runtime of its own: follows what the controller needs, and
+//! writes back what it has to say.
+
+use std::sync::{Arc, mpsc::Sender};
+
+use futures_util::future::OptionFuture;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    super::duty::{Duty, Part, Role, WriteBack},
+    Progress, Signal,
+};
+use crate::{
+    events::{self, Queue},
+    leader::Leadership,
+    objects::{Key, Kind},
+    options::{NamespaceScope, NamespacedName},
+    source::cluster::{Access, ClusterError, Connection, Watches},
+    status::Board,
+};
+
+/// What the controller's thread asks of the thread that talks to the API server.
+pub enum Command {
+    /// It is known which Secrets anybody asks for.
+    FollowSecrets,
+    /// Read this Secret.
+    Fetch(Key),
+    /// Say when the API server answers again.
+    Probe,
+}
+
+/// What is written back.
+pub struct Back {
+    /// What is asked for.
+    pub write_back: WriteBack,
+    /// Which statuses there are.
+    pub board: Arc<Board>,
+    /// Which part this replica takes.
+    pub role: Role,
+    /// Is told whether it leads.
+    pub leadership: Arc<Leadership>,
+    /// The events that wait to be posted.
+    pub queue: Arc<Queue>,
+}
+
+/// The side that talks to the API server.
+pub struct Link {
+    /// Who is told what there is.
+    pub signals: Sender<Signal>,
+    /// The namespaces that are followed.
+    pub scope: NamespaceScope,
+    /// The ConfigMap that is read, in scope or not (routing §1.1).
+    pub config_map: Option<NamespacedName>,
+    /// What is written back.
+    pub back: Back,
+}
+
+impl Link {
+    /// Runs until it is stopped, or nobody commands any more. Says whether it is `known` where the API server is.
+    pub fn run(
+        self,
+        access: Access,
+        known: Sender<Result<(), ClusterError>>,
+        progress: impl Fn(Progress),
+        commands: mpsc::UnboundedReceiver<Command>,
+        stopped: oneshot::Receiver<()>,
+    ) {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => {
+                runtime.block_on(self.talk(access, known, progress, commands, stopped));
+            }
+            Err(error) => drop(known.send(Err(ClusterError::Thread(error)))),
+        }
+    }
+
+    async fn talk(
+        self,
+        access: Access,
+        known: Sender<Result<(), ClusterError>>,
+        progress: impl Fn(Progress),
+        commands: mpsc::UnboundedReceiver<Command>,
+        mut stopped: oneshot::Receiver<()>,
+    ) {
+        let client = match access.client().await {
+            Ok(client) => client,
+            Err(error) => return drop(known.send(Err(error))),
+        };
+        let _ = known.send(Ok(()));
+        let connect = Connection::open(client, &access, |reason| {
+            tracing::warn!("{reason}");
+            progress(Progress::Waiting(reason));
+        });
+        let connection = tokio::select! {
+            connection = connect => connection,
+            _ = &mut stopped => return,
+        };
+        let Self { signals, scope, config_map, back } = self;
+        let Back { write_back, board, role, leadership, queue } = back;
+        let client = || connection.client.clone();
+        let duty = Duty::new(client(), &write_back, board, leadership);
+        let duty = OptionFuture::from(duty.map(|duty| duty.run(role.clone())));
+        let post = events::post(client(), queue);
+        let follow = async {
+            tokio::select! {
+                () = follow(connection, signals, scope, config_map, commands) => {}
+                // Without events the queue stays empty.
+                () = post => {}
+                _ = stopped => {}
+            }
+            role.set(Part::Resigns);
+        };
+        tokio::join!(follow, duty);
+    }
+}
+
+async fn follow(
+    connection: Connection,
+    signals: Sender<Signal>,
+    scope: NamespaceScope,
+    config_map: Option<NamespacedName>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+) {
+    let knows_classes = connection.knows_classes;
+    // The controller's thread may have ended.
+    let _ = signals.send(Signal::Connected(connection.clone()));
+    let needs_namespaces = matches!(scope, NamespaceScope::Labelled(_));
+    let sink = move |feed| drop(signals.send(Signal::Fed(feed)));
+    let watches = Watches::new(connection, scope, sink);
+    if knows_classes {
+        watches.follow(Kind::IngressClass);
+    }
+    if needs_namespaces {
+        watches.follow(Kind::Namespace);
+    }
+    for kind in [Kind::Ingress, Kind::Service, Kind::EndpointSlice] {
+        watches.follow(kind);
+    }
+    if let Some(map) = &config_map {
+        watches.follow_config_map(map);
+    }
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::FollowSecrets => watches.follow(Kind::Secret),
+            Command::Fetch(secret) => watches.fetch_secret(secret),
+            Command::Probe => watches.probe(),
+        }
+    }
+}
