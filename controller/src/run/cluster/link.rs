@@ -125,7 +125,7 @@ async fn follow(
     let _ = signals.send(Signal::Connected(connection.clone()));
     let needs_namespaces = matches!(scope, NamespaceScope::Labelled(_));
     let sink = move |feed| drop(signals.send(Signal::Fed(feed)));
-    let watches = Watches::new(connection, scope, sink);
+    let mut watches = Watches::new(connection, scope, sink);
     if knows_classes {
         watches.follow(Kind::IngressClass);
     }
@@ -138,11 +138,16 @@ async fn follow(
     if let Some(map) = &config_map {
         watches.follow_config_map(map);
     }
-    while let Some(command) = commands.recv().await {
+    loop {
+        let command = tokio::select! {
+            command = commands.recv() => command,
+            () = watches.next_end() => continue,
+        };
         match command {
-            Command::FollowSecrets => watches.follow(Kind::Secret),
-            Command::Fetch(secret) => watches.fetch_secret(secret),
-            Command::Probe => watches.probe(),
+            Some(Command::FollowSecrets) => watches.follow(Kind::Secret),
+            Some(Command::Fetch(secret)) => watches.fetch_secret(secret),
+            Some(Command::Probe) => watches.probe(),
+            None => return,
         }
     }
 }

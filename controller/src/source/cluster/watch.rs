@@ -1,6 +1,8 @@
 //! Following the objects of one kind, for ever: list, watch, take up again after any failure.
 
 mod pauses;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt::Debug, time::Duration};
 
@@ -23,6 +25,7 @@ use kube::{
 };
 use pauses::{LONGEST_PAUSE, Pauses, SHORTEST_PAUSE};
 use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
 
 use super::{Connection, Feed, Meta, Seen, WatchId, connect::READ_WITHIN};
 use crate::{
@@ -59,22 +62,22 @@ impl Watched for Secret {}
 impl Watched for ConfigMap {}
 impl Watched for Namespace {}
 
-/// Starts watches. Cheap to clone.
-#[derive(Clone)]
+/// Starts watches, which end with it.
 pub struct Watches<S> {
     connection: Connection,
     namespaces: NamespaceScope,
     sink: S,
+    tasks: JoinSet<()>,
 }
 
 impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
     /// Watches of the namespaces in scope that tell `sink` what they see.
     pub fn new(connection: Connection, namespaces: NamespaceScope, sink: S) -> Self {
-        Self { connection, namespaces, sink }
+        Self { connection, namespaces, sink, tasks: JoinSet::new() }
     }
 
     /// Follows all objects of a kind. Must be called on a runtime.
-    pub fn follow(&self, kind: Kind) {
+    pub fn follow(&mut self, kind: Kind) {
         let id = WatchId::All(kind);
         // Neither is ever read, and both may be large and many.
         let not_helm = watcher::Config::default().labels("OWNER!=TILLER");
@@ -100,7 +103,7 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
     }
 
     /// Follows one ConfigMap. Must be called on a runtime.
-    pub fn follow_config_map(&self, name: &NamespacedName) {
+    pub fn follow_config_map(&mut self, name: &NamespacedName) {
         let id = WatchId::ConfigMap(name.into());
         let only = watcher::Config::default().fields(&format!("metadata.name={}", name.name));
         self.spawn(id, Api::<ConfigMap>::namespaced(self.client(), &name.namespace), only);
@@ -109,10 +112,10 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
     /// Reads one Secret, and tells the sink whether it could. Must be called on a runtime.
     ///
     /// As a list of one, because accounts that may list Secrets need not have the right to get one.
-    pub fn fetch_secret(&self, key: Key) {
+    pub fn fetch_secret(&mut self, key: Key) {
         let api: Api<Secret> = Api::namespaced(self.client(), key.namespace());
         let sink = self.sink.clone();
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             let only = ListParams::default().fields(&format!("metadata.name={}", key.name()));
             match answer(READ_WITHIN, api.list(&only)).await {
                 Ok(list) => {
@@ -129,9 +132,9 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
     }
 
     /// Asks the API server until it answers, and tells the sink so. Must be called on a runtime.
-    pub fn probe(&self) {
+    pub fn probe(&mut self) {
         let (client, sink) = (self.client(), self.sink.clone());
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             let mut pauses = Pauses::default();
             loop {
                 tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
@@ -140,6 +143,20 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
                 }
             }
         });
+    }
+
+    /// Waits for the end of something that was started; for ever if nothing was. What panicked panics here: a watch
+    /// that has silently ended would look like a cluster that does not change.
+    pub async fn next_end(&mut self) {
+        match self.tasks.join_next().await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+            None => std::future::pending().await,
+        }
     }
 
     fn client(&self) -> Client {
@@ -156,14 +173,14 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
         }
     }
 
-    fn spawn<K>(&self, id: WatchId, api: Api<K>, config: watcher::Config)
+    fn spawn<K>(&mut self, id: WatchId, api: Api<K>, config: watcher::Config)
     where
         K: Watched,
         Object: From<K>,
     {
         let sink = self.sink.clone();
         let mut streams_lists = self.connection.streams_lists;
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             loop {
                 let config = config.clone().timeout(WATCH_SECONDS);
                 let config = if streams_lists { config.streaming_lists() } else { config };
