@@ -1,6 +1,6 @@
 //! One file of manifests: text -> objects, with a fault for each document that is none.
 //!
-//! [`documents`] separates documents before they are parsed, so that one that does not parse hides no other, and those
+//! [`documents()`] separates documents before they are parsed, so that one that does not parse hides no other, and those
 //! of kinds that nobody reads cost nothing; [`text`] parses them, and [`typed`] makes objects of them. What is on disk,
 //! and what happens to the objects, is left to [`directory`](super::directory).
 
