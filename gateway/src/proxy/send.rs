@@ -168,9 +168,15 @@ async fn wait(
     settings: &ProxySettings,
     progress: Option<&Rc<Progress>>,
 ) -> Result<h1::Head, ProxyError> {
+    let mut unsent = 0;
     poll_fn(|cx| {
         if let Poll::Ready(outcome) = connection.poll_head(cx) {
             return Poll::Ready(outcome);
+        }
+        let left = connection.unsent();
+        if left != std::mem::replace(&mut unsent, left) {
+            let limit = if left > 0 { settings.send_timeout } else { settings.read_timeout };
+            deadline.reset(limit);
         }
         if let Some(progress) = progress {
             let (limit, passed) = match progress.stage() {

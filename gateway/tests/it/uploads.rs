@@ -11,14 +11,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use headgate_config::ProxySettings;
+use headgate_config::{PathMatch, ProxySettings};
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::support::{
-    Client, TestGateway, Upstream, client::header, eventually, upstream::read_request,
+    Client, Table, TestGateway, Upstream, client::header, eventually, snapshot,
+    upstream::read_request,
 };
 
 /// The head of an upload that is too large to be read ahead.
@@ -205,6 +206,44 @@ fn an_upstream_that_takes_all_of_an_upload_and_never_answers_is_given_up() {
     let (status, took) = status_of_upload(&gateway, 2 * 1024 * 1024);
     assert_eq!(status, 504);
     assert!((SHORT..LONG / 4).contains(&took), "{took:?}");
+}
+
+/// A gateway that reads bodies ahead.
+fn reading_ahead(upstream: &Upstream, settings: ProxySettings) -> TestGateway {
+    let mut location = snapshot::location(PathMatch::Prefix("/".into()), "app");
+    location.proxy = Arc::new(ProxySettings { request_buffering: true, ..settings });
+    let table = Table::default().upstream("app", &[upstream.address]);
+    TestGateway::start(table.location("a.test", location).build())
+}
+
+/// An upload that is read ahead, and that no buffers on the way to a narrow upstream hold.
+const HELD: usize = 15 * 65_536;
+
+#[test]
+fn an_upstream_that_takes_nothing_of_what_was_read_ahead_is_given_up() {
+    let held = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let kept = Arc::clone(&held);
+    let upstream = Upstream::narrow(move |connection| kept.lock().push(connection));
+    let settings =
+        ProxySettings { send_timeout: SHORT, read_timeout: LONG, ..ProxySettings::default() };
+    let (status, took) = status_of_upload(&reading_ahead(&upstream, settings), HELD);
+    assert_eq!(status, 504);
+    assert!((SHORT..LONG / 4).contains(&took), "{took:?}");
+}
+
+#[test]
+fn time_in_which_an_upstream_takes_what_was_read_ahead_is_not_time_for_its_answer() {
+    let upstream = Upstream::narrow(|mut connection| {
+        // A request of which it does not even take all.
+        std::thread::sleep(SHORT * 3);
+        read_request(&mut connection).expect("a request");
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    let settings =
+        ProxySettings { send_timeout: LONG, read_timeout: SHORT, ..ProxySettings::default() };
+    let (status, took) = status_of_upload(&reading_ahead(&upstream, settings), HELD);
+    assert_eq!(status, 200);
+    assert!(took > SHORT * 2, "{took:?}");
 }
 
 #[test]

@@ -196,6 +196,11 @@ impl Connection {
         }
     }
 
+    /// Bytes of the current request that the system has not taken yet, but for those of a streamed body.
+    pub fn unsent(&self) -> usize {
+        self.unsent.remaining()
+    }
+
     /// Whether something of the current request left us.
     pub fn has_sent(&self) -> bool {
         self.sent

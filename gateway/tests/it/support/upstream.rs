@@ -78,7 +78,21 @@ impl Upstream {
 
     /// Hands every connection to `serve`, on a thread of its own.
     pub fn raw(serve: impl Fn(Client) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"), serve)
+    }
+
+    /// The same, with so little room for what arrives that a sender soon has to wait for the reader.
+    pub fn narrow(serve: impl Fn(Client) + Send + Sync + 'static) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        // The sender's own room follows from the size of segments.
+        socket.set_recv_buffer_size(4096).expect("a size");
+        socket.set_tcp_mss(536).expect("a size");
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a port");
+        socket.listen(16).expect("a listener");
+        Self::on(socket.into(), serve)
+    }
+
+    fn on(listener: TcpListener, serve: impl Fn(Client) + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().expect("bound");
         let connections = Arc::new(AtomicUsize::new(0));
         let (counter, serve) = (Arc::clone(&connections), Arc::new(serve));
