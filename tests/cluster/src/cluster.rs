@@ -1,5 +1,6 @@
 //! A running cluster, as tests use it.
 
+mod install;
 mod observe;
 
 use std::{
@@ -19,7 +20,10 @@ use kube::{Api, Client};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{process::Command, sync::Mutex, task::JoinSet};
 
-pub use self::observe::wait;
+pub use self::{
+    install::{Gateway, Installation},
+    observe::wait,
+};
 
 use crate::{
     audit::Audit,
