@@ -7,4 +7,5 @@ mod blog;
 mod control_plane;
 mod end;
 mod pods;
+mod rbac;
 mod support;
