@@ -6,6 +6,8 @@ mod app;
 mod blog;
 mod control_plane;
 mod end;
+mod load;
 mod pods;
 mod rbac;
+mod rolling;
 mod support;
