@@ -7,6 +7,7 @@ mod blog;
 mod control_plane;
 mod end;
 mod load;
+mod outage;
 mod pods;
 mod rbac;
 mod rolling;

@@ -72,3 +72,15 @@ pub fn pods(cluster: &Cluster, namespace: &str, prefix: &str) -> Vec<String> {
         .map(|(_, pod, _)| pod)
         .collect()
 }
+
+/// The address of a pod, with this port.
+pub async fn pod_address(
+    cluster: &Cluster,
+    namespace: &str,
+    pod: &str,
+    port: u16,
+) -> Result<SocketAddr> {
+    let path = "jsonpath={.status.podIP}";
+    let address = cluster.kubectl(["get", "pod", pod, "-n", namespace, "-o", path]).await?;
+    Ok(SocketAddr::new(address.parse()?, port))
+}
