@@ -6,6 +6,7 @@ mod app;
 mod blog;
 mod control_plane;
 mod end;
+mod leader;
 mod load;
 mod outage;
 mod pods;
