@@ -2,6 +2,7 @@
 //! how headgate lives in it, installed from its manifests.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod admission;
 mod app;
 mod blog;
 mod control_plane;
