@@ -37,14 +37,15 @@ fn one_replica_leads_and_no_status_flaps_when_it_ends() {
         let history = History::follow(cluster);
 
         let (first, _) = lease(cluster).await?;
-        assert_eq!(leaders(cluster).await?, [first.clone()]);
+        assert_eq!(leaders(cluster).await?, std::slice::from_ref(&first));
         published(cluster, &history, "before").await?;
 
-        let second = after_a_kill(cluster, &history, &first).await?;
-        let third = after_a_termination(cluster, &history, &second).await?;
-        assert_eq!(leaders(cluster).await?, [third]);
+        let second = after_a_pause(cluster, &history, &first).await?;
+        let third = after_a_kill(cluster, &history, &second).await?;
+        let fourth = after_a_termination(cluster, &history, &third).await?;
+        assert_eq!(leaders(cluster).await?, [fourth]);
 
-        // Three have written, each status once.
+        // Every status was written once, by three: the first leader is the third as well, or the fourth.
         let audit = cluster.audit().await?.service_account(OURS, OURS);
         let written: Vec<_> = audit
             .events
@@ -56,6 +57,25 @@ fn one_replica_leads_and_no_status_flaps_when_it_ends() {
         assert_eq!((writers.len(), written.len()), (3, ingresses.len()), "{written:#?}");
         history.check(&gateway.ip().to_string(), ingresses.len())
     });
+}
+
+/// The leader's process stands still until another one leads, and goes on then: it leads no more, and writes nothing. The next leader.
+async fn after_a_pause(cluster: &Cluster, history: &History, leader: &str) -> Result<String> {
+    let (_, duration) = lease(cluster).await?;
+    cluster.signal_pod(OURS, leader, Signal::STOP)?;
+    let stopped = Instant::now();
+    published(cluster, history, "during-a-pause").await?;
+    let took = stopped.elapsed();
+    eprintln!("SIGSTOP of the leader: a status is written by the next one after {took:.1?}");
+    ensure!(took <= duration + MORE, "it took {took:?}, the Lease has {duration:?}");
+    cluster.signal_pod(OURS, leader, Signal::CONT)?;
+    let (next, _) = lease(cluster).await?;
+    ensure!(next != leader, "{leader} stood still and leads");
+    let only = async || Ok(leaders(cluster).await? == [next.clone()]);
+    cluster.wait("the former leader to know that it is one", SOON, only).await?;
+    published(cluster, history, "after-a-pause").await?;
+    cluster.wait_endpoints(OURS, "headgate-metrics", 2, SOON).await?;
+    Ok(next)
 }
 
 /// The leader's process is killed and its pod is gone, as when a node fails: nobody gives the Lease back. The next leader.

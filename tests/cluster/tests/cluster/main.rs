@@ -7,6 +7,7 @@ mod app;
 mod blog;
 mod control_plane;
 mod end;
+mod install;
 mod leader;
 mod load;
 mod outage;
