@@ -122,17 +122,22 @@ pub fn sorted(addresses: impl IntoIterator<Item = Address>) -> Vec<Address> {
     addresses
 }
 
-/// Labels that differ between generations of the same pods.
-const GENERATION_LABELS: [&str; 3] =
-    ["pod-template-hash", "controller-revision-hash", "pod-template-generation"];
+/// Labels that differ between generations of the same pods, and those that API servers from 1.35 copy from the node.
+const PASSING_LABELS: [&str; 5] = [
+    "pod-template-hash",
+    "controller-revision-hash",
+    "pod-template-generation",
+    "topology.kubernetes.io/region",
+    "topology.kubernetes.io/zone",
+];
 
-/// A selector of the pods that are labelled like this one, of every generation; `None` if it has no labels.
+/// A selector of the pods that are labelled like this one, of every generation and in every zone; `None` if it has no labels.
 ///
 /// The reference asks for those of its own generation where it collects addresses, so that the nodes of the old pods
 /// vanish from every status while a roll-out is under way.
 pub fn selector_of_peers(pod: &Pod) -> Option<String> {
     let labels = pod.metadata.labels.iter().flatten();
-    let labels = labels.filter(|(name, _)| !GENERATION_LABELS.contains(&name.as_str()));
+    let labels = labels.filter(|(name, _)| !PASSING_LABELS.contains(&name.as_str()));
     let labels: Vec<_> = labels.map(|(name, value)| format!("{name}={value}")).collect();
     (!labels.is_empty()).then(|| labels.join(","))
 }
@@ -248,6 +253,15 @@ mod tests {
     #[test]
     fn peers_are_pods_of_every_generation() {
         let labels = json!({"app": "gateway", "pod-template-hash": "abc", "tier": "edge"});
+        let pod: Pod = from_value(json!({"metadata": {"labels": labels}})).unwrap();
+        assert_eq!(selector_of_peers(&pod).as_deref(), Some("app=gateway,tier=edge"));
+    }
+
+    /// An API server copies these from the node, and the replicas in another zone are peers all the same.
+    #[test]
+    fn peers_are_pods_in_every_zone() {
+        let labels = json!({"app": "gateway", "tier": "edge",
+            "topology.kubernetes.io/region": "r", "topology.kubernetes.io/zone": "z"});
         let pod: Pod = from_value(json!({"metadata": {"labels": labels}})).unwrap();
         assert_eq!(selector_of_peers(&pod).as_deref(), Some("app=gateway,tier=edge"));
         assert_eq!(selector_of_peers(&Pod::default()), None);

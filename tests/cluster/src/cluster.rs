@@ -1,5 +1,6 @@
 //! A running cluster, as tests use it.
 
+mod install;
 mod observe;
 
 use std::{
@@ -8,7 +9,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Output, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -19,7 +20,10 @@ use kube::{Api, Client};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{process::Command, sync::Mutex, task::JoinSet};
 
-pub use self::observe::wait;
+pub use self::{
+    install::{Gateway, Installation},
+    observe::wait,
+};
 
 use crate::{
     audit::Audit,
@@ -159,19 +163,8 @@ impl Cluster {
         arguments: impl IntoIterator<Item = S>,
         input: &str,
     ) -> Result<String> {
-        use tokio::io::AsyncWriteExt;
-
         let arguments: Vec<S> = arguments.into_iter().collect();
-        let mut command = Command::new(&self.programs.apiserver);
-        command.arg("kubectl").arg("--kubeconfig").arg(self.kubeconfig()).args(&arguments);
-        command.arg("--cache-dir").arg(self.folder.join("kubectl-cache"));
-        command.current_dir(REPOSITORY).env_clear().env("HOME", &self.folder).kill_on_drop(true);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().context("cannot run kubectl")?;
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(input.as_bytes()).await?;
-        }
-        let output = child.wait_with_output().await?;
+        let output = self.kubectl_output(&arguments, input).await?;
         let words: Vec<_> = arguments.iter().map(|word| word.as_ref().to_string_lossy()).collect();
         ensure!(
             output.status.success(),
@@ -180,6 +173,26 @@ impl Cluster {
             String::from_utf8_lossy(&output.stderr).trim()
         );
         Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Everything that a person sees who runs kubectl, warnings and refusals included.
+    pub async fn kubectl_output<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: &str,
+    ) -> Result<Output> {
+        use tokio::io::AsyncWriteExt;
+
+        let mut command = Command::new(&self.programs.apiserver);
+        command.arg("kubectl").arg("--kubeconfig").arg(self.kubeconfig()).args(arguments);
+        command.arg("--cache-dir").arg(self.folder.join("kubectl-cache"));
+        command.current_dir(REPOSITORY).env_clear().env("HOME", &self.folder).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot run kubectl")?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input.as_bytes()).await?;
+        }
+        Ok(child.wait_with_output().await?)
     }
 
     /// A real token of a ServiceAccount, good for an hour.

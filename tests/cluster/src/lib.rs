@@ -25,7 +25,7 @@ mod testing;
 
 pub use self::{
     audit::{Audit, AuditEvent, Used},
-    cluster::{ApiServer, Cluster, wait},
+    cluster::{ApiServer, Cluster, Gateway, Installation, wait},
     images::Image,
     network::{SERVICE_RANGE, test_upstream},
     programs::{Programs, REPOSITORY},

@@ -1,22 +1,11 @@
 //! The blog in a cluster, without headgate.
 
-use std::{net::SocketAddr, time::Duration};
-
 use anyhow::{Result, ensure};
 use headgate_cluster::{Cluster, Settings, with_cluster};
-use headgate_tests::client::{Answer, Connection};
 
-/// Much more than it takes: other work may keep the machine busy.
-const SOON: Duration = Duration::from_secs(120);
+use crate::support::{SOON, apply_blog, get, post};
 
-async fn get(address: SocketAddr, target: &str) -> Result<Answer> {
-    Ok(Connection::open(address).await?.get("posts.com", target).await?)
-}
-
-async fn apply_blog(cluster: &Cluster) -> Result<()> {
-    cluster.kubectl(["apply", "-f", "manifests/app"]).await?;
-    cluster.wait_deployments("default", SOON).await
-}
+const HOST: &str = "posts.com";
 
 #[test]
 fn the_blog_runs_and_heals_itself() {
@@ -26,13 +15,13 @@ fn the_blog_runs_and_heals_itself() {
         assert_eq!(deployments.lines().count(), 6, "{deployments}");
 
         let client = cluster.service_address("default", "client-srv").await?;
-        let page = get(client, "/").await?;
+        let page = get(client, HOST, "/").await?;
         assert_eq!((page.status, page.text().contains("<html")), (200, true), "{}", page.text());
 
         cluster.kubectl(["scale", "deployment/query-depl", "--replicas=3"]).await?;
         let endpoints = cluster.wait_endpoints("default", "query-srv", 3, SOON).await?;
         let query = cluster.service_address("default", "query-srv").await?;
-        assert_eq!(get(query, "/posts").await?.status, 200);
+        assert_eq!(get(query, HOST, "/posts").await?.status, 200);
 
         let (_, victim, _) = pod_of(cluster, "query-depl-")?;
         cluster.kubectl(["delete", "pod", &victim]).await?;
@@ -54,30 +43,14 @@ fn services_of_the_blog_reach_each_other_by_name() {
         apply_blog(cluster).await?;
         let posts = cluster.service_address("default", "posts-srv").await?;
         let query = cluster.service_address("default", "query-srv").await?;
-        let answer = post(posts, "/posts/create", r#"{"title":"by name"}"#).await?;
-        ensure!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        let (status, answer) = post(posts, HOST, "/posts/create", r#"{"title":"by name"}"#).await?;
+        ensure!(status == 201, "{answer}");
         cluster
             .wait("the post in the query service", SOON, async || {
-                Ok(get(query, "/posts").await?.text().contains("by name"))
+                Ok(get(query, HOST, "/posts").await?.text().contains("by name"))
             })
             .await
     });
-}
-
-/// Sends JSON and returns the answer as it comes.
-async fn post(address: SocketAddr, target: &str, json: &str) -> Result<String> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    let mut stream = tokio::net::TcpStream::connect(address).await?;
-    let length = json.len();
-    let request = format!(
-        "POST {target} HTTP/1.1\r\nHost: posts.com\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{json}"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer)
 }
 
 #[test]

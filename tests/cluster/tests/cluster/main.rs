@@ -1,7 +1,17 @@
-//! What the cluster itself does, before headgate comes into it: the ground that all other tests with a real Kubernetes API stand on.
+//! What a whole cluster shows: what the cluster itself does, which is the ground that all tests with a real Kubernetes API stand on, and
+//! how headgate lives in it, installed from its manifests.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod admission;
 mod app;
+mod blog;
 mod control_plane;
 mod end;
+mod install;
+mod leader;
+mod load;
+mod outage;
 mod pods;
+mod rbac;
+mod rolling;
+mod support;

@@ -3,7 +3,7 @@
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use headgate_cluster::{ApiServer, Cluster, NodeSettings, REPOSITORY, Settings};
+use headgate_cluster::{ApiServer, Cluster, Installation, NodeSettings, Settings};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Api, Client, api::ListParams};
 use tokio::task::JoinSet;
@@ -11,8 +11,6 @@ use tokio::task::JoinSet;
 use crate::{Cli, doors, socket};
 
 const LIMIT: Duration = Duration::from_secs(300);
-/// What installs headgate.
-const INSTALL: &str = "manifests/install";
 
 /// Starts everything and serves until the outer half lets go, which ends the process.
 pub(crate) async fn run(cli: &Cli, folder: &Path) -> Result<()> {
@@ -33,26 +31,23 @@ pub(crate) async fn run(cli: &Cli, folder: &Path) -> Result<()> {
         let find = async move || load_balancer(&client, port).await;
         doors.spawn(doors::inner(socket(folder, name), find));
     }
-    let installed = !cli.empty && install(&cluster).await?;
-    tell(cli, &cluster, &kubeconfig, installed);
+    if !cli.empty {
+        install(&cluster).await?;
+    }
+    tell(cli, &cluster, &kubeconfig);
     while let Some(door) = doors.join_next().await {
         door??;
     }
     Ok(())
 }
 
-/// Installs headgate and applies the blog. False while there are no manifests that would install headgate.
-async fn install(cluster: &Cluster) -> Result<bool> {
-    let there = Path::new(REPOSITORY).join(INSTALL).join("kustomization.yaml").exists();
-    if there {
-        eprintln!("installing headgate");
-        cluster.kubectl(["apply", "-k", INSTALL]).await?;
-        cluster.wait_deployments("", LIMIT).await?;
-    }
+/// Installs headgate and applies the blog.
+async fn install(cluster: &Cluster) -> Result<()> {
+    eprintln!("installing headgate");
+    cluster.install_headgate(&Installation::default()).await?;
     eprintln!("starting the blog");
     cluster.kubectl(["apply", "-f", "manifests/app"]).await?;
-    cluster.wait_deployments("default", LIMIT).await?;
-    Ok(there)
+    cluster.wait_deployments("default", LIMIT).await
 }
 
 /// The first Service of type LoadBalancer with this port: the gateway, in a cluster of which nothing else is known.
@@ -68,17 +63,17 @@ async fn load_balancer(client: &Client, port: i32) -> Result<SocketAddr> {
 }
 
 #[expect(clippy::print_stdout, reason = "this is what the person asked for")]
-fn tell(cli: &Cli, cluster: &Cluster, kubeconfig: &Path, installed: bool) {
+fn tell(cli: &Cli, cluster: &Cluster, kubeconfig: &Path) {
     println!("\nThe cluster is up. In another terminal:\n");
     println!("  export KUBECONFIG={}", kubeconfig.display());
     println!("  alias kubectl='{} kubectl'\n", cluster.programs().apiserver.display());
     println!("  kubectl get pods,services,ingresses -A");
-    if installed {
+    if cli.empty {
+        println!("\nheadgate is not installed in it.");
+    } else {
         println!("  curl -H 'Host: posts.com' http://127.0.0.1:{}/", cli.http_port);
         println!("  kubectl apply -f manifests/examples/");
         println!("  http://posts.localhost:{}/ in a browser", cli.http_port);
-    } else {
-        println!("\nheadgate is not installed in it.");
     }
     println!("\nCtrl-C ends it; nothing is left behind.");
 }
