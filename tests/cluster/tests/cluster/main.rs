@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod app;
+mod classes;
 mod control_plane;
 mod end;
 mod pods;
