@@ -3,9 +3,10 @@
 
 use std::{
     fs::{self, File},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -21,6 +22,8 @@ use crate::http::request;
 const POLL: Duration = Duration::from_millis(2);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 const TAIL_LINES: usize = 15;
+/// Nobody else listens here, and they are not among those that clients get.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(20_000);
 
 /// A headgate process on ports of its own on loopback, without a pod. It is killed when dropped.
 pub struct Gateway {
@@ -39,12 +42,9 @@ impl Gateway {
     /// Starts the program with the flags of `line` (each a word) on the cluster that the kubeconfig names. What it writes is appended
     /// to `log`. It knows of no pod, so it writes nothing to the cluster that would need one.
     pub fn start(program: &Path, kubeconfig: &Path, line: &[&str], log: &Path) -> Result<Self> {
-        let free = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-        let mut addresses = Vec::new();
-        for listener in &free {
-            addresses.push(listener.as_ref().ok().context("no free port")?.local_addr()?);
-        }
-        drop(free);
+        let addresses = [(); 3].map(|()| {
+            SocketAddr::from((Ipv4Addr::LOCALHOST, NEXT_PORT.fetch_add(1, Ordering::Relaxed)))
+        });
         let output = File::options().append(true).create(true).open(log)?;
         let mut command = Command::new(program);
         command.arg("--kubeconfig").arg(kubeconfig).args(["--bind-address", "127.0.0.1"]);
@@ -58,7 +58,7 @@ impl Gateway {
         let started = Instant::now();
         let child = command.spawn().with_context(|| format!("cannot run {}", program.display()))?;
         let id = child.id().context("it has ended already")?;
-        let (http, healthz) = (addresses[0], addresses[2]);
+        let [http, _, healthz] = addresses;
         Ok(Self { child, log: log.to_owned(), started, id, http, healthz })
     }
 

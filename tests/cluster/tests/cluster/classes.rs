@@ -16,7 +16,7 @@ use serde_json::json;
 
 use self::{
     objects::{apply, class, ingress, object, place, rule, set_up},
-    table::{Act, CONFIGURATIONS, Configuration, REFUSED, ROWS, STEPS, Shape},
+    table::{Account, Act, CONFIGURATIONS, Configuration, REFUSED, ROWS, STEPS, Shape},
 };
 
 /// Much more than it takes: other work may keep the machine busy.
@@ -36,9 +36,9 @@ type Expected = BTreeMap<&'static str, BTreeSet<char>>;
 fn exactly_the_ingresses_of_class_and_scope_are_served() {
     with_cluster(Settings::default(), async |cluster| {
         let _upstreams = set_up(cluster).await?;
-        let blind = kubeconfig_without_classes(cluster).await?;
+        let kubeconfigs = kubeconfigs(cluster).await?;
         refuse_flags(cluster).await?;
-        let mut gateways = start(cluster, &blind).await?;
+        let mut gateways = start(cluster, &kubeconfigs).await?;
         let mut expected: Expected =
             ROWS.iter().map(|row| (row.name, letters(row.served))).collect();
         expect(&gateways, &expected).await.context("at first")?;
@@ -62,8 +62,13 @@ fn exactly_the_ingresses_of_class_and_scope_are_served() {
         for (_, gateway) in gateways.drain(..) {
             gateway.stop().await?;
         }
-        let gateways = start(cluster, &blind).await?;
-        expect(&gateways, &expected).await.context("after a restart")
+        let gateways = start(cluster, &kubeconfigs).await?;
+        expect(&gateways, &expected).await.context("after a restart")?;
+        let audit = cluster.audit().await?;
+        let narrow = audit.service_account("default", "narrow");
+        let forbidden = narrow.forbidden();
+        ensure!(!narrow.events.is_empty() && forbidden.is_empty(), "out of scope: {forbidden:?}");
+        Ok(())
     });
 }
 
@@ -74,12 +79,11 @@ fn letters(served: &str) -> BTreeSet<char> {
 /// Starts all configurations side by side, and waits until they are ready.
 async fn start(
     cluster: &Cluster,
-    blind: &PathBuf,
+    kubeconfigs: &impl Fn(Account) -> PathBuf,
 ) -> Result<Vec<(&'static Configuration, Gateway)>> {
-    let admin = cluster.kubeconfig();
     let mut gateways = Vec::new();
     for configuration in CONFIGURATIONS {
-        let kubeconfig = if configuration.sees_classes { &admin } else { blind };
+        let kubeconfig = kubeconfigs(configuration.account);
         let mut line = vec!["--workers=1", "--disable-leader-election"];
         // One of them is asked for events.
         if configuration.letter != 'D' {
@@ -88,7 +92,7 @@ async fn start(
         line.extend(configuration.flags);
         let log = cluster.logs().join(format!("headgate-{}.log", configuration.letter));
         let program = &cluster.programs().headgate;
-        gateways.push((configuration, Gateway::start(program, kubeconfig, &line, &log)?));
+        gateways.push((configuration, Gateway::start(program, &kubeconfig, &line, &log)?));
     }
     for (_, gateway) in &mut gateways {
         gateway.ready(SOON).await?;
@@ -204,20 +208,45 @@ async fn tick(
     Ok(())
 }
 
-/// A kubeconfig of an account that may read everything but IngressClasses.
-async fn kubeconfig_without_classes(cluster: &Cluster) -> Result<PathBuf> {
-    let role = ["create", "clusterrole", "without-classes", "--verb=get,list,watch"];
-    let resources = "--resource=ingresses.networking.k8s.io,services,endpointslices.discovery.k8s.io,secrets,configmaps,namespaces";
-    cluster.kubectl(["create", "serviceaccount", "blind", "-n", "default"]).await?;
-    cluster.kubectl(role.into_iter().chain([resources])).await?;
-    cluster
-        .kubectl([
-            "create",
-            "clusterrolebinding",
-            "blind",
-            "--clusterrole=without-classes",
-            "--serviceaccount=default:blind",
-        ])
-        .await?;
-    cluster.kubeconfig_with_token("blind", &cluster.token("default", "blind").await?).await
+/// Kubeconfigs by account. The API server knows what they may do.
+async fn kubeconfigs(cluster: &Cluster) -> Result<impl Fn(Account) -> PathBuf> {
+    let read = "--verb=get,list,watch";
+    let most = "--resource=ingresses.networking.k8s.io,services,endpointslices.discovery.k8s.io,secrets,configmaps,namespaces";
+    let classes = "--resource=ingressclasses.networking.k8s.io";
+    let (blind, narrow) = ("--serviceaccount=default:blind", "--serviceaccount=default:narrow");
+    for command in [
+        &["create", "serviceaccount", "blind"][..],
+        &["create", "serviceaccount", "narrow"],
+        &["create", "clusterrole", "most", read, most],
+        &["create", "clusterrole", "classes", read, classes],
+        &["create", "clusterrolebinding", "blind", "--clusterrole=most", blind],
+        &["create", "clusterrolebinding", "narrow", "--clusterrole=classes", narrow],
+        &["create", "rolebinding", "narrow", "-n", "blue", "--clusterrole=most", narrow],
+    ] {
+        cluster.kubectl(command).await?;
+    }
+    for (account, resource) in
+        [("blind", "namespaces"), ("narrow", "ingressclasses"), ("narrow", "ingresses")]
+    {
+        let user = format!("--as=system:serviceaccount:default:{account}");
+        let question = ["auth", "can-i", "watch", resource, "-n", "blue", &user];
+        cluster
+            .wait("the rights to count", SOON, async || {
+                Ok(cluster.kubectl(question).await?.trim() == "yes")
+            })
+            .await?;
+    }
+    let admin = cluster.kubeconfig();
+    let file = async |account| {
+        cluster.kubeconfig_with_token(account, &cluster.token("default", account).await?).await
+    };
+    let (blind, narrow) = (file("blind").await?, file("narrow").await?);
+    Ok(move |account| {
+        let path = match account {
+            Account::Admin => &admin,
+            Account::Blind => &blind,
+            Account::Narrow => &narrow,
+        };
+        path.clone()
+    })
 }

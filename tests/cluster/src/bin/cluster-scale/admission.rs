@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
     time::{Duration, Instant},
 };
 
@@ -16,6 +15,8 @@ use serde_json::{Value, json};
 use crate::{Cli, set::Set, start, table::Table};
 
 const CONFIGURATION: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+/// Where the webhook listens: nobody else does, and no client gets it.
+const PORT: u16 = 19_443;
 const SOON: Duration = Duration::from_secs(30);
 
 /// Measures with the set that is there.
@@ -30,9 +31,8 @@ pub(crate) async fn measure(
     let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
     fs::write(&certificate, &pair.certificate_pem)?;
     fs::write(&key, &pair.key_pem)?;
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let flags = [
-        format!("--validating-webhook=127.0.0.1:{port}"),
+        format!("--validating-webhook=127.0.0.1:{PORT}"),
         format!("--validating-webhook-certificate={}", certificate.display()),
         format!("--validating-webhook-key={}", key.display()),
     ];
@@ -41,7 +41,7 @@ pub(crate) async fn measure(
 
     let without = dry_runs(cli, &client, set, false).await?;
     table.sample("dry-run create without the webhook", &without, None);
-    let url = format!("https://localhost:{port}/networking/v1/ingresses");
+    let url = format!("https://localhost:{PORT}/networking/v1/ingresses");
     register(&client, &url, &pair.certificate_pem).await?;
     wait("the API server to ask the webhook", SOON, async || {
         Ok(refusal(dry_run(&client, &subject(set, 1)?).await)?.is_some())
@@ -50,7 +50,7 @@ pub(crate) async fn measure(
     let with = dry_runs(cli, &client, set, true).await?;
     table.sample("dry-run create with it", &with, Some(cli.max_review_ms));
 
-    let mut config = Config::new(format!("https://localhost:{port}").parse()?);
+    let mut config = Config::new(format!("https://localhost:{PORT}").parse()?);
     config.root_cert = Some(vec![pair.der.clone()]);
     let direct = direct(cli, &Client::try_from(config)?, set).await?;
     table.sample("AdmissionReview, asked directly", &direct, Some(cli.max_review_ms));

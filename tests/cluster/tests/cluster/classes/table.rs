@@ -6,16 +6,31 @@ pub struct Configuration {
     pub letter: char,
     /// The flags.
     pub flags: &'static [&'static str],
-    /// Whether its account may list IngressClasses.
-    pub sees_classes: bool,
+    /// Whose token it has.
+    pub account: Account,
+}
+
+/// What headgate may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// Everything.
+    Admin,
+    /// Read everything but IngressClasses.
+    Blind,
+    /// Read IngressClasses, and what is in the namespace `blue`.
+    Narrow,
 }
 
 const fn with(letter: char, flags: &'static [&'static str]) -> Configuration {
-    Configuration { letter, flags, sees_classes: true }
+    Configuration { letter, flags, account: Account::Admin }
 }
 
 const fn blind(letter: char, flags: &'static [&'static str]) -> Configuration {
-    Configuration { letter, flags, sees_classes: false }
+    Configuration { letter, flags, account: Account::Blind }
+}
+
+const fn narrow(letter: char, flags: &'static [&'static str]) -> Configuration {
+    Configuration { letter, flags, account: Account::Narrow }
 }
 
 /// All that are compared, side by side in one cluster.
@@ -26,7 +41,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     with('N', &["--ingress-class=other", "--ingress-class-by-name"]),
     with('M', &["--controller-class=example.com/mine", "--ingress-class-by-name=true"]),
     with('W', &["--watch-ingress-without-class"]),
-    with('O', &["--watch-namespace=blue"]),
+    narrow('O', &["--watch-namespace=blue"]),
     with('L', &["--watch-namespace-selector=team=blue"]),
     with('A', &["--disable-catch-all"]),
     with('I', &["--deep-inspect=false"]),
