@@ -36,8 +36,8 @@ use crate::{
 
 /// Everything that a request is executed against.
 pub struct LiveConfig {
-    /// Which host a request belongs to.
-    pub hosts: HostTable<Arc<LiveHost>>,
+    /// Which host a request belongs to. The same object as before if no host changed.
+    pub hosts: Arc<HostTable<Arc<LiveHost>>>,
     /// Certificates by server name.
     pub tls: Arc<TlsState>,
     /// Settings for all hosts.

@@ -1,9 +1,17 @@
 //! Compiles a snapshot, reusing what the one before already compiled.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+#[cfg(test)]
+mod tests;
+
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use headgate_config::{
-    Action, Host, Location, PathMatch, Settings, Snapshot, TlsTable, UpstreamId, Verdict,
+    Action, Host, Location, PathMatch, Settings, Snapshot, TlsTable, Upstream, UpstreamId, Verdict,
 };
 
 use http::HeaderValue;
@@ -29,10 +37,16 @@ pub(super) struct Compiler {
     metrics: Arc<Metrics>,
     /// The hosts of the last snapshot by their identity (the address of the `Arc`'s content).
     hosts: HashMap<usize, Arc<LiveHost>, foldhash::fast::FixedState>,
+    /// Their table.
+    table: Arc<HostTable<Arc<LiveHost>>>,
+    /// What is wrong with them.
+    found: Vec<Verdict>,
+    /// Upstreams of the snapshot before that the live one does not mention.
+    unused: Vec<UpstreamId>,
     tls: Option<(Arc<TlsTable>, bool, Arc<TlsState>)>,
     settings: Option<Arc<LiveSettings>>,
     findings: Findings,
-    /// The snapshot that is live; holds the identities that `hosts` is keyed by.
+    /// The snapshot that is live; holds the identities that `hosts` is keyed by. Its upstreams are those of `registry`.
     last: Arc<Snapshot>,
 }
 
@@ -42,6 +56,9 @@ impl Compiler {
             registry: Registry::new(resolver),
             metrics,
             hosts: HashMap::default(),
+            table: Arc::new(HostTable::new([])),
+            found: Vec::new(),
+            unused: Vec::new(),
             tls: None,
             settings: None,
             findings: Findings::default(),
@@ -51,29 +68,38 @@ impl Compiler {
 
     /// Compiles a snapshot. What is found to be wrong with it meanwhile joins its verdicts.
     pub(super) fn compile(&mut self, mut snapshot: Snapshot, revision: u64) -> LiveConfig {
-        for upstream in snapshot.upstreams.values() {
+        let upstreams = Differences::between(&self.last.upstreams, &snapshot.upstreams);
+        for upstream in upstreams.fresh {
             self.registry.upsert(upstream);
         }
+        self.unused = upstreams.gone.into_iter().cloned().collect();
         let settings = self.settings(&snapshot.settings);
         let tls = self.tls(&snapshot.tls, settings.spec.http2);
-        let live = self.hosts(&snapshot.hosts);
-        let hosts = HostTable::new(
-            snapshot.hosts.iter().map(|host| &**host).zip(live.iter().map(Arc::clone)),
-        );
-        let aliases = hosts.errors().iter();
-        let aliases = aliases.filter_map(|error| finding::broken_alias(&snapshot.hosts, error));
-        let found = live.iter().flat_map(|host| &host.findings).cloned().chain(aliases).collect();
-        self.findings.report(&mut snapshot, found);
+        // A change of endpoints, the most frequent one, is none of the hosts.
+        if !self.last.hosts.iter().map(identity).eq(snapshot.hosts.iter().map(identity)) {
+            self.replace_hosts(&snapshot.hosts);
+        }
+        self.findings.report(&mut snapshot, self.found.clone());
         let snapshot = Arc::new(snapshot);
-        self.hosts = snapshot.hosts.iter().map(identity).zip(live).collect();
         self.last = Arc::clone(&snapshot);
-        LiveConfig { hosts, tls, settings, snapshot, revision }
+        LiveConfig { hosts: Arc::clone(&self.table), tls, settings, snapshot, revision }
     }
 
     /// Forgets upstreams that the live snapshot does not mention.
     pub(super) fn forget_unused(&mut self) {
-        let wanted = &self.last.upstreams;
-        self.registry.retain(|id| wanted.contains_key(id));
+        for id in self.unused.drain(..) {
+            self.registry.forget(&id);
+        }
+    }
+
+    fn replace_hosts(&mut self, hosts: &[Arc<Host>]) {
+        let live = self.hosts(hosts);
+        let table = HostTable::new(hosts.iter().map(|host| &**host).zip(live.iter().cloned()));
+        let aliases = table.errors().iter();
+        let aliases = aliases.filter_map(|error| finding::broken_alias(hosts, error));
+        self.found = live.iter().flat_map(|host| &host.findings).cloned().chain(aliases).collect();
+        self.hosts = hosts.iter().map(identity).zip(live).collect();
+        self.table = Arc::new(table);
     }
 
     fn settings(&mut self, spec: &Arc<Settings>) -> Arc<LiveSettings> {
@@ -208,4 +234,45 @@ fn deny(location: &mut Arc<Location>) {
 /// Two hosts are the same if they are one object; the last snapshot keeps the addresses from being used again.
 fn identity(host: &Arc<Host>) -> usize {
     Arc::as_ptr(host).addr()
+}
+
+/// How the upstreams of one snapshot differ from those of the one before.
+#[derive(Debug, Default)]
+struct Differences<'a> {
+    /// New ones, and others than before.
+    fresh: Vec<&'a Arc<Upstream>>,
+    /// Those that there are no more.
+    gone: Vec<&'a UpstreamId>,
+}
+
+impl<'a> Differences<'a> {
+    /// Looks into those only that are not the same object in both: there are many, and few change at a time.
+    fn between(
+        before: &'a BTreeMap<UpstreamId, Arc<Upstream>>,
+        now: &'a BTreeMap<UpstreamId, Arc<Upstream>>,
+    ) -> Self {
+        let mut differences = Self::default();
+        let mut before = before.iter().peekable();
+        for (id, upstream) in now {
+            let mut is_same = false;
+            while let Some((old_id, old)) = before.peek() {
+                is_same = Arc::ptr_eq(old, upstream);
+                let order = if is_same { Ordering::Equal } else { (*old_id).cmp(id) };
+                match order {
+                    Ordering::Less => differences.gone.push(old_id),
+                    Ordering::Equal => {}
+                    Ordering::Greater => break,
+                }
+                before.next();
+                if order == Ordering::Equal {
+                    break;
+                }
+            }
+            if !is_same {
+                differences.fresh.push(upstream);
+            }
+        }
+        differences.gone.extend(before.map(|(id, _)| id));
+        differences
+    }
 }

@@ -124,17 +124,12 @@ impl Registry {
         self.entries.get(id).map(|entry| &entry.shared)
     }
 
-    /// Forgets upstreams that are not wanted any more. Requests that are on their way keep theirs.
-    pub fn retain(&mut self, wanted: impl Fn(&UpstreamId) -> bool) {
-        let free = &mut self.free_slots;
-        self.entries.retain(|id, entry| {
-            let keep = wanted(id);
-            if !keep {
-                entry.shared.retired.store(true, Ordering::Relaxed);
-                free.push(entry.shared.slot);
-            }
-            keep
-        });
+    /// Forgets an upstream. Requests that are on their way keep theirs.
+    pub fn forget(&mut self, id: &UpstreamId) {
+        if let Some(Entry { shared, .. }) = self.entries.remove(id) {
+            shared.retired.store(true, Ordering::Relaxed);
+            self.free_slots.push(shared.slot);
+        }
     }
 }
 

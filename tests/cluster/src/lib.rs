@@ -10,6 +10,7 @@ mod cluster;
 mod control_plane;
 mod directory;
 mod dns;
+mod gateway;
 mod http;
 mod images;
 pub mod isolation;
@@ -26,6 +27,7 @@ mod testing;
 pub use self::{
     audit::{Audit, AuditEvent, Used},
     cluster::{ApiServer, Cluster, Gateway, Installation, wait},
+    gateway::HeadgateProcess,
     images::Image,
     network::{SERVICE_RANGE, test_upstream},
     programs::{Programs, REPOSITORY},

@@ -5,6 +5,7 @@
 mod admission;
 mod app;
 mod blog;
+mod classes;
 mod control_plane;
 mod end;
 mod install;

@@ -1,0 +1,109 @@
+use headgate_config::{Balance, Endpoints, HostPattern, PathMode};
+
+use super::*;
+use crate::observe::metrics::MetricsSettings;
+
+fn compiler(runtime: &tokio::runtime::Runtime) -> Compiler {
+    let metrics = Metrics::new(MetricsSettings::default());
+    Compiler::new(Resolver::new(runtime.handle().clone()), metrics)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn id(number: u16) -> UpstreamId {
+    UpstreamId { namespace: "ns".into(), service: format!("s{number:03}"), port: "80".into() }
+}
+
+fn upstream(number: u16, port: u16) -> Arc<Upstream> {
+    let address = ([10, 0, 0, 1], port).into();
+    let endpoints = Endpoints::Addresses(vec![address]);
+    Arc::new(Upstream { id: id(number), endpoints, balance: Balance::default() })
+}
+
+fn host(name: &str) -> Arc<Host> {
+    Arc::new(Host {
+        name: name.into(),
+        pattern: HostPattern::Exact(name.into()),
+        aliases: Vec::new(),
+        alias_origin: None,
+        mode: PathMode::Literal,
+        locations: Vec::new(),
+        app_root: None,
+        origin: None,
+    })
+}
+
+fn snapshot(hosts: &[Arc<Host>], upstreams: &[Arc<Upstream>]) -> Snapshot {
+    let upstreams =
+        upstreams.iter().map(|upstream| (upstream.id.clone(), upstream.clone())).collect();
+    Snapshot { hosts: hosts.to_vec(), upstreams, ..Snapshot::default() }
+}
+
+#[test]
+fn a_change_of_endpoints_leaves_the_table_of_hosts_alone() {
+    let runtime = runtime();
+    let mut compiler = compiler(&runtime);
+    let hosts = [host("a.example"), host("b.example")];
+    let first = compiler.compile(snapshot(&hosts, &[upstream(1, 1), upstream(2, 1)]), 1);
+    let second = compiler.compile(snapshot(&hosts, &[upstream(1, 1), upstream(2, 2)]), 2);
+    assert!(Arc::ptr_eq(&first.hosts, &second.hosts));
+    let addresses = compiler.registry.find(&id(2)).unwrap().addresses();
+    assert_eq!(addresses[0].port(), 2);
+
+    let changed = [hosts[0].clone(), host("c.example")];
+    let third = compiler.compile(snapshot(&changed, &[upstream(1, 1)]), 3);
+    assert!(third.hosts.find(b"c.example").is_some() && third.hosts.find(b"b.example").is_none());
+    let same = (first.hosts.find(b"a.example"), third.hosts.find(b"a.example"));
+    assert!(
+        Arc::ptr_eq(same.0.unwrap(), same.1.unwrap()),
+        "a host that is the same is compiled anew"
+    );
+}
+
+#[test]
+fn upstreams_come_change_and_go_with_the_snapshot() {
+    let runtime = runtime();
+    let mut compiler = compiler(&runtime);
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut now: BTreeMap<u16, (u16, Arc<Upstream>)> = BTreeMap::new();
+    for revision in 1..300 {
+        for _ in 0..random.usize(0..8) {
+            let (number, port) = (random.u16(0..30), random.u16(1..4));
+            match random.bool() {
+                true => drop(now.insert(number, (port, upstream(number, port)))),
+                false => drop(now.remove(&number)),
+            }
+        }
+        let upstreams: Vec<_> = now.values().map(|(_, upstream)| upstream.clone()).collect();
+        compiler.compile(snapshot(&[], &upstreams), revision);
+        compiler.forget_unused();
+        for number in 0..30 {
+            let found =
+                compiler.registry.find(&id(number)).map(|found| found.addresses()[0].port());
+            assert_eq!(found, now.get(&number).map(|(port, _)| *port), "{number} in {revision}");
+        }
+    }
+}
+
+#[test]
+fn a_finding_about_a_host_stays_while_the_host_does() {
+    let runtime = runtime();
+    let mut compiler = compiler(&runtime);
+    let object = headgate_config::ObjectRef {
+        kind: "Ingress".into(),
+        namespace: "ns".into(),
+        name: "i".into(),
+    };
+    let mut broken = Host::clone(&host("a.example"));
+    broken.aliases.push(HostPattern::Regex("(".into()));
+    broken.alias_origin = Some(Arc::new(object));
+    let hosts = [Arc::new(broken)];
+    for (revision, port) in [(1, 1), (2, 2)] {
+        let live = compiler.compile(snapshot(&hosts, &[upstream(1, port)]), revision);
+        assert_eq!(live.snapshot.verdicts.len(), 1, "{revision}");
+    }
+    let live = compiler.compile(snapshot(&[host("a.example")], &[upstream(1, 2)]), 3);
+    assert!(live.snapshot.verdicts.is_empty());
+}
