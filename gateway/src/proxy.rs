@@ -27,7 +27,7 @@ use crate::{
     error::ProxyError,
     filter::{self, redirect, request_headers::Client, variables::Variables},
     listen::conn::Connection,
-    live::{LiveAction, LiveConfig, LiveLocation, LiveWhenEmpty, UpstreamRef},
+    live::{LiveAction, LiveConfig, LiveLocation, LiveWhenEmpty},
     observe::metrics,
     route::{name::HostName, path::Found, rewrite::Rewritten, target::Target},
     upstream::WorkerUpstream,
@@ -162,15 +162,15 @@ fn decide<'a>(
         Continue(place) => place,
         Break(answer) => return Ok(answer.into()),
     };
-    let (upstream, when_empty) = match &location.action {
+    match &location.action {
         LiveAction::Deny => return Err(ProxyError::Denied),
         LiveAction::Health => {
             exchange.stay_silent();
             return Ok(Answer::empty(StatusCode::OK).into());
         }
-        LiveAction::Respond(status) => return Ok(Answer::code(*status).into()),
-        LiveAction::Forward { upstream, when_empty } => (upstream, when_empty),
-    };
+        // Redirects come before these (routing §2.2).
+        LiveAction::Respond(_) | LiveAction::Forward { .. } => {}
+    }
 
     let client = inbound.client(peer, &live.settings.spec.forwarded);
     let variables =
@@ -193,7 +193,7 @@ fn decide<'a>(
         let status = redirect::status(live.settings.spec.redirect_status);
         return Ok(Answer::redirect(status, url).into());
     }
-    let upstream = match pick_upstream(exchange, upstream, when_empty) {
+    let upstream = match pick_upstream(exchange, &location.action) {
         Picked::Own(upstream) => upstream,
         Picked::Fallback(upstream) => {
             outbound.fallback_for = Some(&location.spec.origin);
@@ -292,7 +292,13 @@ enum Picked {
     Respond(u16),
 }
 
-fn pick_upstream(exchange: &Exchange, own: &UpstreamRef, when_empty: &LiveWhenEmpty) -> Picked {
+fn pick_upstream(exchange: &Exchange, action: &LiveAction) -> Picked {
+    let (own, when_empty) = match action {
+        LiveAction::Forward { upstream, when_empty } => (upstream, when_empty),
+        LiveAction::Respond(status) => return Picked::Respond(*status),
+        // Both were answered before anybody picks.
+        LiveAction::Deny | LiveAction::Health => return Picked::Respond(503),
+    };
     let upstreams = &exchange.worker.upstreams;
     let own = upstreams.view(own);
     if !own.is_empty() {

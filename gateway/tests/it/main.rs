@@ -8,6 +8,7 @@ mod framing;
 mod http2;
 mod proxying;
 mod records;
+mod redirects;
 mod reload;
 mod retries;
 mod shutdown;

@@ -33,6 +33,15 @@ impl Identity {
         })
     }
 
+    /// A table in which it is that of a host.
+    pub fn table_for(&self, host: &str) -> Arc<TlsTable> {
+        let id = self.certificate.id.clone();
+        Arc::new(TlsTable {
+            names: BTreeMap::from([(host.to_owned(), Some(id))]),
+            ..TlsTable::clone(&self.table())
+        })
+    }
+
     /// A client that speaks `protocol`. The handshake comes with the first bytes.
     pub fn connect(&self, address: SocketAddr, protocol: &str) -> Client {
         let mut roots = RootCertStore::empty();
