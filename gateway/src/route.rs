@@ -29,5 +29,5 @@ pub mod path;
 pub(crate) mod pattern;
 pub mod rewrite;
 #[cfg(any(test, fuzzing))]
-mod sample;
+pub(crate) mod sample;
 pub mod target;

@@ -217,8 +217,11 @@ fn deny(location: &mut Arc<Location>) {
         let plain =
             |c: &char| c.is_alphanumeric() || matches!(c, '/' | '-' | '_' | '%' | '~' | ' ');
         let mut text: String = pattern.chars().take_while(plain).collect();
-        // What is behind it may make the last character optional, or one of several.
-        if text.len() < pattern.len() {
+        if pattern.contains('|') {
+            // Nobody knows which of the alternatives is meant by it.
+            text.clear();
+        } else if text.len() < pattern.len() {
+            // What is behind it may make the last character optional, or one of several.
             text.pop();
         }
         let matcher = PathMatch::Pattern(if text.is_empty() { "/".into() } else { text });

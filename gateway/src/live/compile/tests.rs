@@ -107,3 +107,26 @@ fn a_finding_about_a_host_stays_while_the_host_does() {
     let live = compiler.compile(snapshot(&[host("a.example")], &[upstream(1, 2)]), 3);
     assert!(live.snapshot.verdicts.is_empty());
 }
+
+#[test]
+fn the_place_of_an_unusable_pattern_denies_all_that_it_might_have_meant() {
+    use crate::route::{path::Found, sample};
+
+    for (pattern, paths) in [
+        ("/admin(?<=a+)", ["/admin", "/admi", "/admin/x"]),
+        ("/admin|/private(?<=a+)", ["/admin", "/private/x", "/other"]),
+        ("(?<=a+)/admin", ["/admin", "/b", "/"]),
+    ] {
+        let bad = sample::location(PathMatch::Pattern(pattern.into()));
+        let root = sample::location(PathMatch::Pattern("/".into()));
+        let host = sample::host(PathMode::Pattern, vec![Arc::new(bad), Arc::new(root)]);
+        let live = compiler(&runtime()).host(&Arc::new(host));
+        for path in paths {
+            let Found::Location(index) = live.table.find(path.as_bytes()) else {
+                panic!("{pattern}: nothing has {path}");
+            };
+            let action = &live.locations[index].action;
+            assert!(matches!(action, LiveAction::Deny), "{pattern}: {path} is not denied");
+        }
+    }
+}
