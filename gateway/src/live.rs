@@ -23,7 +23,7 @@ use http::HeaderValue;
 use parking_lot::Mutex;
 
 use self::compile::Compiler;
-pub(crate) use self::host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef};
+pub(crate) use self::host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty};
 use crate::{
     listen::tls::TlsState,
     observe::{

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{net, runtime::Builder, task::spawn_local, time};
+use tokio::{net, runtime::Builder, task::JoinSet, time};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -138,11 +138,12 @@ fn work(seat: Seat) {
         let Seat { http, https, https_port, live, metrics, log, ids, stop, grace } = seat;
         let worker = Rc::new(Worker::new(live, ids, https_port, metrics, log));
         let connections = Rc::new(Connections::default());
+        let mut accepting = JoinSet::new();
         for (socket, security) in [(http, Security::Plain), (https, Security::Tls)] {
             match net::TcpListener::from_std(socket) {
                 Ok(listener) => {
                     let (worker, connections) = (Rc::clone(&worker), Rc::clone(&connections));
-                    spawn_local(listen::accept(
+                    accepting.spawn_local(listen::accept(
                         worker,
                         connections,
                         listener,
@@ -153,20 +154,31 @@ fn work(seat: Seat) {
                 Err(error) => tracing::error!(%error, "a listener cannot be used"),
             }
         }
-        housekeeping(&worker, &connections, &stop).await;
+        housekeeping(&worker, &connections, &mut accepting, &stop).await;
         drain(&worker, &connections, grace).await;
         worker.tick();
     });
 }
 
 /// Does the regular work until `stop`.
-async fn housekeeping(worker: &Worker, connections: &Connections, stop: &CancellationToken) {
+async fn housekeeping(
+    worker: &Worker,
+    connections: &Connections,
+    accepting: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) {
     let mut ticks = time::interval(clock::TICK);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Skip);
     for round in 0u32.. {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
+            Some(Err(error)) = accepting.join_next() => {
+                // Without it the worker would be deaf and look healthy.
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
             _ = ticks.tick() => {}
         }
         clock::advance();

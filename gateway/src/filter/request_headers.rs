@@ -62,18 +62,26 @@ pub fn is_value(text: &[u8]) -> bool {
 
 /// Writes the header lines for the upstream, and the empty line behind them.
 pub fn write(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
+    // Empty for a client of HTTP/1.0 that names none: without the line the request would be malformed (RFC 9112 §3.2).
     line(out, "Host", rules.host);
     copy(client, rules, out);
     if let Some(id) = rules.request_id {
         line(out, "X-Request-ID", id);
     }
-    line(out, "X-Forwarded-For", client.chain.as_deref().unwrap_or(client.ip));
-    line(out, "X-Real-IP", client.ip);
-    line(out, "X-Forwarded-Host", client.best_host);
-    line(out, "X-Forwarded-Port", client.port);
-    line(out, "X-Forwarded-Proto", client.scheme);
-    line(out, "X-Forwarded-Scheme", client.scheme);
-    line(out, "X-Scheme", client.scheme);
+    for (name, value) in [
+        ("X-Forwarded-For", client.chain.as_deref().unwrap_or(client.ip)),
+        ("X-Real-IP", client.ip),
+        ("X-Forwarded-Host", client.best_host),
+        ("X-Forwarded-Port", client.port),
+        ("X-Forwarded-Proto", client.scheme),
+        ("X-Forwarded-Scheme", client.scheme),
+        ("X-Scheme", client.scheme),
+    ] {
+        // What is empty is left out (annotations §3.15).
+        if !value.is_empty() {
+            line(out, name, value);
+        }
+    }
     if let Some(uri) = rules.original_uri {
         line(out, "X-Original-URI", uri);
     }

@@ -105,6 +105,10 @@ impl Answer {
         }
         exchange.status = self.status.as_u16();
         exchange.head_sent = head_length(&self.headers);
+        if matches!(self.source, Source::Upstream(_)) {
+            // It may go on for hours.
+            exchange.release_table();
+        }
         let mut reason = None;
         if self.stock_page {
             let style = page::Style { padding: exchange.wants_padding(), ..page::Style::default() };

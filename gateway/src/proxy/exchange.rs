@@ -239,9 +239,14 @@ impl Exchange {
         self.inbound.parts.headers.get(name).map(HeaderValue::as_bytes)
     }
 
+    /// Lets go of the table, which may be replaced long before the answer has ended.
+    pub fn release_table(&mut self) {
+        self.live = Held::Settings(Arc::clone(self.live.settings()));
+    }
+
     /// Lets go of what only short lives may hold: the table, and the buffers that the request was read into.
     pub fn outlive_request(&mut self) {
-        self.live = Held::Settings(Arc::clone(self.live.settings()));
+        self.release_table();
         self.inbound = Rc::new(self.inbound.compact());
         self.request_id = self.request_id.as_ref().map(copied);
         for value in self.captured.iter_mut().flatten() {

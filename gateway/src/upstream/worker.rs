@@ -2,6 +2,8 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::HashMap,
+    net::SocketAddr,
     rc::Rc,
     sync::Arc,
 };
@@ -80,17 +82,17 @@ impl WorkerUpstream {
         self.version.set(version);
         let addresses = self.shared.addresses();
         let old = self.endpoints.borrow().clone();
+        // Services of thousands of endpoints change like others, and a request waits meanwhile.
+        let mut gone: HashMap<SocketAddr, &Rc<Endpoint>, foldhash::fast::FixedState> =
+            old.iter().map(|endpoint| (endpoint.address, endpoint)).collect();
         let new: Rc<[Rc<Endpoint>]> = addresses
             .iter()
-            .map(|address| {
-                old.iter()
-                    .find(|endpoint| endpoint.address == *address)
-                    .map_or_else(|| Rc::new(Endpoint::new(*address)), Rc::clone)
+            .map(|address| match gone.remove(address) {
+                Some(endpoint) => Rc::clone(endpoint),
+                None => Rc::new(Endpoint::new(*address)),
             })
             .collect();
-        for endpoint in old.iter().filter(|endpoint| !addresses.contains(&endpoint.address)) {
-            endpoint.retire();
-        }
+        gone.into_values().for_each(|endpoint| endpoint.retire());
         *self.endpoints.borrow_mut() = new;
     }
 

@@ -113,6 +113,34 @@ fn an_upgraded_connection_is_recorded_when_its_tunnel_ends() {
 }
 
 #[test]
+fn an_answer_that_takes_long_does_not_keep_an_old_table() {
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let may_go_on = parking_lot::Mutex::new(may_go_on);
+    let upstream = Upstream::raw(move |mut connection: Client| {
+        if read_request(&mut connection).is_some() {
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc");
+            may_go_on.lock().recv().expect("the test says when");
+            connection.send("def");
+        }
+    });
+    let gateway = gateway(&upstream, true);
+    let mut client = gateway.client();
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert!(client.head().expect("a head").starts_with("HTTP/1.1 200"));
+
+    let old = Arc::downgrade(&gateway.live.load());
+    let table = Table::default().upstream("app", &[upstream.address]).log_format("new");
+    gateway.live.publish(table.prefix("a.test", "/", "app").build());
+    eventually("nobody holds the old table", || {
+        gateway.live.collect();
+        old.strong_count() == 0
+    });
+    go_on.send(()).expect("the upstream waits");
+    assert_eq!(client.exactly(6).as_deref(), Some(&b"abcdef"[..]));
+    assert!(gateway.logged(0).starts_with("GET 200 "));
+}
+
+#[test]
 fn a_tunnel_does_not_keep_an_old_table() {
     let (sender, _heard) = mpsc::channel();
     let upstream = switching("hello\n", sender);
