@@ -1,7 +1,8 @@
 //! Starting and stopping the workers.
 //!
-//! Shutdown in order: no new connections; idle ones are closed, others end with their current answer (HTTP/1:
-//! `Connection: close`, HTTP/2: GOAWAY); what is left at the deadline is cut.
+//! Shutdown in order: HTTP/1 clients are asked to go elsewhere while new connections still come; no new connections;
+//! idle ones are closed, others end with their current answer (HTTP/1: `Connection: close`, HTTP/2: GOAWAY); what is
+//! left at the deadline is cut.
 
 use std::{
     io,
@@ -51,6 +52,7 @@ pub struct Gateway {
     pub http: SocketAddr,
     /// Where HTTPS is served.
     pub https: SocketAddr,
+    leaving: CancellationToken,
     stop: CancellationToken,
     threads: Vec<JoinHandle<()>>,
 }
@@ -64,6 +66,7 @@ struct Seat {
     metrics: WorkerMetrics,
     log: crate::observe::access_log::WorkerLog,
     ids: RequestIds,
+    leaving: CancellationToken,
     stop: CancellationToken,
     grace: Duration,
 }
@@ -85,6 +88,7 @@ pub fn start(
     let mut gateway = Gateway {
         http: http[0].local_addr()?,
         https: https[0].local_addr()?,
+        leaving: CancellationToken::new(),
         stop: CancellationToken::new(),
         threads: Vec::with_capacity(count),
     };
@@ -98,6 +102,7 @@ pub fn start(
             log: log.worker(),
             ids: RequestIds::from_os()
                 .map_err(|_| io::Error::other("the system gives no randomness"))?,
+            leaving: gateway.leaving.clone(),
             stop: gateway.stop.clone(),
             grace: startup.grace,
         };
@@ -112,6 +117,12 @@ impl Gateway {
     /// Whether a worker has ended although nobody asked for it: it has panicked, or could not start.
     pub fn has_died(&self) -> bool {
         !self.stop.is_cancelled() && self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Asks clients to go elsewhere, without cutting anything: answers over HTTP/1 say `Connection: close`. For the time
+    /// before [`Self::shut_down`] in which others still send requests here.
+    pub fn leave(&self) {
+        self.leaving.cancel();
     }
 
     /// Stops accepting, lets requests end, and waits for the workers. Blocks the thread.
@@ -135,7 +146,7 @@ fn work(seat: Seat) {
         }
     };
     runtime.block_on(async move {
-        let Seat { http, https, https_port, live, metrics, log, ids, stop, grace } = seat;
+        let Seat { http, https, https_port, live, metrics, log, ids, leaving, stop, grace } = seat;
         let worker = Rc::new(Worker::new(live, ids, https_port, metrics, log));
         let connections = Rc::new(Connections::default());
         let mut accepting = JoinSet::new();
@@ -154,25 +165,33 @@ fn work(seat: Seat) {
                 Err(error) => tracing::error!(%error, "a listener cannot be used"),
             }
         }
-        housekeeping(&worker, &connections, &mut accepting, &stop).await;
+        let until = Until { leaving, stop };
+        housekeeping(&worker, &connections, &mut accepting, &until).await;
         drain(&worker, &connections, grace).await;
         worker.tick();
     });
 }
 
-/// Does the regular work until `stop`.
+/// What a worker's life ends by.
+struct Until {
+    leaving: CancellationToken,
+    stop: CancellationToken,
+}
+
+/// Does the regular work until it is told to stop.
 async fn housekeeping(
     worker: &Worker,
     connections: &Connections,
     accepting: &mut JoinSet<()>,
-    stop: &CancellationToken,
+    until: &Until,
 ) {
     let mut ticks = time::interval(clock::TICK);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Skip);
     for round in 0u32.. {
         tokio::select! {
             biased;
-            () = stop.cancelled() => return,
+            () = until.stop.cancelled() => return,
+            () = until.leaving.cancelled(), if !worker.is_leaving() => worker.leave(),
             Some(Err(error)) = accepting.join_next() => {
                 // Without it the worker would be deaf and look healthy.
                 if let Ok(panic) = error.try_into_panic() {

@@ -28,6 +28,8 @@ pub struct Worker {
     live: Arc<Live>,
     current: RefCell<HeldConfig>,
     revision: Cell<u64>,
+    /// Clients are to go elsewhere with their next request.
+    is_leaving: Cell<bool>,
     /// The tick at which draining began; 0 before.
     draining_since: Cell<u32>,
     ids: RefCell<RequestIds>,
@@ -62,6 +64,7 @@ impl Worker {
             live,
             current: RefCell::new(current),
             revision: Cell::new(revision),
+            is_leaving: Cell::new(false),
             draining_since: Cell::new(0),
             ids: RefCell::new(ids),
             https_port,
@@ -89,14 +92,20 @@ impl Worker {
         self.ids.borrow_mut().generate()
     }
 
-    /// From now on every connection ends with its current answer.
-    pub fn drain(&self) {
-        self.draining_since.set(clock::tick());
+    /// From now on connections that are used end with their next answer, and others stay.
+    pub fn leave(&self) {
+        self.is_leaving.set(true);
     }
 
-    /// Whether connections end with their current answer.
-    pub fn is_draining(&self) -> bool {
-        self.draining_since().is_some()
+    /// Whether connections end with their next answer.
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving.get()
+    }
+
+    /// From now on every connection ends with its current answer.
+    pub fn drain(&self) {
+        self.leave();
+        self.draining_since.set(clock::tick());
     }
 
     /// The tick since which connections end with their current answer.

@@ -140,7 +140,7 @@ impl Answer {
         let close = self.close
             || (leaves_body && !matches!(self.source, Source::Upstream(_)))
             || !exchange.wants_keep_alive()
-            || exchange.worker.is_draining()
+            || exchange.worker.is_leaving()
             || settings.keep_alive.is_zero()
             || exchange.connection.requests() >= settings.keep_alive_requests;
         if close { "close" } else { "keep-alive" }

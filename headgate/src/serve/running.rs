@@ -68,7 +68,7 @@ impl Running {
         }
     }
 
-    /// Not ready → wait for others to notice → no more reviews, status and Lease given back, no new connections → open
+    /// Not ready → wait for others to notice, and ask clients to go elsewhere → no more reviews, status and Lease given back, no new connections → open
     /// requests end → log written. Endpoints are followed until the last request has ended. A further signal ends the
     /// waiting at once.
     pub fn shut_down(self, runtime: &Runtime) -> anyhow::Result<()> {
@@ -76,6 +76,7 @@ impl Running {
         self.readiness.set_shutting_down();
         let Self { gateway, controller, webhook, delay, .. } = self;
         let drain = async {
+            gateway.leave();
             time::sleep(delay).await;
             drop(webhook);
             controller.resign();

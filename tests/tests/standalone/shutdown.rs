@@ -117,10 +117,14 @@ async fn probes_fail_during_the_grace_period_while_requests_are_served() {
     scene.route("a", "a.example");
     scene.until_status("a.example", 200).await;
     let (http, healthz) = (scene.gateway.http, scene.gateway.healthz);
+    let mut kept = Connection::open(http).await.unwrap();
+    assert!(!kept.get("a.example", "/").await.unwrap().close);
     let stopping = tokio::spawn(scene.gateway.stop());
     eventually("readiness to fail", async || status(healthz, "localhost", "/readyz").await == 503)
         .await;
     assert_eq!(status(healthz, "localhost", "/healthz").await, 500);
     assert_eq!(status(http, "a.example", "/").await, 200);
+    let answer = kept.get("a.example", "/").await.expect("the connection is kept");
+    assert!(answer.close, "the client is asked to go elsewhere");
     stopping.await.unwrap().expect("exit status 0");
 }

@@ -64,20 +64,13 @@ impl Load {
     /// What came of it since the last time that this was asked, said on standard error. Fails if a request has failed or had to be
     /// sent again, or if there were none.
     pub fn check(&mut self, what: &str) -> Result<Tally> {
-        let tally = self.check_while_stopping(what)?;
-        ensure!(tally.again == 0, "{what}: {tally:?}");
-        Ok(tally)
-    }
-
-    /// The same where the server stops: requests may have been sent again.
-    pub fn check_while_stopping(&mut self, what: &str) -> Result<Tally> {
         let tally = std::mem::take(&mut *self.tally.lock().unwrap_or_else(PoisonError::into_inner));
         let seconds = std::mem::replace(&mut self.started, Instant::now()).elapsed().as_secs_f64();
         eprintln!(
             "{what}: {} requests, {} failed, {} sent again, {seconds:.1} s, the longest {:?}",
             tally.requests, tally.failed, tally.again, tally.longest
         );
-        ensure!(tally.failed == 0, "{what}: {tally:?}");
+        ensure!(tally.failed == 0 && tally.again == 0, "{what}: {tally:?}");
         ensure!(tally.requests > 0, "{what}: there were no requests");
         Ok(tally)
     }

@@ -65,7 +65,7 @@ fn no_request_fails_while_pods_come_and_go() {
         count_of(cluster, "headgate", "headgate-", 2).await?;
         sleep(AFTER).await;
         load.stop().await?;
-        load.check_while_stopping("rolling update of the gateway")?;
+        load.check("rolling update of the gateway")?;
         Ok(())
     });
 }
