@@ -57,9 +57,7 @@ pub struct Plan {
 
 /// Serves until a signal.
 pub fn run(settings: &Serve) -> anyhow::Result<()> {
-    for flag in settings.inert.given() {
-        tracing::info!("{flag} is accepted and has no effect");
-    }
+    settings.inert.report();
     let runtime = control_runtime()?;
     let plan = Plan {
         source: settings.source()?,

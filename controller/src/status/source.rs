@@ -84,7 +84,8 @@ impl Reader {
         }
     }
 
-    /// Whether another pod that is labelled as ours is may serve in our place, now or soon.
+    /// Whether another pod that is labelled as ours is may serve in our place, now or soon. One that is being deleted
+    /// as well does not: replicas of a deleted Deployment stop together, and the last one could not know that it is.
     ///
     /// # Errors
     ///
@@ -93,7 +94,9 @@ impl Reader {
         let pods = self.peers().await?;
         let is_other =
             |pod: &Pod| pod.metadata.name.as_deref().is_some_and(|name| name != self.pod.name);
-        Ok(pods.iter().any(|pod| is_other(pod) && !address::is_finished(pod)))
+        let stays =
+            |pod: &Pod| pod.metadata.deletion_timestamp.is_none() && !address::is_finished(pod);
+        Ok(pods.iter().any(|pod| is_other(pod) && stays(pod)))
     }
 
     /// Says each time that the addresses may have changed, as soon as the account may watch what they come from.

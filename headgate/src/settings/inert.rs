@@ -78,9 +78,31 @@ pub struct Inert {
     udp_services_configmap: Option<String>,
 }
 
+/// Those whose absence changes what is served, or how.
+const MISSED: [&str; 7] = [
+    "--default-server-port",
+    "--enable-ssl-chain-completion",
+    "--enable-ssl-passthrough",
+    "--maxmind-edition-ids",
+    "--ssl-passthrough-proxy-port",
+    "--tcp-services-configmap",
+    "--udp-services-configmap",
+];
+
 impl Inert {
+    /// Names the flags that were given in the log.
+    pub fn report(&self) {
+        for flag in self.given() {
+            if MISSED.contains(&flag) {
+                tracing::warn!("{flag} is not available yet, and what it asks for is not served");
+            } else {
+                tracing::info!("{flag} is accepted and has no effect");
+            }
+        }
+    }
+
     /// The flags that were given, by name.
-    pub fn given(&self) -> Vec<&'static str> {
+    fn given(&self) -> Vec<&'static str> {
         [
             (self.log_dir.is_some(), "--log_dir"),
             (self.log_file.is_some(), "--log_file"),

@@ -231,11 +231,17 @@ async fn the_last_replica_empties_the_statuses() {
         }
     };
     type Prepare = Box<dyn Fn(&Scene)>;
-    let cases: [(&str, bool, Prepare, &str); 6] = [
+    let with_leaving = |scene: &Scene| {
+        let mut leaving = pod("pod-2", "Running");
+        leaving["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        scene.server.put("/api/v1/namespaces/ingress/pods/pod-2", leaving);
+    };
+    let cases: [(&str, bool, Prepare, &str); 7] = [
         ("alone", true, Box::new(|_| {}), ""),
         ("told not to", false, Box::new(|_| {}), "192.0.2.1"),
         ("a replica stays", true, Box::new(with_peer("Pending")), "192.0.2.1"),
         ("a replica that has failed is none", true, Box::new(with_peer("Failed")), ""),
+        ("a replica that leaves, too, is none", true, Box::new(with_leaving), ""),
         (
             "several addresses",
             true,

@@ -26,9 +26,9 @@ pub(crate) async fn run(cli: &Cli, folder: &Path) -> Result<()> {
     let mut doors = JoinSet::new();
     let api_server = cluster.api_address(ApiServer::First);
     doors.spawn(doors::inner(socket(folder, "api"), async move || Ok(api_server)));
-    for (name, port) in [("http", 80), ("https", 443)] {
+    for (name, port) in [("http", 80), ("https", 443), ("admin", 10254)] {
         let client = cluster.client();
-        let find = async move || load_balancer(&client, port).await;
+        let find = async move || gateway(&client, port).await;
         doors.spawn(doors::inner(socket(folder, name), find));
     }
     if !cli.empty {
@@ -50,15 +50,20 @@ async fn install(cluster: &Cluster) -> Result<()> {
     cluster.wait_deployments("default", LIMIT).await
 }
 
-/// The first Service of type LoadBalancer with this port: the gateway, in a cluster of which nothing else is known.
-async fn load_balancer(client: &Client, port: i32) -> Result<SocketAddr> {
+/// The first Service with this port that has a load balancer's address, or none but its own: the gateway, in a cluster of
+/// which nothing else is known.
+async fn gateway(client: &Client, port: i32) -> Result<SocketAddr> {
     let services = Api::<Service>::all(client.clone()).list(&ListParams::default()).await?;
     let address = services.iter().find_map(|service| {
-        let has_port = service.spec.as_ref()?.ports.as_ref()?.iter().any(|each| each.port == port);
+        let spec = service.spec.as_ref()?;
+        spec.ports.as_ref()?.iter().find(|each| each.port == port)?;
+        if spec.type_.as_deref() != Some("LoadBalancer") {
+            return spec.cluster_ip.clone().filter(|_| port == 10254);
+        }
         let status = service.status.as_ref()?.load_balancer.as_ref()?.ingress.as_ref()?;
-        status.first()?.ip.clone().filter(|_| has_port)
+        status.first()?.ip.clone()
     });
-    let address = address.with_context(|| format!("no load balancer has port {port}"))?;
+    let address = address.with_context(|| format!("no Service of the gateway has port {port}"))?;
     Ok(SocketAddr::new(address.parse()?, port as u16))
 }
 
@@ -72,8 +77,13 @@ fn tell(cli: &Cli, cluster: &Cluster, kubeconfig: &Path) {
         println!("\nheadgate is not installed in it.");
     } else {
         println!("  curl -H 'Host: posts.com' http://127.0.0.1:{}/", cli.http_port);
+        println!("  curl -kH 'Host: posts.com' https://127.0.0.1:{}/", cli.https_port);
         println!("  kubectl apply -f manifests/examples/");
         println!("  http://posts.localhost:{}/ in a browser", cli.http_port);
+        println!(
+            "  http://127.0.0.1:{}/api/routes and /metrics: one of the replicas",
+            cli.admin_port
+        );
     }
     println!("\nCtrl-C ends it; nothing is left behind.");
 }

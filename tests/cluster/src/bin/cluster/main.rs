@@ -33,6 +33,9 @@ pub(crate) struct Cli {
     /// Port on 127.0.0.1 for HTTPS through the gateway
     #[arg(long, default_value_t = 8443)]
     https_port: u16,
+    /// Port on 127.0.0.1 for the gateway's health, metrics and live routes
+    #[arg(long, default_value_t = 10254)]
+    admin_port: u16,
     /// Port on 127.0.0.1 for the Kubernetes API
     #[arg(long, default_value_t = 6443)]
     api_port: u16,
@@ -69,8 +72,12 @@ async fn outside(cli: &Cli) -> Result<()> {
     Programs::find()?;
     let folder = tempfile::Builder::new().prefix("headgate-cluster-").tempdir()?;
     let mut doors = JoinSet::new();
-    for (port, name) in [(cli.api_port, "api"), (cli.http_port, "http"), (cli.https_port, "https")]
-    {
+    for (port, name) in [
+        (cli.api_port, "api"),
+        (cli.http_port, "http"),
+        (cli.https_port, "https"),
+        (cli.admin_port, "admin"),
+    ] {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let listener = listener.map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => {
