@@ -252,3 +252,42 @@ fn without_validation_odd_texts_pass_and_odd_numbers_are_as_unset() {
     let (read, _) = read(&options, &Config::default().defaults, &annotations).unwrap();
     assert_eq!((read.upstream_host.as_deref(), read.use_regex), (Some("a;b"), false));
 }
+
+/// What would have refused the Ingress must not leave it open instead.
+#[test]
+fn without_validation_protection_that_cannot_be_read_denies() {
+    let options = Options { enable_annotation_validation: false, ..Options::default() };
+    let denied = |name, value| {
+        let annotations = prefixed(&[(name, value)]);
+        let (read, _) = read(&options, &Config::default().defaults, &annotations).unwrap();
+        read.denied.clone()
+    };
+    for (name, value) in [
+        ("allowlist-source-range", "everybody"),
+        ("auth-tls-secret", "a;b"),
+        ("auth-type", "none"),
+        ("auth-url", "a b"),
+        ("backend-protocol", "TLS"),
+        ("limit-connections", "two"),
+        ("limit-rate", "1k"),
+        ("limit-rpm", "99999999999999999999"),
+        ("limit-rps", "5r/s"),
+        ("proxy-ssl-secret", "a;b"),
+        ("proxy-ssl-verify", "yes"),
+        ("satisfy", "each"),
+        ("ssl-passthrough", "yes"),
+    ] {
+        assert!(denied(name, value).is_some_and(|reason| reason.contains(name)), "{name}");
+    }
+    for (name, value) in [
+        ("backend-protocol", " http"),
+        ("limit-rps", "0"),
+        ("limit-rps", "-1"),
+        ("limit-rps", ""),
+        ("proxy-ssl-verify", "off "),
+        ("ssl-passthrough", "F"),
+        ("ssl-passthrough", ""),
+    ] {
+        assert_eq!(denied(name, value), None, "{name}: {value}");
+    }
+}
