@@ -32,20 +32,17 @@ const PROTOCOL: Check = Check::new(
     "HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS or FCGI",
 );
 
-/// Present, these always protect.
-const ALWAYS: [&str; 6] = [
-    "allowlist-source-range",
-    "auth-tls-secret",
-    "auth-type",
-    "auth-url",
-    "denylist-source-range",
-    "satisfy",
-];
+/// These protect even if they are empty (annotations §1.4).
+const LISTS: [&str; 2] = ["allowlist-source-range", "denylist-source-range"];
 /// This protects every location of the hosts of its Ingress, whoever owns them (annotations §3.5).
 const HOST_WIDE: &str = "auth-tls-secret";
-/// These protect unless their value is one that asks for nothing. A value that cannot be read protects: it gets here
-/// where validation is switched off, which must not open anything (annotations §1.4).
-const UNLESS: [(&str, fn(&str) -> bool); 8] = [
+/// These protect unless their value is empty or one that asks for nothing. A value that cannot be read protects: it
+/// gets here where validation is switched off, which must not open anything (annotations §1.4).
+const UNLESS: [(&str, fn(&str) -> bool); 12] = [
+    ("auth-tls-secret", |_| false),
+    ("auth-type", |_| false),
+    ("auth-url", |_| false),
+    ("satisfy", |_| false),
     ("limit-connections", is_no_limit),
     ("limit-rate", is_no_limit),
     ("limit-rpm", is_no_limit),
@@ -123,12 +120,12 @@ fn is_other_protocol(value: &str) -> bool {
 }
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
-    let always = ALWAYS.into_iter().filter(|name| values.is_present(name));
+    let lists = LISTS.into_iter().filter(|name| values.is_present(name));
     let others = UNLESS.into_iter().filter_map(|(name, asks_for_nothing)| {
         values.raw(name).filter(|value| !asks_for_nothing(value)).map(|_| name)
     });
-    let active: Vec<_> = always.chain(others).collect();
-    if values.is_present(HOST_WIDE) {
+    let active: Vec<_> = lists.chain(others).collect();
+    if values.raw(HOST_WIDE).is_some() {
         annotations.denies_hosts = Some(HOST_WIDE);
     }
     if let Some(reason) = values.denied.take() {

@@ -1,3 +1,5 @@
+mod protection;
+
 use super::*;
 use crate::translate::config::Config;
 
@@ -180,38 +182,6 @@ fn a_blocked_word_refuses_the_ingress() {
     assert!(read_with(&defaults, &[("upstream-vhost", "good.test")]).is_ok());
 }
 
-#[test]
-fn protection_that_is_not_available_denies() {
-    for (name, value) in [
-        ("auth-url", "https://auth.test/"),
-        ("auth-type", ""),
-        ("whitelist-source-range", "10.0.0.0/8"),
-        ("denylist-source-range", ""),
-        ("limit-rps", "5"),
-        ("satisfy", "any"),
-        ("auth-tls-secret", "ns/ca"),
-        ("backend-protocol", "HTTPS"),
-        ("backend-protocol", " grpcs "),
-        ("backend-protocol", "GRPC"),
-        ("backend-protocol", "AUTO_HTTP"),
-        ("proxy-ssl-secret", "ns/ca"),
-        ("proxy-ssl-verify", "on"),
-        ("ssl-passthrough", "true"),
-    ] {
-        let (read, finding) = finding(&[(name, value)]);
-        assert!(read.denied.is_some(), "{name}");
-        assert_eq!((finding.effect, finding.reason), (Effect::Denied, "AnnotationParsingFailed"));
-    }
-    assert_eq!(means(&[("limit-rps", "0")]).denied, None);
-    for (name, value) in
-        [("backend-protocol", "http"), ("proxy-ssl-verify", "off"), ("ssl-passthrough", "false")]
-    {
-        assert_eq!(means(&[(name, value)]).denied, None, "{name}: {value}");
-    }
-    assert_eq!(finding(&[("backend-protocol", "gopher")]).0.denied, None, "as unset");
-    assert_eq!(means(&[("auth-realm", "no auth-type: means nothing")]).denied, None);
-}
-
 /// A replacement without a firewall says so and serves (annotations §3.22).
 #[test]
 fn a_firewall_that_is_not_there_is_said_and_denies_nothing() {
@@ -251,43 +221,4 @@ fn without_validation_odd_texts_pass_and_odd_numbers_are_as_unset() {
     let annotations = prefixed(&[("upstream-vhost", "a;b"), ("use-regex", "yes")]);
     let (read, _) = read(&options, &Config::default().defaults, &annotations).unwrap();
     assert_eq!((read.upstream_host.as_deref(), read.use_regex), (Some("a;b"), false));
-}
-
-/// What would have refused the Ingress must not leave it open instead.
-#[test]
-fn without_validation_protection_that_cannot_be_read_denies() {
-    let options = Options { enable_annotation_validation: false, ..Options::default() };
-    let denied = |name, value| {
-        let annotations = prefixed(&[(name, value)]);
-        let (read, _) = read(&options, &Config::default().defaults, &annotations).unwrap();
-        read.denied.clone()
-    };
-    for (name, value) in [
-        ("allowlist-source-range", "everybody"),
-        ("auth-tls-secret", "a;b"),
-        ("auth-type", "none"),
-        ("auth-url", "a b"),
-        ("backend-protocol", "TLS"),
-        ("limit-connections", "two"),
-        ("limit-rate", "1k"),
-        ("limit-rpm", "99999999999999999999"),
-        ("limit-rps", "5r/s"),
-        ("proxy-ssl-secret", "a;b"),
-        ("proxy-ssl-verify", "yes"),
-        ("satisfy", "each"),
-        ("ssl-passthrough", "yes"),
-    ] {
-        assert!(denied(name, value).is_some_and(|reason| reason.contains(name)), "{name}");
-    }
-    for (name, value) in [
-        ("backend-protocol", " http"),
-        ("limit-rps", "0"),
-        ("limit-rps", "-1"),
-        ("limit-rps", ""),
-        ("proxy-ssl-verify", "off "),
-        ("ssl-passthrough", "F"),
-        ("ssl-passthrough", ""),
-    ] {
-        assert_eq!(denied(name, value), None, "{name}: {value}");
-    }
 }
