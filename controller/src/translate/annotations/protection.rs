@@ -36,9 +36,11 @@ const PROTOCOL: Check = Check::new(
 const LISTS: [&str; 2] = ["allowlist-source-range", "denylist-source-range"];
 /// This protects every location of the hosts of its Ingress, whoever owns them (annotations §3.5).
 const HOST_WIDE: &str = "auth-tls-secret";
+/// Whether a value of an annotation asks for nothing.
+type AsksForNothing = fn(&str) -> bool;
 /// These protect unless their value is empty or one that asks for nothing. A value that cannot be read protects: it
 /// gets here where validation is switched off, which must not open anything (annotations §1.4).
-const UNLESS: [(&str, fn(&str) -> bool); 12] = [
+const UNLESS: [(&str, AsksForNothing); 12] = [
     ("auth-tls-secret", |_| false),
     ("auth-type", |_| false),
     ("auth-url", |_| false),
