@@ -50,6 +50,9 @@ pub enum Endpoints {
         name: String,
         /// Port of every address.
         port: u16,
+        /// Whether addresses of this machine and of its link are left out, whatever the name says: it was chosen by
+        /// somebody who has no business there (`externalName` in a cluster; routing §11.6).
+        remote_only: bool,
     },
 }
 

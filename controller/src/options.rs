@@ -41,8 +41,9 @@ pub struct Options {
     pub zone: Option<String>,
     /// Path that the default host answers itself (`--health-check-path`).
     pub health_check_path: String,
-    /// A Service without any EndpointSlice is reached by its name in DNS. On for folders of manifests, off for a
-    /// cluster, where such a Service has no endpoints.
+    /// A Service without any EndpointSlice is reached by its name in DNS, and an `externalName` may lead to this machine.
+    /// On for folders of manifests, off for a cluster, where such a Service has no endpoints, and its author may be
+    /// anybody.
     pub resolve_services_by_name: bool,
     /// A further check of a certificate and its key, by the TLS library of whoever runs the gateway.
     pub certificate_check: Option<CertificateCheck>,

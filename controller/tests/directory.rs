@@ -322,5 +322,5 @@ fn a_service_without_slices_is_reached_by_name() {
     let endpoints: Vec<_> =
         served.last.upstreams.values().map(|upstream| upstream.endpoints.clone()).collect();
     let name = "web".to_owned();
-    assert_eq!(endpoints, [Endpoints::Name { name, port: 8080 }]);
+    assert_eq!(endpoints, [Endpoints::Name { name, port: 8080, remote_only: false }]);
 }

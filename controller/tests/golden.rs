@@ -91,7 +91,10 @@ fn shown(snapshot: &Snapshot, has_services: bool) -> Value {
     let upstreams = snapshot.upstreams.values().filter(|_| has_services);
     let upstreams = upstreams.map(|upstream| match &upstream.endpoints {
         Endpoints::Addresses(addresses) => format!("{}: {addresses:?}", upstream.id),
-        Endpoints::Name { name, port } => format!("{}: {name} {port}", upstream.id),
+        Endpoints::Name { name, port, remote_only } => {
+            let remote_only = if *remote_only { " elsewhere" } else { "" };
+            format!("{}: {name} {port}{remote_only}", upstream.id)
+        }
     });
     let upstreams: Vec<_> = upstreams.collect();
     let unusual = unusual(value(&snapshot.settings), &value(&Settings::default()));

@@ -44,6 +44,9 @@ pub fn run_directory(
     publish: impl FnMut(Snapshot) + Send + 'static,
 ) -> Result<Controller, DirectoryError> {
     let directory = Directory::open(directories)?;
+    // Without a bound, because the watcher's thread must not wait for the one that reads: that one waits for it in turn
+    // when it begins to watch a folder. In effect the disk bounds what waits: one path for each file that is written
+    // while the folders are read once. All of them are taken together, each path once.
     let (signals, received) = channel();
     let reports = signals.clone();
     let runner = Runner {

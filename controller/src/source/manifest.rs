@@ -5,12 +5,13 @@
 //! and what happens to the objects, is left to [`directory`](super::directory).
 
 mod documents;
+mod secret;
 mod text;
 mod typed;
 
 use documents::documents;
 use headgate_config::ObjectRef;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use text::from_text;
 use typed::{Parse, identity, identity_of_item};
 
@@ -51,7 +52,7 @@ impl Manifest {
     fn read(&mut self, line: u64, document: &str) -> Result<(), Problem> {
         let header = match Header::at_glance(document) {
             Some(header) => header,
-            None => from_text::<Option<Header>>(document)?.unwrap_or_default(),
+            None => readable::<Option<Header>>(document)?.unwrap_or_default(),
         };
         if header.kind.ends_with("List") && is_list_version(&header.api_version) {
             return self.read_list(line, document, &header);
@@ -75,7 +76,7 @@ impl Manifest {
             items: Vec<serde_json::Value>,
         }
         let kind_of_items = header.kind.trim_end_matches("List");
-        for (index, item) in from_text::<List>(document)?.items.into_iter().enumerate() {
+        for (index, item) in readable::<List>(document)?.items.into_iter().enumerate() {
             let text =
                 |name: &str, default: &str| match item.get(name).and_then(|value| value.as_str()) {
                     Some(text) => text.to_owned(),
@@ -161,6 +162,11 @@ impl Header {
         }
         Ok(kind)
     }
+}
+
+/// Reads a part of a document that may hold a Secret.
+fn readable<T: DeserializeOwned>(document: &str) -> Result<T, Problem> {
+    from_text(document).map_err(|found| secret::problem_of_any(found, document))
 }
 
 fn is_list_version(api_version: &str) -> bool {

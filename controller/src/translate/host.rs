@@ -70,7 +70,8 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
         alias_origin: None,
         mode,
         locations,
-        app_root,
+        // What denies a host goes before its app-root, what denies a location after it (annotations §3.0).
+        app_root: app_root.filter(|_| !members.denied),
         origin: creator.or(members.catch_all).map(|ingress| ingress.reference()),
     }
 }

@@ -86,6 +86,7 @@ impl Lookup<'_> {
             return Ok(Endpoints::Name {
                 name: self.id.service.to_ascii_lowercase(),
                 port: u16::try_from(number).map_err(|_| self.no_port())?,
+                remote_only: false,
             });
         }
         let (mut seen, mut addresses) = (HashSet::new(), Vec::new());
@@ -160,6 +161,8 @@ impl Lookup<'_> {
         Ok(Endpoints::Name {
             name: name.to_owned(),
             port: port.filter(|port| *port > 0).ok_or_else(|| self.no_port())?,
+            // Whoever writes manifests is at home on this machine; whoever writes Services in a cluster is not.
+            remote_only: !self.options.resolve_services_by_name,
         })
     }
 }

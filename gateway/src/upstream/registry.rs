@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use headgate_config::{Endpoints, Upstream, UpstreamId};
 use parking_lot::Mutex;
 
-use super::resolve::{Resolution, Resolver};
+use super::resolve::{Name, Resolution, Resolver};
 
 /// One upstream, shared by all workers and all generations of the route table.
 #[derive(Debug)]
@@ -141,8 +141,9 @@ fn point(shared: &Arc<SharedUpstream>, spec: &Upstream, resolver: &Resolver) -> 
             shared.set_addresses(source, addresses);
             None
         }
-        Endpoints::Name { name, port } => {
-            Some(resolver.follow(Arc::clone(shared), source, name, *port))
+        Endpoints::Name { name, port, remote_only } => {
+            let name = Name { name: name.clone(), port: *port, remote_only: *remote_only };
+            Some(resolver.follow(Arc::clone(shared), source, name))
         }
     }
 }

@@ -147,3 +147,57 @@ fn windows_line_ends() {
         ["Service default/web"]
     );
 }
+
+const PIN: &str = "12345678";
+
+/// Documents with a Secret that cannot be read, with what is said about it.
+fn unreadable_secrets() -> Vec<(String, &'static str)> {
+    let head = "apiVersion: v1, kind: Secret, metadata: {name: s}";
+    let list = |item: &str| format!("apiVersion: v1\nkind: List\nitems:\n- {{{head}, {item}}}\n");
+    let one = |rest: &str| format!("{}\n{rest}\n", head.replace(", ", "\n"));
+    let json = |rest: &str| {
+        format!(r#"{{"apiVersion": "v1", "kind": "Secret", "metadata": {{"name": "s"}}, {rest}}}"#)
+    };
+    let json_list =
+        |item: &str| format!(r#"{{"apiVersion": "v1", "kind": "List", "items": [{item}]}}"#);
+    let (data, string_data) = ("data of a Secret", "stringData of a Secret");
+    let (metadata, other) = ("metadata of a Secret", "a Secret cannot be read");
+    let no_yaml = "neither YAML nor JSON";
+    vec![
+        (list("stringData: {pin: 12345678}"), string_data),
+        (list("stringData: 12345678"), string_data),
+        (list("data: {pin: 12345678}"), data),
+        (list("data: {pin: '12345678!'}"), data),
+        (list("immutable: '12345678'"), other),
+        (list("data: {12345678: a, 12345678: b}"), no_yaml),
+        (list("stringData: {pin: *a12345678}"), no_yaml),
+        (list("stringData: {pin: a}").replace("name: s", "name: s, labels: 12345678"), metadata),
+        (list("a: b").replace("- {", "  12345678\n# {"), no_yaml),
+        (one("stringData: [12345678]"), string_data),
+        (one("data: {pin: 12345678!}"), data),
+        (one("data: {12345678: a, 12345678: b}"), no_yaml),
+        (one("stringData:\n  pin: \"12345678"), no_yaml),
+        (one("immutable: 12345678"), other),
+        (json(r#""stringData": 12345678"#), string_data),
+        (json(r#""data": {"12345678": "a", "12345678": *b}"#), no_yaml),
+        (json_list(&json(r#""stringData": {"pin": 12345678}"#)), string_data),
+        (json_list(&json(r#""stringData": {"12345678": "a", "12345678": *b}"#)), no_yaml),
+    ]
+}
+
+/// The log and the live table show faults to people who may not read Secrets.
+#[test]
+fn the_fault_of_a_secret_names_the_field_and_no_value() {
+    for (text, expected) in unreadable_secrets() {
+        let fault = fault(&text);
+        assert!(fault.reason.contains(expected), "{fault:?} of {text}");
+        assert!(!format!("{fault:?}").contains(PIN), "{fault:?}");
+    }
+}
+
+#[test]
+fn the_fault_of_a_secret_names_its_line() {
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata:\n  a: YQ==\n  b: [x]\n";
+    let fault = fault(text);
+    assert_eq!((fault.line, fault.object.map(|object| object.name)), (6, Some("s".into())));
+}

@@ -11,13 +11,14 @@ use k8s_openapi::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Problem, text::from_text};
+use super::{Problem, secret, text::from_text};
 use crate::objects::{Key, Kind, Object};
 
 /// Namespace of objects that name none.
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// Where an object is read from.
+#[derive(Clone, Copy)]
 pub enum Parse<'a> {
     /// A document.
     Text(&'a str),
@@ -33,30 +34,43 @@ impl Parse<'_> {
             Kind::Ingress => self.read::<Ingress>()?.into(),
             Kind::Service => self.read::<Service>()?.into(),
             Kind::EndpointSlice => self.read::<EndpointSlice>()?.into(),
-            Kind::Secret => self.read::<Secret>()?.into(),
+            Kind::Secret => self.read_secret()?.into(),
             Kind::ConfigMap => self.read::<ConfigMap>()?.into(),
             Kind::Namespace => self.read::<Namespace>()?.into(),
         })
     }
 
     fn read<T: DeserializeOwned + Metadata>(self) -> Result<T, Problem> {
-        let mut object: T = match self {
-            Self::Text(document) => from_text(document)?,
-            Self::Value(value) => {
-                T::deserialize(value).map_err(|error| Problem::new(error.to_string()))?
-            }
-        };
-        let metadata = object.metadata_mut();
-        if metadata.name.as_deref().unwrap_or("").is_empty() {
-            return Err(Problem::new("metadata.name is missing"));
-        }
-        if T::NAMESPACED {
-            metadata.namespace.get_or_insert_with(|| DEFAULT_NAMESPACE.into());
-        } else {
-            metadata.namespace = None;
-        }
-        Ok(object)
+        complete(self.parse()?)
     }
+
+    fn read_secret(self) -> Result<Secret, Problem> {
+        complete(self.parse().map_err(|found| secret::problem(found, self))?)
+    }
+
+    /// Reads anything. The reason of a problem may quote what is read.
+    pub fn parse<T: DeserializeOwned>(self) -> Result<T, Problem> {
+        match self {
+            Self::Text(document) => from_text(document),
+            Self::Value(value) => {
+                T::deserialize(value).map_err(|error| Problem::new(error.to_string()))
+            }
+        }
+    }
+}
+
+/// The object with a namespace, if its kind has one.
+fn complete<T: Metadata>(mut object: T) -> Result<T, Problem> {
+    let metadata = object.metadata_mut();
+    if metadata.name.as_deref().unwrap_or("").is_empty() {
+        return Err(Problem::new("metadata.name is missing"));
+    }
+    if T::NAMESPACED {
+        metadata.namespace.get_or_insert_with(|| DEFAULT_NAMESPACE.into());
+    } else {
+        metadata.namespace = None;
+    }
+    Ok(object)
 }
 
 /// Access to the metadata of the kinds that are read.

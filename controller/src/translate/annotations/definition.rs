@@ -61,7 +61,7 @@ impl Risk {
 pub enum Needs {
     /// Always.
     Nothing,
-    /// If this one is present, too.
+    /// If this one is present and not empty, too.
     Present(&'static str),
     /// If this one is absent.
     Absent(&'static str),

@@ -5,7 +5,10 @@
 
 use super::{
     Annotations,
-    check::{ANY, BASIC, BASIC_SPACES, BOOL, CIDRS, Check, INT, ON_OFF, URL_VARIABLES},
+    check::{
+        ANY, BASIC, BASIC_SPACES, BOOL, CIDRS, Check, INT, ON_OFF, URL_VARIABLES, parse_bool,
+        parse_int,
+    },
     definition::{
         Bad::{self, Deny, Fallback, Refuse},
         Definition,
@@ -25,26 +28,33 @@ const MATCH_CN: Check =
     Check::new(|value| value.starts_with("CN="), "CN= and a regular expression");
 
 const PROTOCOL: Check = Check::new(
-    |value| {
-        let value = value.trim();
-        value.eq_ignore_ascii_case("HTTP") || is_other_protocol(value)
-    },
+    |value| is_plain_http(value) || is_other_protocol(value),
     "HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS or FCGI",
 );
 
-/// Present, these always protect.
-const ALWAYS: [&str; 6] = [
-    "allowlist-source-range",
-    "auth-tls-secret",
-    "auth-type",
-    "auth-url",
-    "denylist-source-range",
-    "satisfy",
-];
+/// These protect even if they are empty (annotations §1.4).
+const LISTS: [&str; 2] = ["allowlist-source-range", "denylist-source-range"];
 /// This protects every location of the hosts of its Ingress, whoever owns them (annotations §3.5).
 const HOST_WIDE: &str = "auth-tls-secret";
-/// These protect if they are above 0.
-const ABOVE_ZERO: [&str; 4] = ["limit-connections", "limit-rate", "limit-rpm", "limit-rps"];
+/// Whether a value of an annotation asks for nothing.
+type AsksForNothing = fn(&str) -> bool;
+/// These protect unless their value is empty or one that asks for nothing. A value that cannot be read protects: it
+/// gets here where validation is switched off, which must not open anything (annotations §1.4).
+const UNLESS: [(&str, AsksForNothing); 12] = [
+    ("auth-tls-secret", |_| false),
+    ("auth-type", |_| false),
+    ("auth-url", |_| false),
+    ("satisfy", |_| false),
+    ("limit-connections", is_no_limit),
+    ("limit-rate", is_no_limit),
+    ("limit-rpm", is_no_limit),
+    ("limit-rps", is_no_limit),
+    // Without these, what is meant to be encrypted or checked on its way to the upstream would be neither.
+    ("backend-protocol", is_plain_http),
+    ("proxy-ssl-secret", |_| false),
+    ("proxy-ssl-verify", |value| value.trim() == "off"),
+    ("ssl-passthrough", |value| parse_bool(value) == Some(false)),
+];
 
 pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("allowlist-source-range", CIDRS, Deny, Medium).alias("whitelist-source-range"),
@@ -96,6 +106,14 @@ const fn tls(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definiti
     Definition::new(name, check, bad, risk).needs(Present("auth-tls-secret"))
 }
 
+fn is_no_limit(value: &str) -> bool {
+    parse_int(value).is_some_and(|number| number <= 0)
+}
+
+fn is_plain_http(value: &str) -> bool {
+    value.trim().eq_ignore_ascii_case("HTTP")
+}
+
 /// Whether a protocol is known and is not plain HTTP.
 fn is_other_protocol(value: &str) -> bool {
     ["HTTPS", "AUTO_HTTP", "GRPC", "GRPCS", "FCGI"]
@@ -104,19 +122,12 @@ fn is_other_protocol(value: &str) -> bool {
 }
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
-    let always = ALWAYS.into_iter().filter(|name| values.is_present(name));
-    let limits =
-        ABOVE_ZERO.into_iter().filter(|name| values.int(name).is_some_and(|number| number > 0));
-    // Without these, what is meant to be encrypted or checked on its way to the upstream would be neither.
-    let upstream = [
-        ("backend-protocol", values.raw("backend-protocol").is_some_and(is_other_protocol)),
-        ("proxy-ssl-secret", values.raw("proxy-ssl-secret").is_some()),
-        ("proxy-ssl-verify", values.text("proxy-ssl-verify").as_deref() == Some("on")),
-        ("ssl-passthrough", values.bool("ssl-passthrough") == Some(true)),
-    ];
-    let upstream = upstream.into_iter().filter(|(_, protects)| *protects).map(|(name, _)| name);
-    let active: Vec<_> = always.chain(limits).chain(upstream).collect();
-    if values.is_present(HOST_WIDE) {
+    let lists = LISTS.into_iter().filter(|name| values.is_present(name));
+    let others = UNLESS.into_iter().filter_map(|(name, asks_for_nothing)| {
+        values.raw(name).filter(|value| !asks_for_nothing(value)).map(|_| name)
+    });
+    let active: Vec<_> = lists.chain(others).collect();
+    if values.raw(HOST_WIDE).is_some() {
         annotations.denies_hosts = Some(HOST_WIDE);
     }
     if let Some(reason) = values.denied.take() {

@@ -1,3 +1,5 @@
+mod protection;
+
 use super::*;
 use crate::translate::config::Config;
 
@@ -178,38 +180,6 @@ fn a_blocked_word_refuses_the_ingress() {
     defaults.restrictions.blocked_words = vec!["evil".into()];
     assert!(read_with(&defaults, &[("upstream-vhost", "evil.test")]).is_err());
     assert!(read_with(&defaults, &[("upstream-vhost", "good.test")]).is_ok());
-}
-
-#[test]
-fn protection_that_is_not_available_denies() {
-    for (name, value) in [
-        ("auth-url", "https://auth.test/"),
-        ("auth-type", ""),
-        ("whitelist-source-range", "10.0.0.0/8"),
-        ("denylist-source-range", ""),
-        ("limit-rps", "5"),
-        ("satisfy", "any"),
-        ("auth-tls-secret", "ns/ca"),
-        ("backend-protocol", "HTTPS"),
-        ("backend-protocol", " grpcs "),
-        ("backend-protocol", "GRPC"),
-        ("backend-protocol", "AUTO_HTTP"),
-        ("proxy-ssl-secret", "ns/ca"),
-        ("proxy-ssl-verify", "on"),
-        ("ssl-passthrough", "true"),
-    ] {
-        let (read, finding) = finding(&[(name, value)]);
-        assert!(read.denied.is_some(), "{name}");
-        assert_eq!((finding.effect, finding.reason), (Effect::Denied, "AnnotationParsingFailed"));
-    }
-    assert_eq!(means(&[("limit-rps", "0")]).denied, None);
-    for (name, value) in
-        [("backend-protocol", "http"), ("proxy-ssl-verify", "off"), ("ssl-passthrough", "false")]
-    {
-        assert_eq!(means(&[(name, value)]).denied, None, "{name}: {value}");
-    }
-    assert_eq!(finding(&[("backend-protocol", "gopher")]).0.denied, None, "as unset");
-    assert_eq!(means(&[("auth-realm", "no auth-type: means nothing")]).denied, None);
 }
 
 /// A replacement without a firewall says so and serves (annotations §3.22).

@@ -19,6 +19,8 @@ pub struct Values<'a> {
     values: BTreeMap<&'static str, &'a str>,
     /// Names that are present, with whatever value.
     present: Vec<&'static str>,
+    /// Those of them that are not empty.
+    filled: Vec<&'static str>,
     /// Findings that do not keep the Ingress from being served.
     pub findings: Vec<Finding>,
     /// Why the locations must not forward, found by a check.
@@ -44,9 +46,12 @@ impl<'a> Values<'a> {
         {
             return Err(Refusal::BlockedWord { name: (*name).into(), word: word.into() });
         }
+        let name_of = |(name, _): &(&str, _)| Some(BY_NAME.get(name)?.name);
+        let filled = own.iter().filter(|(_, value)| !value.is_empty());
         let mut values = Self {
             values: BTreeMap::new(),
-            present: own.iter().filter_map(|(name, _)| Some(BY_NAME.get(name)?.name)).collect(),
+            present: own.iter().filter_map(name_of).collect(),
+            filled: filled.filter_map(name_of).collect(),
             findings: Vec::new(),
             denied: None,
             defaults,
@@ -81,7 +86,7 @@ impl<'a> Values<'a> {
     ) -> Result<(), Refusal> {
         let counts = match definition.needs {
             Needs::Nothing => true,
-            Needs::Present(other) => self.is_present(other),
+            Needs::Present(other) => self.filled.contains(&other),
             Needs::Absent(other) => !self.is_present(other),
         };
         // An older name counts only where the name itself says nothing.

@@ -76,3 +76,20 @@ fn a_server_snippet_that_cannot_be_executed_denies_the_host() {
     plane.apply(&second("one.test", &[("server-snippet", "deny all;")]));
     assert!(is_denied(&plane, "one.test"));
 }
+
+/// The 403 of a host goes before its app-root (annotations §3.0); the 503 of a location does not (§3.2).
+#[test]
+fn a_denied_host_has_no_app_root() {
+    let mut plane = Plane::new(Options::default());
+    let app_root = |plane: &Plane| {
+        let host = plane.last.hosts.iter().find(|host| host.name == "one.test");
+        host.unwrap().app_root.clone()
+    };
+    plane.apply(&ingress("one.test", &[("app-root", "/app"), ("auth-type", "basic")]));
+    assert_eq!(app_root(&plane).as_deref(), Some("/app"), "its location alone is denied");
+    plane.apply(&second("one.test", &[("auth-tls-secret", "ns/ca")]));
+    assert!(is_denied(&plane, "one.test"));
+    assert_eq!(app_root(&plane), None);
+    plane.remove(Kind::Ingress, "ns", "two");
+    assert_eq!(app_root(&plane).as_deref(), Some("/app"));
+}

@@ -1,0 +1,96 @@
+//! What protects, and when.
+
+use super::{super::protection, *};
+
+#[test]
+fn protection_that_is_not_available_denies() {
+    for (name, value) in [
+        ("auth-url", "https://auth.test/"),
+        ("auth-type", "basic"),
+        ("allowlist-source-range", ""),
+        ("whitelist-source-range", ""),
+        ("whitelist-source-range", "10.0.0.0/8"),
+        ("denylist-source-range", ""),
+        ("limit-rps", "5"),
+        ("satisfy", "any"),
+        ("auth-tls-secret", "ns/ca"),
+        ("backend-protocol", "HTTPS"),
+        ("backend-protocol", " grpcs "),
+        ("backend-protocol", "GRPC"),
+        ("backend-protocol", "AUTO_HTTP"),
+        ("proxy-ssl-secret", "ns/ca"),
+        ("proxy-ssl-verify", "on"),
+        ("ssl-passthrough", "true"),
+    ] {
+        let (read, finding) = finding(&[(name, value)]);
+        assert!(read.denied.is_some(), "{name}");
+        assert_eq!((finding.effect, finding.reason), (Effect::Denied, "AnnotationParsingFailed"));
+    }
+    assert_eq!(means(&[("limit-rps", "0")]).denied, None);
+    for (name, value) in
+        [("backend-protocol", "http"), ("proxy-ssl-verify", "off"), ("ssl-passthrough", "false")]
+    {
+        assert_eq!(means(&[(name, value)]).denied, None, "{name}: {value}");
+    }
+    assert_eq!(finding(&[("backend-protocol", "gopher")]).0.denied, None, "as unset");
+    assert_eq!(means(&[("auth-realm", "no auth-type: means nothing")]).denied, None);
+}
+
+/// An empty value asks for nothing, but for the lists of addresses (annotations §1.4).
+#[test]
+fn an_empty_value_protects_nothing() {
+    for name in protection::ANNOTATIONS.iter().flat_map(Definition::names) {
+        let read = means_or_is_denied(&[(name, "")]);
+        let is_list = name.ends_with("list-source-range");
+        assert_eq!((read.denied.is_some(), read.denies_hosts), (is_list, None), "{name}");
+    }
+    // What counts only beside another counts not beside an empty one.
+    for (name, value) in [("auth-type", "auth-secret"), ("auth-tls-secret", "auth-tls-match-cn")] {
+        assert_eq!(means(&[(name, ""), (value, "a;b")]).denied, None, "{name}");
+    }
+    assert!(means_or_is_denied(&[("auth-type", "basic"), ("auth-secret", "")]).denied.is_some());
+}
+
+/// What annotations mean that are served, whatever is said.
+fn means_or_is_denied(annotations: &[(&str, &str)]) -> Annotations {
+    (*try_read(annotations).unwrap().0).clone()
+}
+
+/// What would have refused the Ingress must not leave it open instead.
+#[test]
+fn without_validation_protection_that_cannot_be_read_denies() {
+    let options = Options { enable_annotation_validation: false, ..Options::default() };
+    let denied = |name, value| {
+        let annotations = prefixed(&[(name, value)]);
+        let (read, _) = read(&options, &Config::default().defaults, &annotations).unwrap();
+        read.denied.clone()
+    };
+    for (name, value) in [
+        ("allowlist-source-range", "everybody"),
+        ("auth-tls-secret", "a;b"),
+        ("auth-type", "none"),
+        ("auth-url", "a b"),
+        ("backend-protocol", "TLS"),
+        ("limit-connections", "two"),
+        ("limit-rate", "1k"),
+        ("limit-rpm", "99999999999999999999"),
+        ("limit-rps", "5r/s"),
+        ("proxy-ssl-secret", "a;b"),
+        ("proxy-ssl-verify", "yes"),
+        ("satisfy", "each"),
+        ("ssl-passthrough", "yes"),
+    ] {
+        assert!(denied(name, value).is_some_and(|reason| reason.contains(name)), "{name}");
+    }
+    for (name, value) in [
+        ("backend-protocol", " http"),
+        ("limit-rps", "0"),
+        ("limit-rps", "-1"),
+        ("limit-rps", ""),
+        ("proxy-ssl-verify", "off "),
+        ("ssl-passthrough", "F"),
+        ("ssl-passthrough", ""),
+    ] {
+        assert_eq!(denied(name, value), None, "{name}: {value}");
+    }
+}
