@@ -31,7 +31,7 @@ pub struct Settings {
     pub client_header_timeout: Duration,
     /// Largest gap between two reads of a request body (`client-body-timeout`).
     pub client_body_timeout: Duration,
-    /// Idle connections kept per worker and upstream; zero sends `Connection: close` (`upstream-keepalive-connections`).
+    /// Idle connections kept per worker; zero sends `Connection: close` (`upstream-keepalive-connections`).
     pub upstream_keepalive: usize,
     /// How long an idle upstream connection is kept (`upstream-keepalive-timeout`).
     pub upstream_keepalive_timeout: Duration,

@@ -107,15 +107,13 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     let gateway = run::start(&plan.startup, &live, &metrics, &log)?;
 
     let stop = CancellationToken::new();
+    let shown = Arc::clone(&live);
     let state = AdminState {
         metrics: Arc::clone(&metrics),
         readiness: Arc::clone(&readiness),
-        snapshot: Box::new({
-            let live = Arc::clone(&live);
-            move || {
-                let live = live.load();
-                (live.revision > 0).then(|| Arc::clone(&live.snapshot))
-            }
+        snapshot: Box::new(move || {
+            let live = shown.load();
+            (live.revision > 0).then(|| Arc::clone(&live.snapshot))
         }),
         health_path: plan.health_path,
     };
@@ -134,27 +132,18 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
             tracing::info!(hosts, %http, %https, %admin, after = ?started.elapsed(), "ready");
         }
     };
-    let told = Arc::clone(&readiness);
-    let progress = move |progress| match progress {
-        Progress::Waiting(reason) => told.set_waiting(reason),
-        Progress::Interrupted(reason) => {
-            told.set_complaint(Some(format!("the API server cannot be followed: {reason}")));
-        }
-        Progress::Following => told.set_complaint(None),
-    };
     let surroundings = webhook::Surroundings { runtime, metrics: &counted, stop: &stop };
     let (controller, webhook) = match plan.source {
         Source::Manifests(folders) => {
             if plan.webhook.is_some() {
-                tracing::warn!(
-                    "--validating-webhook has no effect with --manifests: nobody asks before a file changes"
-                );
+                tracing::warn!("--validating-webhook has no effect with --manifests: nobody asks");
             }
             (run_directory(plan.options, folders, publish)?, None)
         }
         Source::Cluster(access, write_back) => {
             let election = write_back.election.as_ref().filter(|_| counts_all);
             let lease = election.map(|election| election.id.clone());
+            let progress = telling(&readiness);
             let controller =
                 run_cluster(plan.options, access.clone(), *write_back, publish, progress)?;
             add_metrics(&counted, &controller, lease);
@@ -166,6 +155,19 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     };
     let delay = plan.delay;
     Ok(Running { gateway, admin, readiness, controller, webhook, log, stop, delay })
+}
+
+/// Makes readiness say how far following the cluster has come.
+fn telling(readiness: &Arc<Readiness>) -> impl Fn(Progress) + Clone + use<> {
+    let readiness = Arc::clone(readiness);
+    move |progress| match progress {
+        Progress::Waiting(reason) => readiness.set_waiting(reason),
+        Progress::Interrupted(reason) => {
+            let complaint = format!("the API server cannot be followed: {reason}");
+            readiness.set_complaint(Some(complaint));
+        }
+        Progress::Following => readiness.set_complaint(None),
+    }
 }
 
 /// Starts the admin server; says where it listens.

@@ -8,6 +8,7 @@ use std::{
     io,
     net::SocketAddr,
     ops::{Deref, DerefMut},
+    rc::Rc,
     time::Duration,
 };
 
@@ -24,6 +25,22 @@ pub struct Endpoint {
     pub text: Box<str>,
     idle: RefCell<Vec<Idle>>,
     retired: Cell<bool>,
+    /// Those of all endpoints of the worker.
+    count: IdleCount,
+}
+
+/// How many idle connections a worker holds.
+#[derive(Clone, Debug, Default)]
+pub struct IdleCount(Rc<Cell<usize>>);
+
+impl IdleCount {
+    fn add(&self, connections: usize) {
+        self.0.set(self.0.get() + connections);
+    }
+
+    fn remove(&self, connections: usize) {
+        self.0.set(self.0.get().saturating_sub(connections));
+    }
 }
 
 struct Idle {
@@ -41,7 +58,7 @@ pub struct Pooled {
 /// Bounds of keeping connections (annotations §1.14, `upstream-keepalive-*`).
 #[derive(Clone, Copy, Debug)]
 pub struct KeepAlive {
-    /// Idle connections kept for one endpoint.
+    /// Idle connections kept by one worker.
     pub connections: usize,
     /// Requests after which a connection is closed.
     pub requests: u64,
@@ -71,13 +88,14 @@ impl DerefMut for Pooled {
 }
 
 impl Endpoint {
-    /// An endpoint without connections.
-    pub fn new(address: SocketAddr) -> Self {
+    /// An endpoint without connections, which are counted by `count`.
+    pub fn new(address: SocketAddr, count: IdleCount) -> Self {
         Self {
             address,
             text: address.to_string().into_boxed_str(),
             idle: RefCell::default(),
             retired: Cell::new(false),
+            count,
         }
     }
 
@@ -85,6 +103,7 @@ impl Endpoint {
     pub fn take_idle(&self) -> Option<Box<Pooled>> {
         loop {
             let mut connection = self.idle.borrow_mut().pop()?.connection;
+            self.count.remove(1);
             if connection.is_idle() {
                 connection.used += 1;
                 return Some(connection);
@@ -108,16 +127,23 @@ impl Endpoint {
         Ok(Box::new(Pooled { connection, born: clock::tick(), used: 1 }))
     }
 
-    /// Keeps a connection for the next request, if it may be kept.
+    /// Keeps a connection for the next request, if it may be kept. Where there are enough it takes the place of the one
+    /// that was used least lately, or is closed if this endpoint has no other.
     pub fn keep(&self, mut connection: Box<Pooled>, limits: &KeepAlive) {
         let mut idle = self.idle.borrow_mut();
+        let is_full = self.count.0.get() >= limits.connections;
         if self.retired.get()
-            || idle.len() >= limits.connections
+            || (is_full && idle.is_empty())
             || connection.used >= limits.requests
             || clock::elapsed(connection.born, clock::tick()) >= limits.age
             || !connection.renew()
         {
             return;
+        }
+        if is_full {
+            idle.remove(0);
+        } else {
+            self.count.add(1);
         }
         idle.push(Idle { connection, since: clock::tick() });
     }
@@ -125,14 +151,28 @@ impl Endpoint {
     /// The endpoint is gone: its idle connections are closed, and those in use when they become idle.
     pub fn retire(&self) {
         self.retired.set(true);
-        self.idle.borrow_mut().clear();
+        self.clear();
+    }
+
+    fn clear(&self) {
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        self.count.remove(idle.len());
     }
 
     /// Closes connections that were idle for longer than `limit` or whose peer has left.
     pub fn sweep(&self, limit: Duration) {
         let now = clock::tick();
-        self.idle.borrow_mut().retain_mut(|idle| {
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        idle.retain_mut(|idle| {
             clock::elapsed(idle.since, now) < limit && idle.connection.is_idle()
         });
+        self.count.remove(before - idle.len());
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.clear();
     }
 }

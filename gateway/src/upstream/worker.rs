@@ -8,12 +8,16 @@ use std::{
     sync::Arc,
 };
 
-use super::{pool::Endpoint, registry::SharedUpstream};
+use super::{
+    pool::{Endpoint, IdleCount},
+    registry::SharedUpstream,
+};
 
 /// All upstreams that a worker has used.
 #[derive(Default)]
 pub struct WorkerUpstreams {
     slots: RefCell<Vec<Option<Rc<WorkerUpstream>>>>,
+    idle: IdleCount,
 }
 
 /// One upstream as a worker sees it.
@@ -22,6 +26,7 @@ pub struct WorkerUpstream {
     version: Cell<u64>,
     endpoints: RefCell<Rc<[Rc<Endpoint>]>>,
     next: Cell<usize>,
+    idle: IdleCount,
 }
 
 impl WorkerUpstreams {
@@ -36,7 +41,7 @@ impl WorkerUpstreams {
             // A slot is used again after an upstream is gone: it is the same only if it is the same object.
             Some(view) if Arc::ptr_eq(&view.shared, shared) => Rc::clone(view),
             _ => {
-                let view = Rc::new(WorkerUpstream::new(Arc::clone(shared)));
+                let view = Rc::new(WorkerUpstream::new(Arc::clone(shared), self.idle.clone()));
                 *entry = Some(Rc::clone(&view));
                 view
             }
@@ -64,12 +69,13 @@ impl WorkerUpstreams {
 }
 
 impl WorkerUpstream {
-    fn new(shared: Arc<SharedUpstream>) -> Self {
+    fn new(shared: Arc<SharedUpstream>, idle: IdleCount) -> Self {
         Self {
             shared,
             version: Cell::new(u64::MAX),
             endpoints: RefCell::new(Rc::new([])),
             next: Cell::new(fastrand::usize(..)),
+            idle,
         }
     }
 
@@ -89,7 +95,7 @@ impl WorkerUpstream {
             .iter()
             .map(|address| match gone.remove(address) {
                 Some(endpoint) => Rc::clone(endpoint),
-                None => Rc::new(Endpoint::new(*address)),
+                None => Rc::new(Endpoint::new(*address, self.idle.clone())),
             })
             .collect();
         gone.into_values().for_each(|endpoint| endpoint.retire());

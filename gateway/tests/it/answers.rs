@@ -331,3 +331,17 @@ fn lengths_are_said_as_they_were_understood() {
         assert_eq!(upstream.connections(), 1, "{request} {answer:?}");
     }
 }
+
+#[test]
+fn idle_connections_are_bounded_over_all_upstreams() {
+    let (one, two) = (Upstream::echo("one"), Upstream::echo("two"));
+    let table = Table::default().upstream("one", &[one.address]).upstream("two", &[two.address]);
+    let table = table.prefix("a.test", "/one", "one").prefix("a.test", "/two", "two");
+    let gateway = TestGateway::start(table.idle_connections(1).build());
+    let mut client = gateway.client();
+    for (target, text) in [("/one", "one"), ("/two", "two"), ("/two", "two"), ("/one", "one")] {
+        assert_eq!(client.get(target).text(), text);
+    }
+    assert_eq!(one.connections(), 1, "it was kept while there was no room for the other");
+    assert_eq!(two.connections(), 2, "it was not kept");
+}

@@ -80,6 +80,12 @@ impl Table {
         self
     }
 
+    /// Keeps this many idle connections to upstreams.
+    pub fn idle_connections(mut self, count: usize) -> Self {
+        self.settings.upstream_keepalive = count;
+        self
+    }
+
     /// Believes forwarding headers like this.
     pub fn forwarded(mut self, rules: ForwardedHeaders) -> Self {
         self.settings.forwarded = rules;
