@@ -69,6 +69,9 @@ pub enum Action {
     Respond(u16),
     /// Answers it with 200 and an empty body, without log or metrics: the built-in health path (routing §5.5).
     Health,
+    /// Tells clients on this machine how many connections and requests there are, and answers others with 403; without
+    /// log or metrics: the built-in `/nginx_status` (routing §5.5).
+    ConnectionStatus,
     /// Answers 503 because the configuration as written cannot be honoured (annotations §1.4, outcome D).
     Deny,
 }

@@ -149,7 +149,8 @@ fn unchanged_parts_are_kept(before: &Snapshot, after: &Snapshot) -> Result<(), T
 
 /// A host's table in the form of the model's.
 fn table(host: &Host) -> Vec<(PathMatch, String, String)> {
-    let rows = host.locations.iter().filter(|location| location.action != Action::Health);
+    let is_own = |action: &Action| matches!(action, Action::Health | Action::ConnectionStatus);
+    let rows = host.locations.iter().filter(|location| !is_own(&location.action));
     let rows = rows.map(|location| {
         let to = match &location.action {
             Action::Forward(forward) => forward.upstream.service.clone(),

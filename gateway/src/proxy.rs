@@ -168,6 +168,16 @@ fn decide<'a>(
             exchange.stay_silent();
             return Ok(Answer::empty(StatusCode::OK).into());
         }
+        LiveAction::ConnectionStatus => {
+            exchange.stay_silent();
+            let client = inbound.client(peer, &live.settings.spec.forwarded);
+            let is_near = matches!(client.ip, b"127.0.0.1" | b"::1");
+            return Ok(if is_near {
+                Answer::text(exchange.worker.metrics.connections().to_string()).into()
+            } else {
+                Answer::page(StatusCode::FORBIDDEN).into()
+            });
+        }
         // Redirects come before these (routing §2.2).
         LiveAction::Respond(_) | LiveAction::Forward { .. } => {}
     }
@@ -296,8 +306,10 @@ fn pick_upstream(exchange: &Exchange, action: &LiveAction) -> Picked {
     let (own, when_empty) = match action {
         LiveAction::Forward { upstream, when_empty } => (upstream, when_empty),
         LiveAction::Respond(status) => return Picked::Respond(*status),
-        // Both were answered before anybody picks.
-        LiveAction::Deny | LiveAction::Health => return Picked::Respond(503),
+        // These were answered before anybody picks.
+        LiveAction::Deny | LiveAction::Health | LiveAction::ConnectionStatus => {
+            return Picked::Respond(503);
+        }
     };
     let upstreams = &exchange.worker.upstreams;
     let own = upstreams.view(own);

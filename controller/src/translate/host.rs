@@ -56,11 +56,11 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
     }
     let Table { mode, app_root, places } = paths.finish();
     let mut maker = Maker::new(options, defaults, members.denied);
-    let mut locations = Vec::with_capacity(places.len() + 1);
+    let mut locations = Vec::with_capacity(places.len() + 2);
     locations.extend(places.into_iter().map(|place| Arc::new(maker.location(place))));
-    // A regular expression for `/` hides the health path (routing §5.5).
+    // A regular expression for `/` hides the built-in paths (routing §5.5).
     if members.name == DEFAULT_HOST && mode == PathMode::Literal {
-        locations.push(Arc::new(maker.health()));
+        locations.extend(maker.built_in().map(Arc::new));
     }
     locations.shrink_to_fit();
     Host {

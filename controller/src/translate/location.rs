@@ -95,15 +95,21 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// The path that the default host answers itself.
-    pub fn health(&self) -> Location {
+    /// The paths that the default host answers itself.
+    pub fn built_in(&self) -> [Location; 2] {
+        [
+            self.own(&self.options.health_check_path, Action::Health),
+            self.own("/nginx_status", Action::ConnectionStatus),
+        ]
+    }
+
+    fn own(&self, path: &str, action: Action) -> Location {
         let plain = &self.defaults.default_host;
-        let path = &self.options.health_check_path;
         Location {
-            matcher: PathMatch::Prefix(path.clone()),
+            matcher: PathMatch::Prefix(path.to_owned()),
             slash_redirect: false,
-            origin: Arc::new(Origin { path: path.clone(), ..Origin::default() }),
-            action: Action::Health,
+            origin: Arc::new(Origin { path: path.to_owned(), ..Origin::default() }),
+            action,
             body_limit: plain.body_limit,
             https_redirect: HttpsRedirect::Never,
             redirect: plain.redirect,

@@ -275,7 +275,8 @@ fn protection_of_the_config_map_that_is_not_available_denies_everything() {
         .flat_map(|host| &host.locations)
         .map(|location| &location.action)
         .collect();
-    assert_eq!(actions, [&Action::Deny, &Action::Health, &Action::Deny]);
+    let own = [&Action::Health, &Action::ConnectionStatus];
+    assert_eq!(actions, [&Action::Deny, own[0], own[1], &Action::Deny]);
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn view<'a>(snapshot: &'a Snapshot, host: &'a Host) -> HostView<'a> {
     let locations = host.locations.iter().map(|location| {
         let upstream = match &location.action {
             Action::Forward(forward) => snapshot.upstreams.get(&forward.upstream),
-            Action::Respond(_) | Action::Health | Action::Deny => None,
+            Action::Respond(_) | Action::Health | Action::ConnectionStatus | Action::Deny => None,
         };
         LocationView { location, upstream: upstream.map(|upstream| &**upstream) }
     });

@@ -194,6 +194,7 @@ impl Compiler {
         match action {
             Action::Respond(status) => LiveAction::Respond(*status),
             Action::Health => LiveAction::Health,
+            Action::ConnectionStatus => LiveAction::ConnectionStatus,
             Action::Deny => LiveAction::Deny,
             // A snapshot holds every upstream that it mentions; should one be missing its location is denied.
             Action::Forward(forward) => match self.upstream(&forward.upstream) {

@@ -53,6 +53,8 @@ pub enum LiveAction {
     Respond(u16),
     /// They are answered with an empty 200.
     Health,
+    /// They are told about connections, if they come from this machine.
+    ConnectionStatus,
     /// They are answered with 503.
     Deny,
 }

@@ -55,6 +55,13 @@ impl Answer {
         }
     }
 
+    /// An answer in plain text.
+    pub fn text(text: String) -> Self {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        Self::upstream(StatusCode::OK, headers, Source::Full(Some(text.into())))
+    }
+
     /// An answer without a body.
     pub fn empty(status: StatusCode) -> Self {
         Self::upstream(status, HeaderMap::with_capacity(4), Source::Empty)

@@ -3,12 +3,12 @@
 #![allow(clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod answers;
+mod builtin;
 mod forwarded;
 mod framing;
 mod http2;
 mod proxying;
 mod records;
-mod redirects;
 mod reload;
 mod retries;
 mod shutdown;

@@ -1,6 +1,6 @@
 //! Metrics of connections and of publications (operations §3.2, §3.3), and those that the reference does not have.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::{fmt, sync::atomic::Ordering::Relaxed};
 
 use super::{
     Metrics,
@@ -28,17 +28,55 @@ fn sum(metrics: &Metrics, counter: impl Fn(&Shard) -> &Counter) -> u64 {
     shards.iter().map(|shard| counter(shard).value()).sum()
 }
 
+/// What client connections do, and how many there were.
+pub(crate) struct ConnectionCounts {
+    accepted: u64,
+    handled: u64,
+    requests: u64,
+    active: u64,
+    reading: u64,
+    writing: u64,
+    waiting: u64,
+}
+
+impl ConnectionCounts {
+    /// At this moment, over all workers.
+    pub(crate) fn now(metrics: &Metrics) -> Self {
+        let active = sum(metrics, |shard| &shard.active);
+        let reading = sum(metrics, |shard| &shard.reading);
+        let writing = sum(metrics, |shard| &shard.writing);
+        Self {
+            accepted: sum(metrics, |shard| &shard.accepted),
+            handled: sum(metrics, |shard| &shard.handled),
+            requests: sum(metrics, |shard| &shard.requests),
+            active,
+            reading,
+            writing,
+            waiting: active.saturating_sub(reading).saturating_sub(writing),
+        }
+    }
+}
+
+/// The text of `/nginx_status` (operations §2.1).
+impl fmt::Display for ConnectionCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { accepted, handled, requests, active, reading, writing, waiting } = self;
+        write!(f, "Active connections: {active} \nserver accepts handled requests\n")?;
+        write!(f, " {accepted} {handled} {requests} \n")?;
+        write!(f, "Reading: {reading} Writing: {writing} Waiting: {waiting} \n")
+    }
+}
+
 fn connections(text: &mut Exposition, metrics: &Metrics) {
     const TOTAL: &str = name!("nginx_process_connections_total");
     text.family(TOTAL, Kind::Counter, "total number of connections with state {accepted, handled}");
-    let accepted = sum(metrics, |shard| &shard.accepted);
-    let handled = sum(metrics, |shard| &shard.handled);
-    text.instance_sample(TOTAL, &[("state", "accepted")], accepted);
-    text.instance_sample(TOTAL, &[("state", "handled")], handled);
+    let counts = ConnectionCounts::now(metrics);
+    text.instance_sample(TOTAL, &[("state", "accepted")], counts.accepted);
+    text.instance_sample(TOTAL, &[("state", "handled")], counts.handled);
 
     const REQUESTS: &str = name!("nginx_process_requests_total");
     text.family(REQUESTS, Kind::Counter, "total number of client requests");
-    text.instance_sample(REQUESTS, &[], sum(metrics, |shard| &shard.requests));
+    text.instance_sample(REQUESTS, &[], counts.requests);
 
     const CURRENT: &str = name!("nginx_process_connections");
     text.family(
@@ -46,13 +84,12 @@ fn connections(text: &mut Exposition, metrics: &Metrics) {
         Kind::Gauge,
         "current number of client connections with state {active, reading, writing, waiting}",
     );
-    let active = sum(metrics, |shard| &shard.active);
-    let reading = sum(metrics, |shard| &shard.reading);
-    let writing = sum(metrics, |shard| &shard.writing);
-    let waiting = active.saturating_sub(reading).saturating_sub(writing);
-    for (state, value) in
-        [("active", active), ("reading", reading), ("writing", writing), ("waiting", waiting)]
-    {
+    for (state, value) in [
+        ("active", counts.active),
+        ("reading", counts.reading),
+        ("writing", counts.writing),
+        ("waiting", counts.waiting),
+    ] {
         text.instance_sample(CURRENT, &[("state", state)], value);
     }
 }

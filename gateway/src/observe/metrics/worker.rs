@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::{
     Metrics,
     connection::Connection,
+    controller::ConnectionCounts,
     label::{LocationKey, NameKey},
     method,
     series::{Counter, Histogram, Series, SeriesKey},
@@ -85,6 +86,11 @@ pub struct UpstreamTimes {
 }
 
 impl WorkerMetrics {
+    /// What client connections do, over all workers.
+    pub(crate) fn connections(&self) -> ConnectionCounts {
+        ConnectionCounts::now(&self.metrics)
+    }
+
     pub(super) fn new(metrics: Arc<Metrics>, shard: Arc<Shard>) -> Self {
         Self {
             metrics,
