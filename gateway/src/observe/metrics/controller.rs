@@ -62,8 +62,8 @@ impl fmt::Display for ConnectionCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { accepted, handled, requests, active, reading, writing, waiting } = self;
         write!(f, "Active connections: {active} \nserver accepts handled requests\n")?;
-        write!(f, " {accepted} {handled} {requests} \n")?;
-        write!(f, "Reading: {reading} Writing: {writing} Waiting: {waiting} \n")
+        writeln!(f, " {accepted} {handled} {requests} ")?;
+        writeln!(f, "Reading: {reading} Writing: {writing} Waiting: {waiting} ")
     }
 }
 
