@@ -13,6 +13,7 @@ mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    env, io,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -73,20 +74,26 @@ struct Look {
 }
 
 impl Directory {
-    /// Prepares to read these folders.
+    /// Prepares to read these folders. From here on they are called by their absolute paths: what the system reports
+    /// about a file names it like that.
     ///
     /// # Errors
     ///
     /// If one of them is no readable directory.
     pub fn open(roots: Vec<PathBuf>) -> Result<Self, DirectoryError> {
-        for root in &roots {
-            std::fs::read_dir(root).map_err(|error| DirectoryError::Unreadable {
-                path: root.clone(),
+        let mut absolute_roots = Vec::new();
+        for root in roots {
+            let opened = std::fs::read_dir(&root).and_then(|_| absolute(&root));
+            let path = opened.map_err(|error| DirectoryError::Unreadable {
+                path: root,
                 reason: error.to_string(),
             })?;
+            if !absolute_roots.contains(&path) {
+                absolute_roots.push(path);
+            }
         }
         Ok(Self {
-            roots,
+            roots: absolute_roots,
             files: BTreeMap::new(),
             holders: HashMap::new(),
             shared: BTreeSet::new(),
@@ -206,6 +213,19 @@ impl Directory {
             }
         }
     }
+}
+
+/// The absolute form of a path, without `.`, and without the `..` that it begins with. One behind a name stays, because
+/// the name may be a link.
+fn absolute(path: &Path) -> io::Result<PathBuf> {
+    let path: PathBuf = std::path::absolute(path)?.components().collect();
+    let above = env::current_dir()?;
+    let Ok(mut rest) = path.strip_prefix(&above) else { return Ok(path) };
+    let mut above = above.as_path();
+    while let (Ok(behind), Some(parent)) = (rest.strip_prefix(".."), above.parent()) {
+        (rest, above) = (behind, parent);
+    }
+    Ok(above.join(rest).components().collect())
 }
 
 fn duplicate((kind, key): &(Kind, Key), first: &Path, other: &Path) -> Verdict {

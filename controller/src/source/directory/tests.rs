@@ -286,3 +286,16 @@ fn a_file_that_is_reported_is_read_at_once_beside_a_rescan() {
     assert_eq!(read.known(), named(&[("a", 2)]));
     assert_eq!(read.directory.next_look(), None);
 }
+
+#[test]
+fn roots_are_absolute_and_each_is_there_once() {
+    let here = env::current_dir().unwrap();
+    let above = here.parent().unwrap();
+    let name = here.file_name().unwrap().to_str().unwrap();
+    let back = format!("../{name}/src/");
+    let absolute = here.join("src").to_str().unwrap().to_owned();
+    let named = ["src", "./src", "src/.", &back, &absolute, "..", "src/../src"];
+    let directory = Directory::open(named.map(PathBuf::from).into()).unwrap();
+    // What is behind a name may be above something else.
+    assert_eq!(directory.roots(), [here.join("src"), above.to_owned(), here.join("src/../src")]);
+}
