@@ -44,6 +44,9 @@ pub struct Options {
     /// A Service without any EndpointSlice is reached by its name in DNS. On for folders of manifests, off for a
     /// cluster, where such a Service has no endpoints.
     pub resolve_services_by_name: bool,
+    /// Nobody else serves these objects: an Ingress that is not for this controller gets a verdict. On for folders of
+    /// manifests, off for a cluster, where other controllers own other classes.
+    pub is_only_controller: bool,
     /// A further check of a certificate and its key, by the TLS library of whoever runs the gateway.
     pub certificate_check: Option<CertificateCheck>,
 }
@@ -84,6 +87,7 @@ impl Default for Options {
             zone: None,
             health_check_path: "/healthz".into(),
             resolve_services_by_name: false,
+            is_only_controller: false,
             certificate_check: None,
         }
     }

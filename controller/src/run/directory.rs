@@ -49,7 +49,7 @@ pub fn run_directory(
     let runner = Runner {
         directory,
         objects: Objects::default(),
-        publisher: Publisher::new(options, publish),
+        publisher: Publisher::new(Options { is_only_controller: true, ..options }, publish),
         is_polling: false,
     };
     let thread = thread::Builder::new()
@@ -83,6 +83,8 @@ impl<P: FnMut(Snapshot)> Runner<P> {
         tracing::info!(
             read_ms = read.as_millis(),
             total_ms = started.elapsed().as_millis(),
+            ingresses = self.objects.ingresses().len(),
+            served = self.publisher.translator().served_count(),
             "manifests are read and published"
         );
         // Watching begins after the first reading, which it would report file by file. What changed in between, the

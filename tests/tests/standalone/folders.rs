@@ -5,11 +5,11 @@ use std::path::Path;
 use headgate_tests::{
     echo::Echo,
     gateway::{Gateway, Program},
-    manifests::ingress_class,
+    manifests::{Ingress, ingress_class},
 };
 use serde_json::{Value, json};
 
-use crate::support::{eventually, get, host_of_web, program, status, web};
+use crate::support::{NAMESPACE, Scene, eventually, get, host_of_web, program, status, web};
 
 async fn until_status(gateway: &Gateway, host: &str, wanted: u16) {
     eventually(&format!("{host} to answer {wanted}"), async || {
@@ -69,4 +69,36 @@ async fn a_folder_named_with_a_dot_is_followed() {
 #[tokio::test]
 async fn a_folder_named_by_the_one_above_is_followed() {
     is_followed("../there/my").await;
+}
+
+#[tokio::test]
+async fn an_ingress_of_no_class_of_ours_is_not_passed_over_in_silence() {
+    let scene = Scene::start().await;
+    scene.route("a", "a.example");
+    scene.until_status("a.example", 200).await;
+    let text = Ingress::new(NAMESPACE, "b").prefix("b.example", "/", "web").text();
+    scene.folder.write("b", &text.replace("nginx", "ngnix")).unwrap();
+    eventually("a verdict", async || scene.table().await["verdicts"] != json!([])).await;
+    let verdict = scene.table().await["verdicts"][0].clone();
+    assert_eq!((&verdict["object"]["name"], &verdict["effect"]), (&json!("b"), &json!("ignored")));
+    assert!(verdict["message"].as_str().unwrap().contains("\"ngnix\""), "{verdict}");
+
+    scene.folder.remove("class").unwrap();
+    scene.until_status("a.example", 404).await;
+    assert_eq!(scene.table().await["verdicts"].as_array().unwrap().len(), 2);
+    let log = scene.log();
+    assert!(log.contains("names class \"nginx\""), "{log}");
+    assert_eq!(log.matches("ngnix").count(), 2, "with and without the class that exists: {log}");
+}
+
+#[tokio::test]
+async fn the_examples_are_served() {
+    let temp = tempfile::tempdir().unwrap();
+    let log = temp.path().join("log");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/examples");
+    let gateway = program("").start(&[&examples], &log).await.unwrap();
+    assert_eq!(status(gateway.http, "vote.localhost", "/").await, 503);
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("ingresses=3 served=3"), "{log}");
+    assert!(log.contains("hosts=4"), "the default host is none: {log}");
 }
