@@ -14,13 +14,14 @@ pub(crate) mod ingress;
 pub(crate) mod inspect;
 mod location;
 pub(crate) mod path;
+pub(crate) mod pattern;
 mod tls;
 pub(crate) mod upstream;
 mod upstreams;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use headgate_config::{Effect, ObjectRef, Snapshot, TlsTable, Verdict};
+use headgate_config::{Effect, ObjectRef, PathMode, Snapshot, TlsTable, Verdict};
 
 use crate::{
     objects::{Changes, Ingress, Key, Objects},
@@ -108,6 +109,11 @@ impl Translator {
     /// Findings for the log only, sorted: about Ingresses that are nothing to us, as far as is known.
     pub fn remarks(&self) -> &[Verdict] {
         &self.remarks
+    }
+
+    /// Whether the paths of a host are regular expressions.
+    pub(crate) fn has_patterns(&self, host: &str) -> bool {
+        self.hosts.get(host).is_some_and(|(host, _)| host.mode == PathMode::Pattern)
     }
 
     /// How many Ingresses are served.

@@ -352,3 +352,50 @@ fn in_a_cluster_only_a_class_that_does_not_exist_is_remarked_upon() {
     assert_eq!(plane.translator.remarks().len(), 2, "a class that goes is missed");
     assert_eq!((plane.hosts(), plane.reasons()), (vec![], vec![]));
 }
+
+/// Whatever opens a parenthesis more than it closes cannot be served.
+fn with_pattern_check() -> Options {
+    fn check(text: &str) -> Result<(), String> {
+        let is_closed = text.matches('(').count() <= text.matches(')').count();
+        is_closed.then_some(()).ok_or_else(|| "unclosed".into())
+    }
+    let rewrite = |rewrite: &headgate_config::Rewrite| {
+        if rewrite.target.ends_with("bad") { Err("unnamed".into()) } else { Ok(()) }
+    };
+    let check = crate::PatternCheck { path: check, rewrite, alias: check };
+    Options { pattern_check: Some(check), ..Options::default() }
+}
+
+#[test]
+fn a_regular_expression_that_cannot_be_served_gets_a_verdict() {
+    let mut plane = Plane::new(with_pattern_check());
+    let path = |path: &str| {
+        let backend = json!({ "service": { "name": "web", "port": { "number": 80 } } });
+        let path =
+            json!({ "path": path, "pathType": "ImplementationSpecific", "backend": backend });
+        json!({ "rules": [{ "host": "one.test", "http": { "paths": [path] } }] })
+    };
+    let regex = ("use-regex", "true");
+    plane.apply(&ingress_of("nginx", "", &[regex], path("/a(b")));
+    assert_eq!(plane.reasons(), [(Effect::Denied, "InvalidPath")]);
+    assert_eq!(
+        plane.last.verdicts[0].message,
+        "path \"/a(b\" of host \"one.test\" is no usable regular expression: unclosed; requests that begin like it are answered with 503"
+    );
+    let target = ("rewrite-target", "/$1/bad");
+    plane.apply(&ingress_of("nginx", "", &[regex, target], path("/a(b)")));
+    // Of the path and of the host's `/`.
+    assert_eq!(plane.reasons(), [(Effect::Denied, "InvalidRewrite"); 2]);
+    let alias = ("server-alias", "~(x,b.test");
+    plane.apply(&ingress_of("nginx", "", &[alias], path("/a")));
+    assert_eq!(plane.reasons(), [(Effect::Warning, "InvalidAlias")]);
+    assert_eq!(
+        plane.last.verdicts[0].message,
+        "alias \"(x\" of host one.test: unclosed; it matches nothing"
+    );
+    plane.apply(&ingress_of("nginx", "", &[regex], path("/a(b)")));
+    assert_eq!(plane.reasons(), []);
+    // Not an expression, because nothing of the host is.
+    plane.apply(&ingress_of("nginx", "", &[], path("/a(b")));
+    assert_eq!(plane.reasons(), []);
+}
