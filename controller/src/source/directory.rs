@@ -113,6 +113,11 @@ impl Directory {
         self.unreadable.is_empty()
     }
 
+    /// Whether all folders are there.
+    pub fn is_there(&self) -> bool {
+        self.roots.iter().all(|root| root.is_dir())
+    }
+
     /// When to call [`Self::follow`] even if nothing is reported.
     pub fn next_look(&self) -> Option<Instant> {
         self.settling.next()
@@ -130,7 +135,7 @@ impl Directory {
         let due = self.settling.take_due(now);
         for change in &reported {
             match change {
-                Change::Anything => {}
+                Change::Anything | Change::RootLost => {}
                 Change::File(_) => self.settling.completed(change),
                 Change::Folder(_) => self.settling.look_again(change.clone(), now),
                 Change::Unsettled(path) => {
@@ -140,7 +145,7 @@ impl Directory {
         }
         for change in reported.union(&due) {
             match change {
-                Change::Anything => self.rescan(now, objects),
+                Change::Anything | Change::RootLost => self.rescan(now, objects),
                 Change::File(path) => self.reread(path, now, objects),
                 Change::Folder(path) => {
                     let is_reported = reported.contains(change);

@@ -102,3 +102,24 @@ async fn the_examples_are_served() {
     assert!(log.contains("ingresses=3 served=3"), "{log}");
     assert!(log.contains("hosts=4"), "the default host is none: {log}");
 }
+
+#[tokio::test]
+async fn a_folder_that_is_removed_and_made_anew_is_followed_and_that_is_said() {
+    let scene = Scene::start().await;
+    scene.route("a", "a.example");
+    scene.until_status("a.example", 200).await;
+    let folder = scene.folder.path();
+    std::fs::remove_dir_all(folder).unwrap();
+    eventually("a verdict", async || scene.table().await["verdicts"] != json!([])).await;
+    assert_eq!(scene.status("a.example").await, 200);
+    std::fs::create_dir(folder).unwrap();
+    scene.folder.write("class", &ingress_class()).unwrap();
+    scene.folder.write("web", &web(scene.upstream.address())).unwrap();
+    scene.route("b", "b.example");
+    scene.until_status("b.example", 200).await;
+    scene.until_status("a.example", 404).await;
+    eventually("a new watch", async || scene.log().contains("are watched again")).await;
+    let log = scene.log();
+    assert!(log.contains("was removed or moved away"), "{log}");
+    assert!(!log.contains("descriptor"), "{log}");
+}

@@ -299,3 +299,24 @@ fn roots_are_absolute_and_each_is_there_once() {
     // What is behind a name may be above something else.
     assert_eq!(directory.roots(), [here.join("src"), above.to_owned(), here.join("src/../src")]);
 }
+
+#[test]
+fn what_a_removed_root_held_stays_until_it_is_back() {
+    let mut read = Read::new();
+    let outer = read.folder.path().to_owned();
+    let root = outer.join("root");
+    fs::create_dir(&root).unwrap();
+    read.directory = Directory::open(vec![root.clone()]).unwrap();
+    read.write("root/a.yaml", &service("a", 1));
+    assert_eq!(read.services(), named(&[("a", 1)]));
+    fs::remove_file(root.join("a.yaml")).unwrap();
+    assert_eq!(read.services_after(Change::Unsettled, "root/a.yaml"), named(&[("a", 1)]));
+    fs::remove_dir(&root).unwrap();
+    assert_eq!(read.services_in(2 * SETTLE), named(&[("a", 1)]));
+    assert!(!read.directory.is_complete());
+    assert_eq!(read.services(), named(&[("a", 1)]));
+    fs::create_dir(&root).unwrap();
+    read.write("root/b.yaml", &service("b", 2));
+    assert_eq!(read.services(), named(&[("b", 2)]));
+    assert!(read.directory.is_complete());
+}
