@@ -13,7 +13,7 @@ impl Directory {
         if let Some(old) = &old {
             if old.has_content_of(&read) {
                 read.keep(old);
-            } else if !read.faults.is_empty() {
+            } else if read.is_broken() {
                 read.keep_missing(old);
             }
         }
