@@ -35,6 +35,8 @@ pub enum Effect {
     Denied,
     /// A part of the object has no effect; the rest is served.
     Warning,
+    /// The object is not served, because it does not ask this controller to.
+    Ignored,
 }
 
 /// One finding about one object. Everything else is served all the same.

@@ -16,7 +16,9 @@ pub mod source;
 pub mod status;
 pub mod translate;
 
-pub use options::{CertificateCheck, LabelSelector, NamespaceScope, NamespacedName, Options};
+pub use options::{
+    CertificateCheck, LabelSelector, NamespaceScope, NamespacedName, Options, PatternCheck,
+};
 pub use run::{Controller, Progress, WriteBack, run_cluster, run_directory};
 pub use source::{
     cluster::{Access, ClusterError},

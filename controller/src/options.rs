@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use headgate_config::PrivateKey;
+use headgate_config::{PrivateKey, Rewrite};
 
 /// Start-up options of the control plane. The defaults are the reference's.
 #[derive(Clone, Debug)]
@@ -45,12 +45,28 @@ pub struct Options {
     /// On for folders of manifests, off for a cluster, where such a Service has no endpoints, and its author may be
     /// anybody.
     pub resolve_services_by_name: bool,
+    /// Nobody else serves these objects: an Ingress that is not for this controller gets a verdict. On for folders of
+    /// manifests, off for a cluster, where other controllers own other classes.
+    pub is_only_controller: bool,
     /// A further check of a certificate and its key, by the TLS library of whoever runs the gateway.
     pub certificate_check: Option<CertificateCheck>,
+    /// Which regular expressions can be served, by the matcher of whoever runs the gateway.
+    pub pattern_check: Option<PatternCheck>,
 }
 
 /// Says whether a chain (leaf first, DER) and a key belong together and can be served.
 pub type CertificateCheck = fn(&[Vec<u8>], &PrivateKey) -> Result<(), String>;
+
+/// Says whether patterns can be served, and if not, why.
+#[derive(Clone, Copy, Debug)]
+pub struct PatternCheck {
+    /// Of a path that is a regular expression.
+    pub path: fn(&str) -> Result<(), String>,
+    /// Of a path and what replaces it.
+    pub rewrite: fn(&Rewrite) -> Result<(), String>,
+    /// Of an alias that is a regular expression, without the `~`.
+    pub alias: fn(&str) -> Result<(), String>,
+}
 
 /// The namespaces whose objects count (routing §1.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,7 +101,9 @@ impl Default for Options {
             zone: None,
             health_check_path: "/healthz".into(),
             resolve_services_by_name: false,
+            is_only_controller: false,
             certificate_check: None,
+            pattern_check: None,
         }
     }
 }

@@ -14,13 +14,14 @@ pub(crate) mod ingress;
 pub(crate) mod inspect;
 mod location;
 pub(crate) mod path;
+pub(crate) mod pattern;
 mod tls;
 pub(crate) mod upstream;
 mod upstreams;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use headgate_config::{ObjectRef, Snapshot, TlsTable, Verdict};
+use headgate_config::{Effect, ObjectRef, PathMode, Snapshot, TlsTable, Verdict};
 
 use crate::{
     objects::{Changes, Ingress, Key, Objects},
@@ -47,6 +48,8 @@ pub struct Translator {
     default_certificate: Option<Key>,
     tls_table: Arc<TlsTable>,
     verdicts: Arc<Vec<Verdict>>,
+    /// What is to be said about Ingresses that others may serve.
+    remarks: Vec<Verdict>,
     /// Whether anything is other than in the snapshot before.
     changed: bool,
     /// Whether any finding may be.
@@ -68,6 +71,7 @@ impl Translator {
             default_certificate: options.default_ssl_certificate.as_ref().map(Key::from),
             tls_table: Arc::default(),
             verdicts: Arc::default(),
+            remarks: Vec::new(),
             changed: true,
             verdicts_changed: true,
             looked_at: BTreeSet::new(),
@@ -100,6 +104,21 @@ impl Translator {
     /// The Ingresses that were looked at since this was asked last: new, changed, gone, or judged by another rule.
     pub fn take_looked_at(&mut self) -> BTreeSet<Key> {
         std::mem::take(&mut self.looked_at)
+    }
+
+    /// Findings for the log only, sorted: about Ingresses that are nothing to us, as far as is known.
+    pub fn remarks(&self) -> &[Verdict] {
+        &self.remarks
+    }
+
+    /// Whether the paths of a host are regular expressions.
+    pub(crate) fn has_patterns(&self, host: &str) -> bool {
+        self.hosts.get(host).is_some_and(|(host, _)| host.mode == PathMode::Pattern)
+    }
+
+    /// How many Ingresses are served.
+    pub fn served_count(&self) -> usize {
+        self.admission.all_accepted().count()
     }
 
     /// The version of an Ingress that is served.
@@ -240,7 +259,11 @@ impl Translator {
             self.admission.verdicts().chain(self.upstreams.verdicts()).chain(self.tls.verdicts());
         let own = own.chain(self.hosts.verdicts());
         let known = own.chain(&self.config.verdicts).chain(&self.source_verdicts);
-        let verdicts: BTreeSet<_> = known.collect();
+        let is_remark = |verdict: &&Verdict| {
+            verdict.effect == Effect::Ignored && !self.options.is_only_controller
+        };
+        let (remarks, verdicts): (BTreeSet<_>, BTreeSet<_>) = known.partition(is_remark);
+        self.remarks = remarks.into_iter().cloned().collect();
         if !verdicts.iter().copied().eq(self.verdicts.iter()) {
             self.verdicts = Arc::new(verdicts.into_iter().cloned().collect());
             self.changed = true;

@@ -264,6 +264,28 @@ fn a_folder_that_is_away_keeps_what_it_held() {
 }
 
 #[test]
+fn a_folder_that_is_made_anew_is_followed() {
+    let outer = tempfile::tempdir().unwrap();
+    let here = outer.path().join("manifests");
+    let write = |host: &str| {
+        fs::create_dir(&here).unwrap();
+        fs::write(here.join("base.yaml"), format!("{CLASS}---\n{SERVICE}")).unwrap();
+        fs::write(here.join("a.yaml"), ingress("a", host)).unwrap();
+    };
+    write("one.test");
+    let mut served = Served::start(&here);
+    replace(&here.join("a.yaml"), &ingress("a", "two.test"));
+    served.until_hosts(&["two.test"]);
+    for (first, then) in [("three.test", "four.test"), ("five.test", "six.test")] {
+        fs::remove_dir_all(&here).unwrap();
+        write(first);
+        served.until_hosts(&[first]);
+        replace(&here.join("a.yaml"), &ingress("a", then));
+        served.until_hosts(&[then]);
+    }
+}
+
+#[test]
 fn of_two_files_with_one_object_the_first_has_it() {
     let folder = folder();
     let (first, second) = (folder.path().join("1.yaml"), folder.path().join("2.yaml"));

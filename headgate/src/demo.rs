@@ -19,7 +19,7 @@ use headgate_gateway::{
 
 use crate::{
     serve::{self, Plan, Running},
-    settings::{Demo, Source},
+    settings::{Demo, PATTERN_CHECK, Source},
 };
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -63,6 +63,7 @@ fn plan(settings: &Demo, manifests: Vec<PathBuf>) -> Plan {
         options: Options {
             resolve_services_by_name: true,
             certificate_check: Some(check_certificate),
+            pattern_check: Some(PATTERN_CHECK),
             ..Options::default()
         },
         startup: Startup {

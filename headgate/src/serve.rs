@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use headgate_config::Snapshot;
+use headgate_config::{Host, HostPattern, Snapshot};
 use headgate_controller::{Controller, Options, Progress, run_cluster, run_directory};
 use headgate_gateway::{
     admin::{self, AdminState, Readiness},
@@ -123,7 +123,8 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     let counted = Arc::clone(&metrics);
     let (ready, http, https) = (Arc::clone(&readiness), gateway.http, gateway.https);
     let publish = move |snapshot: Snapshot| {
-        let hosts = snapshot.hosts.len();
+        let is_named = |host: &&Arc<Host>| host.pattern != HostPattern::Default;
+        let hosts = snapshot.hosts.iter().filter(is_named).count();
         let first = live.revision() == 0;
         live.publish(snapshot);
         metrics.published(live.revision());

@@ -12,11 +12,12 @@ use std::{
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use headgate_controller::{
-    Access, LabelSelector, NamespaceScope, NamespacedName, Options, WriteBack,
+    Access, LabelSelector, NamespaceScope, NamespacedName, Options, PatternCheck, WriteBack,
 };
 use headgate_gateway::{
     listen::tls::check_certificate,
     observe::metrics::{Instance, MetricsSettings},
+    route::{host::check_alias, path::check_pattern, rewrite::RewriteProgram},
 };
 
 use self::write_back::WriteBackFlags;
@@ -298,6 +299,7 @@ impl Serve {
             health_check_path: self.health_check_path.clone(),
             resolve_services_by_name: !self.manifests.is_empty(),
             certificate_check: Some(check_certificate),
+            pattern_check: Some(PATTERN_CHECK),
             ..Options::default()
         })
     }
@@ -325,6 +327,15 @@ impl Serve {
         })
     }
 }
+
+/// Which patterns the gateway can serve.
+pub const PATTERN_CHECK: PatternCheck = PatternCheck {
+    path: |pattern| check_pattern(pattern).map_err(|error| error.to_string()),
+    rewrite: |rewrite| {
+        RewriteProgram::compile(rewrite).map(drop).map_err(|error| error.to_string())
+    },
+    alias: |regex| check_alias(regex).map_err(|error| error.to_string()),
+};
 
 /// The pod that this process runs in, as a Deployment tells it.
 fn pod() -> Option<NamespacedName> {

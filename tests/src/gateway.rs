@@ -32,6 +32,9 @@ pub struct Program {
     /// Seconds until it must be ready
     #[arg(long, default_value_t = 60)]
     pub ready_seconds: u64,
+    /// Where it is started; without it, where this process was.
+    #[arg(skip)]
+    pub directory: Option<PathBuf>,
 }
 
 /// A running process with its addresses. It is killed when dropped.
@@ -75,6 +78,9 @@ impl Program {
             command.args(["--workers", &workers.to_string()]);
         }
         command.args(self.headgate_args.split_whitespace());
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -189,8 +195,13 @@ mod tests {
         let mut permissions = fs::metadata(&script).unwrap().permissions();
         std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
         fs::set_permissions(&script, permissions).unwrap();
-        let program =
-            Program { bin: script, workers: None, headgate_args: String::new(), ready_seconds: 10 };
+        let program = Program {
+            bin: script,
+            workers: None,
+            headgate_args: String::new(),
+            ready_seconds: 10,
+            directory: None,
+        };
         let error = program
             .start(&[folder.path()], &folder.path().join("log"))
             .await

@@ -191,8 +191,9 @@ fn annotation_values(
     let options = law.translator.options();
     let read = annotations::read(options, law.translator.defaults(), &subject.ingress.annotations);
     let refusal = match read {
-        Ok((_, findings)) => {
+        Ok((annotations, findings)) => {
             warnings.add(findings.into_iter().map(|finding| finding.message));
+            warnings.about_patterns(law, subject, &annotations);
             return Ok(());
         }
         Err(refusal) => refusal,

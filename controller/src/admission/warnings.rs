@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use headgate_config::{ObjectRef, UpstreamId};
+use headgate_config::{ObjectRef, Rewrite, UpstreamId};
 
 use super::{check::Law, review::Subject};
 use crate::{
-    objects::{Backend, Key, Kind},
-    translate::upstream,
+    objects::{Backend, Key, Kind, Path},
+    options::PatternCheck,
+    translate::{annotations::Annotations, ingress::host_of, pattern, upstream},
 };
 
 /// Annotations that the reference calls deprecated (annotations §1.13).
@@ -58,6 +59,14 @@ impl Warnings {
         self.own.extend(findings.into_iter().take(room));
     }
 
+    /// Adds what is wrong with regular expressions. Like the reference, which does not load what it would render, a review
+    /// refuses none.
+    pub fn about_patterns(&mut self, law: Law<'_>, subject: &Subject, annotations: &Annotations) {
+        if let Some(check) = law.translator.options().pattern_check {
+            self.add(patterns(check, law, subject, annotations));
+        }
+    }
+
     /// Adds what is known about the Services and certificates that the Ingress names.
     pub fn about_others(&mut self, law: Law<'_>, subject: &Subject) {
         self.add(services(law, subject));
@@ -75,6 +84,40 @@ impl Warnings {
         let reference = self.reference.into_iter().take(MOST_OF_REFERENCE);
         reference.chain(self.own).map(|text| fit(&text)).collect()
     }
+}
+
+/// Paths and aliases that are to be regular expressions, and cannot be.
+fn patterns(
+    check: PatternCheck,
+    law: Law<'_>,
+    subject: &Subject,
+    annotations: &Annotations,
+) -> impl Iterator<Item = String> {
+    let is_pattern = |host: &str| {
+        annotations.use_regex
+            || annotations.rewrite_target.is_some()
+            || law.translator.has_patterns(host)
+    };
+    let rules = subject.ingress.rules.iter().map(|rule| (host_of(rule), rule));
+    let paths = rules.clone().filter(|(host, _)| is_pattern(host)).flat_map(|(host, rule)| {
+        let broken = |path: &Path| {
+            pattern::broken_path(check, host, &path.text, &path.text).or_else(|| {
+                let target = annotations.rewrite_target.clone();
+                let target = target.filter(|target| **target != *path.text)?;
+                let (pattern, forwarded_prefix) =
+                    (path.text.to_string(), annotations.forwarded_prefix.clone());
+                let rewrite = Rewrite { pattern, target, forwarded_prefix };
+                pattern::broken_rewrite(check, host, &path.text, &rewrite)
+            })
+        };
+        rule.paths.iter().filter_map(broken).take(MOST).collect::<Vec<_>>()
+    });
+    let regexes = annotations.aliases.iter().filter_map(|alias| alias.strip_prefix('~'));
+    let aliases = rules.take(1).flat_map(|(host, _)| {
+        regexes.clone().filter_map(move |regex| pattern::broken_alias(check, host, regex))
+    });
+    let found: Vec<_> = paths.take(MOST).chain(aliases).map(|found| found.message).collect();
+    found.into_iter()
 }
 
 /// Services that do not exist, or not with the port that is named.

@@ -76,18 +76,22 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, with their `apiVersion`.
+    pub const ALL: [(Self, &str); 7] = [
+        (Self::IngressClass, "networking.k8s.io/v1"),
+        (Self::Ingress, "networking.k8s.io/v1"),
+        (Self::Service, "v1"),
+        (Self::EndpointSlice, "discovery.k8s.io/v1"),
+        (Self::Secret, "v1"),
+        (Self::ConfigMap, "v1"),
+        (Self::Namespace, "v1"),
+    ];
+
     /// The kind that a manifest's `apiVersion` and `kind` name, if it is one of these.
     pub fn of(api_version: &str, kind: &str) -> Option<Self> {
-        Some(match (api_version, kind) {
-            ("networking.k8s.io/v1", "IngressClass") => Self::IngressClass,
-            ("networking.k8s.io/v1", "Ingress") => Self::Ingress,
-            ("v1", "Service") => Self::Service,
-            ("discovery.k8s.io/v1", "EndpointSlice") => Self::EndpointSlice,
-            ("v1", "Secret") => Self::Secret,
-            ("v1", "ConfigMap") => Self::ConfigMap,
-            ("v1", "Namespace") => Self::Namespace,
-            _ => return None,
-        })
+        let mut all = Self::ALL.into_iter();
+        all.find(|(known, version)| *version == api_version && known.name() == kind)
+            .map(|(known, _)| known)
     }
 
     /// The kind as manifests spell it.

@@ -52,7 +52,7 @@ pub fn run_directory(
     let runner = Runner {
         directory,
         objects: Objects::default(),
-        publisher: Publisher::new(options, publish),
+        publisher: Publisher::new(Options { is_only_controller: true, ..options }, publish),
         is_polling: false,
     };
     let thread = thread::Builder::new()
@@ -86,21 +86,33 @@ impl<P: FnMut(Snapshot)> Runner<P> {
         tracing::info!(
             read_ms = read.as_millis(),
             total_ms = started.elapsed().as_millis(),
+            ingresses = self.objects.ingresses().len(),
+            served = self.publisher.translator().served_count(),
             "manifests are read and published"
         );
         // Watching begins after the first reading, which it would report file by file. What changed in between, the
         // second look finds.
-        let mut watch = None;
+        let (mut watch, mut was_lost) = (None, false);
         let mut next_poll = Instant::now();
         loop {
             let deadline = self.directory.next_look().map_or(next_poll, |at| next_poll.min(at));
             let Some(mut changes) = changes(signals, deadline) else { return };
             let now = Instant::now();
+            if changes.contains(&Change::RootLost) {
+                tracing::warn!("a folder of manifests was removed or moved away");
+                (watch, was_lost) = (None, true);
+                next_poll = now;
+            }
             if next_poll <= now {
                 // A folder that was away has lost its watch, even if it is back.
-                watch = watch.filter(|_| self.directory.is_complete());
-                if watch.is_none() && self.directory.is_complete() {
+                if !self.directory.is_complete() && watch.take().is_some() {
+                    was_lost = true;
+                }
+                if watch.is_none() && self.directory.is_complete() && self.directory.is_there() {
                     watch = self.watch(reports);
+                    if watch.is_some() && std::mem::take(&mut was_lost) {
+                        tracing::info!("the folders of manifests are watched again");
+                    }
                 }
                 changes.insert(Change::Anything);
                 next_poll = now + if watch.is_some() { POLL } else { POLL_UNWATCHED };

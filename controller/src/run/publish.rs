@@ -15,13 +15,16 @@ pub struct Publisher<P> {
     translator: Translator,
     /// Those of the last snapshot.
     verdicts: Arc<Vec<Verdict>>,
+    /// What was said about Ingresses that others may serve.
+    remarks: Vec<Verdict>,
     publish: P,
 }
 
 impl<P: FnMut(Snapshot)> Publisher<P> {
     /// A publisher that has published nothing yet.
     pub fn new(options: Options, publish: P) -> Self {
-        Self { translator: Translator::new(options), verdicts: Arc::default(), publish }
+        let translator = Translator::new(options);
+        Self { translator, verdicts: Arc::default(), remarks: Vec::new(), publish }
     }
 
     /// Translates the `changes` of objects, and publishes if the result is another than before.
@@ -35,6 +38,11 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
         let snapshot = self.translator.translate(objects, changes);
         let mut outcome =
             Outcome { verdicts: Vec::new(), ingresses: self.translator.take_looked_at() };
+        if self.remarks != self.translator.remarks() {
+            let remarks = self.translator.remarks().to_vec();
+            new_verdicts(&self.remarks, &remarks).iter().for_each(log_remark);
+            self.remarks = remarks;
+        }
         if let Some(snapshot) = snapshot {
             outcome.verdicts = new_verdicts(&self.verdicts, &snapshot.verdicts);
             for verdict in &outcome.verdicts {
@@ -84,6 +92,10 @@ fn new_verdicts(before: &[Verdict], now: &[Verdict]) -> Vec<Verdict> {
 fn log(Verdict { object, effect, reason, message }: &Verdict) {
     match effect {
         Effect::Refused | Effect::Denied => tracing::error!(%object, ?effect, reason, "{message}"),
-        Effect::Warning => tracing::warn!(%object, reason, "{message}"),
+        Effect::Warning | Effect::Ignored => tracing::warn!(%object, reason, "{message}"),
     }
+}
+
+fn log_remark(Verdict { object, reason, message, .. }: &Verdict) {
+    tracing::info!(%object, reason, "{message}");
 }

@@ -13,6 +13,7 @@ mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    env, io,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -73,20 +74,26 @@ struct Look {
 }
 
 impl Directory {
-    /// Prepares to read these folders.
+    /// Prepares to read these folders. From here on they are called by their absolute paths: what the system reports
+    /// about a file names it like that.
     ///
     /// # Errors
     ///
     /// If one of them is no readable directory.
     pub fn open(roots: Vec<PathBuf>) -> Result<Self, DirectoryError> {
-        for root in &roots {
-            std::fs::read_dir(root).map_err(|error| DirectoryError::Unreadable {
-                path: root.clone(),
+        let mut absolute_roots = Vec::new();
+        for root in roots {
+            let opened = std::fs::read_dir(&root).and_then(|_| absolute(&root));
+            let path = opened.map_err(|error| DirectoryError::Unreadable {
+                path: root,
                 reason: error.to_string(),
             })?;
+            if !absolute_roots.contains(&path) {
+                absolute_roots.push(path);
+            }
         }
         Ok(Self {
-            roots,
+            roots: absolute_roots,
             files: BTreeMap::new(),
             holders: HashMap::new(),
             shared: BTreeSet::new(),
@@ -106,6 +113,11 @@ impl Directory {
         self.unreadable.is_empty()
     }
 
+    /// Whether all folders are there.
+    pub fn is_there(&self) -> bool {
+        self.roots.iter().all(|root| root.is_dir())
+    }
+
     /// When to call [`Self::follow`] even if nothing is reported.
     pub fn next_look(&self) -> Option<Instant> {
         self.settling.next()
@@ -123,7 +135,7 @@ impl Directory {
         let due = self.settling.take_due(now);
         for change in &reported {
             match change {
-                Change::Anything => {}
+                Change::Anything | Change::RootLost => {}
                 Change::File(_) => self.settling.completed(change),
                 Change::Folder(_) => self.settling.look_again(change.clone(), now),
                 Change::Unsettled(path) => {
@@ -133,7 +145,7 @@ impl Directory {
         }
         for change in reported.union(&due) {
             match change {
-                Change::Anything => self.rescan(now, objects),
+                Change::Anything | Change::RootLost => self.rescan(now, objects),
                 Change::File(path) => self.reread(path, now, objects),
                 Change::Folder(path) => {
                     let is_reported = reported.contains(change);
@@ -206,6 +218,19 @@ impl Directory {
             }
         }
     }
+}
+
+/// The absolute form of a path, without `.`, and without the `..` that it begins with. One behind a name stays, because
+/// the name may be a link.
+fn absolute(path: &Path) -> io::Result<PathBuf> {
+    let path: PathBuf = std::path::absolute(path)?.components().collect();
+    let above = env::current_dir()?;
+    let Ok(mut rest) = path.strip_prefix(&above) else { return Ok(path) };
+    let mut above = above.as_path();
+    while let (Ok(behind), Some(parent)) = (rest.strip_prefix(".."), above.parent()) {
+        (rest, above) = (behind, parent);
+    }
+    Ok(above.join(rest).components().collect())
 }
 
 fn duplicate((kind, key): &(Kind, Key), first: &Path, other: &Path) -> Verdict {

@@ -5,30 +5,34 @@
 //! and what happens to the objects, is left to [`directory`](super::directory).
 
 mod documents;
+mod schema;
 mod secret;
 mod text;
 mod typed;
+mod validate;
 
 use documents::documents;
-use headgate_config::ObjectRef;
+use headgate_config::{Effect, ObjectRef};
 use serde::{Deserialize, de::DeserializeOwned};
 use text::from_text;
 use typed::{Parse, identity, identity_of_item};
 
-use crate::objects::{Kind, Object};
+use crate::objects::{Body, Kind, Object};
 
 /// What a file holds.
 #[derive(Debug, Default)]
 pub struct Manifest {
     /// Objects of the kinds that are read, in the file's order.
     pub objects: Vec<Object>,
-    /// Documents that could not be read.
+    /// Documents that could not be read, or say something that has no effect.
     pub faults: Vec<Fault>,
 }
 
-/// A document that could not be read.
+/// What is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
+    /// Refused if there is no object of it, Warning if there is one.
+    pub effect: Effect,
     /// Line of the file, counted from 1.
     pub line: u64,
     /// The object, as far as the document tells.
@@ -61,10 +65,32 @@ impl Manifest {
             return Ok(());
         };
         let object = Parse::Text(document).typed(kind);
-        self.objects.push(
-            object.map_err(|problem| Problem { object: identity(document, kind), ..problem })?,
-        );
+        let object =
+            object.map_err(|problem| Problem { object: identity(document, kind), ..problem })?;
+        if let Body::Ingress(ingress) = object.body()
+            && !validate::is_fine(document, ingress)
+        {
+            self.judge(line, "", object, &from_text(document)?);
+        } else {
+            self.objects.push(object);
+        }
         Ok(())
+    }
+
+    /// Takes an object, if it is none that an API server would refuse.
+    fn judge(&mut self, line: u64, place: &str, object: Object, value: &serde_json::Value) {
+        let problems = match object.kind() {
+            Kind::Ingress => validate::validate(value),
+            _ => validate::Problems::default(),
+        };
+        let effect = if problems.is_refused { Effect::Refused } else { Effect::Warning };
+        if let Some(sentence) = problems.sentence() {
+            let (object, reason) = (Some(object.reference()), format!("{place}{sentence}"));
+            self.faults.push(Fault { effect, line, object, reason });
+        }
+        if effect != Effect::Refused {
+            self.objects.push(object);
+        }
     }
 
     /// Reads the items of a list. One that cannot be read hides no other; its line is the list's, which is all that is
@@ -92,7 +118,7 @@ impl Manifest {
                 Err(problem) => Err(problem),
             };
             match object {
-                Ok(object) => self.objects.push(object),
+                Ok(object) => self.judge(line, &format!("items[{index}]: "), object, &item),
                 Err(problem) => self.faults.push(Fault {
                     object: identity_of_item(&item, &header.api_version, &header.kind),
                     reason: format!("items[{index}]: {}", problem.reason),
@@ -120,7 +146,7 @@ impl Problem {
     /// The problem in its file, of a document that begins on this line.
     fn at(self, line: u64) -> Fault {
         let line = line + self.line.saturating_sub(1);
-        Fault { line, object: self.object, reason: self.reason }
+        Fault { effect: Effect::Refused, line, object: self.object, reason: self.reason }
     }
 }
 
@@ -149,9 +175,32 @@ impl Header {
         Some(Self { api_version: api_version?.to_owned(), kind: kind?.to_owned() })
     }
 
+    /// What is wrong if this was meant to be one of the kinds that are read.
+    fn misspelt(&self) -> Option<String> {
+        let Self { api_version, kind } = self;
+        let is_ours = is_list_version(api_version);
+        if is_ours && kind.is_empty() {
+            return Some(format!(
+                "kind is missing, of an object of apiVersion {api_version}; give it"
+            ));
+        }
+        let (known, version) =
+            Kind::ALL.into_iter().find(|(known, _)| known.name().eq_ignore_ascii_case(kind))?;
+        let known = known.name();
+        if api_version.is_empty() {
+            return Some(format!("apiVersion is missing; that of kind {known} is {version}"));
+        }
+        (is_ours && known != kind).then(|| format!("kind {kind:?} is unknown; write {known}"))
+    }
+
     /// The kind, `None` if it is nothing to us; a problem if it is an Ingress of a version that is not read.
     fn known(&self) -> Result<Option<Kind>, Problem> {
         let kind = Kind::of(&self.api_version, &self.kind);
+        if kind.is_none()
+            && let Some(problem) = self.misspelt()
+        {
+            return Err(Problem::new(problem));
+        }
         let old =
             matches!(self.api_version.as_str(), "extensions/v1beta1" | "networking.k8s.io/v1beta1");
         if kind.is_none() && old && matches!(self.kind.as_str(), "Ingress" | "IngressClass") {

@@ -4,7 +4,7 @@
 //! (routing §1.4). Everything after it is a function of the accepted versions.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
@@ -12,7 +12,7 @@ use headgate_config::{Effect, Verdict};
 
 use super::{
     annotations::{self, Annotations, Finding},
-    class,
+    class::{self, Classes},
     config::Defaults,
     ingress::{Accepted, Age},
     inspect,
@@ -25,7 +25,7 @@ use crate::{
 /// The accepted version of each Ingress, and the findings about the newest.
 #[derive(Debug, Default)]
 pub struct Admission {
-    own_classes: BTreeSet<String>,
+    classes: Classes,
     entries: BTreeMap<Key, Entry>,
     /// Annotations that were read last: those that many Ingresses have in common exist once.
     recent: VecDeque<Arc<Annotations>>,
@@ -80,11 +80,11 @@ enum Judgement {
 }
 
 impl Admission {
-    /// Takes note of the IngressClasses; says whether ours are others than before.
+    /// Takes note of the IngressClasses; says whether there are others than before.
     pub fn classes(&mut self, options: &Options, objects: &Objects) -> bool {
-        let own = class::own_classes(options, objects);
-        let changed = own != self.own_classes;
-        self.own_classes = own;
+        let classes = Classes::of(options, objects);
+        let changed = classes != self.classes;
+        self.classes = classes;
         changed
     }
 
@@ -110,7 +110,7 @@ impl Admission {
 
     /// Whether an Ingress has our class.
     pub fn has_own_class(&self, options: &Options, ingress: &Ingress) -> bool {
-        class::is_own(options, &self.own_classes, ingress)
+        class::is_own(options, &self.classes, ingress)
     }
 
     /// The version of an Ingress that is served.
@@ -167,10 +167,13 @@ impl Admission {
 
     fn judge(&mut self, law: Law<'_>, key: &Key, ingress: &Arc<Ingress>) -> Judgement {
         let Law { options, defaults, objects } = law;
-        if !class::is_in_scope(options, objects, key)
-            || !class::is_own(options, &self.own_classes, ingress)
-        {
+        if !class::is_in_scope(options, objects, key) {
             return Judgement::NotOurs(Vec::new());
+        }
+        if !class::is_own(options, &self.classes, ingress) {
+            let why = class::why_ignored(options, &self.classes, ingress);
+            let object = Kind::Ingress.reference(key);
+            return Judgement::NotOurs(why.map(|why| why.about(object)).into_iter().collect());
         }
         let refused = |reason, message| Finding { effect: Effect::Refused, reason, message };
         if options.disable_catch_all && ingress.default_backend.is_some() {

@@ -1,7 +1,10 @@
 //! Which Ingresses are ours: namespace scope and class (routing §1.1, §1.2).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use headgate_config::Effect;
+
+use super::annotations::Finding;
 use crate::{
     objects::{Ingress, Key, Objects},
     options::{NamespaceScope, Options},
@@ -10,28 +13,80 @@ use crate::{
 /// The annotation that named the class before there was a field.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
-/// Names of the IngressClasses that are ours.
-pub fn own_classes(options: &Options, objects: &Objects) -> BTreeSet<String> {
-    let is_own = |name: &str, controller: Option<&str>| {
-        controller == Some(&options.controller_class)
-            || options.ingress_class_by_name && name == options.ingress_class
-    };
-    let classes = objects.ingress_classes().iter();
-    let own = classes.filter(|(key, class)| {
-        let controller = class.spec.as_ref().and_then(|spec| spec.controller.as_deref());
-        is_own(key.name(), controller)
-    });
-    own.map(|(key, _)| key.name().to_owned()).collect()
+/// The IngressClasses that exist.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Classes {
+    /// Names of those that are ours.
+    own: BTreeSet<String>,
+    /// Names of the others, with their controllers.
+    others: BTreeMap<String, String>,
+}
+
+impl Classes {
+    /// Sorts out which are ours.
+    pub fn of(options: &Options, objects: &Objects) -> Self {
+        let mut classes = Self::default();
+        for (key, class) in objects.ingress_classes() {
+            let controller = class.spec.as_ref().and_then(|spec| spec.controller.as_deref());
+            let is_own = controller == Some(&options.controller_class)
+                || options.ingress_class_by_name && key.name() == options.ingress_class;
+            if is_own {
+                classes.own.insert(key.name().to_owned());
+            } else {
+                let controller = controller.unwrap_or_default().to_owned();
+                classes.others.insert(key.name().to_owned(), controller);
+            }
+        }
+        classes
+    }
+
+    /// Ours, for a message.
+    fn listed(&self, options: &Options) -> String {
+        let own: Vec<_> = self.own.iter().map(String::as_str).collect();
+        let own = if own.is_empty() { "none".to_owned() } else { own.join(", ") };
+        format!("controller {} has: {own}", options.controller_class)
+    }
 }
 
 /// Whether an Ingress has our class. The annotation only counts where the field is not set.
-pub fn is_own(options: &Options, own_classes: &BTreeSet<String>, ingress: &Ingress) -> bool {
+pub fn is_own(options: &Options, classes: &Classes, ingress: &Ingress) -> bool {
     if let Some(class) = ingress.class.as_ref().filter(|_| !options.ignore_ingress_class_name) {
-        return own_classes.contains(&**class);
+        return classes.own.contains(&**class);
     }
     match ingress.annotation(CLASS_ANNOTATION) {
         Some(class) => *class == options.ingress_class,
         None => options.watch_ingress_without_class,
+    }
+}
+
+/// What is to be said about an Ingress that does not have our class. Where there are other controllers, only a class
+/// that does not exist is worth a word: nobody serves that.
+pub fn why_ignored(options: &Options, classes: &Classes, ingress: &Ingress) -> Option<Finding> {
+    let ignored =
+        |message| Some(Finding { effect: Effect::Ignored, reason: "IngressClassNotOurs", message });
+    let own = classes.listed(options);
+    if let Some(class) = ingress.class.as_ref().filter(|_| !options.ignore_ingress_class_name) {
+        return match classes.others.get(&**class) {
+            None => ignored(format!(
+                "spec.ingressClassName names class {class:?}, of which there is no IngressClass ({own}); not served"
+            )),
+            Some(controller) if options.is_only_controller => ignored(format!(
+                "spec.ingressClassName names class {class:?} of the controller {controller:?} ({own}); not served"
+            )),
+            Some(_) => None,
+        };
+    }
+    if !options.is_only_controller {
+        return None;
+    }
+    match ingress.annotation(CLASS_ANNOTATION) {
+        Some(class) => ignored(format!(
+            "{CLASS_ANNOTATION} names class {class:?}, and --ingress-class is {:?}; not served",
+            options.ingress_class
+        )),
+        None => ignored(format!(
+            "names no class: set spec.ingressClassName ({own}) or start with --watch-ingress-without-class; not served"
+        )),
     }
 }
 
@@ -53,7 +108,7 @@ mod tests {
     /// The table of routing §1.2.
     #[test]
     fn field_then_annotation_then_flag() {
-        let own_classes = BTreeSet::from(["own".to_owned()]);
+        let classes = Classes { own: ["own".to_owned()].into(), ..Classes::default() };
         for (field, annotation, without_class, expected) in [
             (Some("own"), Some("other"), false, true),
             (Some("own"), None, true, true),
@@ -73,7 +128,7 @@ mod tests {
                 ..Ingress::default()
             };
             let case = (field, ingress.annotation(CLASS_ANNOTATION), without_class);
-            assert_eq!(is_own(&options, &own_classes, &ingress), expected, "{case:?}");
+            assert_eq!(is_own(&options, &classes, &ingress), expected, "{case:?}");
         }
     }
 
@@ -88,8 +143,8 @@ mod tests {
                 .collect(),
             ..Ingress::default()
         };
-        let own_classes = BTreeSet::from(["own".to_owned()]);
-        assert!(!is_own(&options, &own_classes, &ingress(None)));
-        assert!(is_own(&options, &own_classes, &ingress(Some("nginx"))));
+        let classes = Classes { own: ["own".to_owned()].into(), ..Classes::default() };
+        assert!(!is_own(&options, &classes, &ingress(None)));
+        assert!(is_own(&options, &classes, &ingress(Some("nginx"))));
     }
 }

@@ -12,6 +12,7 @@ use super::{
     config::Defaults,
     host::{self, Members},
     ingress::{Accepted, DEFAULT_HOST, host_of},
+    pattern,
 };
 use crate::options::Options;
 
@@ -34,7 +35,7 @@ struct State {
     /// Ingresses with a rule for the host, oldest first.
     ingresses: SmallVec<[Arc<Accepted>; 1]>,
     host: Option<Arc<Host>>,
-    /// Findings about Ingresses whose locations another one denies.
+    /// Findings about Ingresses whose locations another one denies, and about patterns that cannot be served.
     verdicts: Vec<Verdict>,
 }
 
@@ -136,10 +137,6 @@ impl HostTable {
         for name in &dirty {
             let Some(state) = self.hosts.get_mut(name) else { continue };
             let guard = self.guards.get(name).and_then(|guards| guards.first());
-            let found =
-                guard.map_or_else(Vec::new, |guard| denied_by(guard, name, &state.ingresses));
-            verdicts |= found != state.verdicts;
-            state.verdicts = found;
             let members = Members {
                 name,
                 ingresses: &state.ingresses,
@@ -151,6 +148,7 @@ impl HostTable {
             host.alias_origin =
                 with_aliases(&state.ingresses).map(|ingress| Arc::new(ingress.reference()));
             changed |= state.adopt(host);
+            verdicts |= state.judge(options, guard);
         }
         let mut names = dirty;
         // A new host takes its name away from aliases of hosts that did not change themselves.
@@ -160,6 +158,8 @@ impl HostTable {
                 && host.aliases != aliases
             {
                 state.host = Some(Arc::new(Host { aliases, ..(*host).clone() }));
+                let guard = self.guards.get(&name).and_then(|guards| guards.first());
+                verdicts |= state.judge(options, guard);
                 names.insert(name);
                 changed = true;
             }
@@ -172,7 +172,7 @@ impl HostTable {
         self.hosts.values().filter_map(|state| state.host.as_ref())
     }
 
-    /// Findings about Ingresses whose locations another one denies.
+    /// Findings about Ingresses whose locations another one denies, and about patterns that cannot be served.
     pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
         self.hosts.values().flat_map(|state| &state.verdicts)
     }
@@ -202,6 +202,19 @@ impl HostTable {
 }
 
 impl State {
+    /// Looks what there is to say about the host; says whether that is other than before.
+    fn judge(&mut self, options: &Options, guard: Option<&Arc<Accepted>>) -> bool {
+        let Some(host) = &self.host else { return false };
+        let mut found =
+            guard.map_or_else(Vec::new, |guard| denied_by(guard, &host.name, &self.ingresses));
+        if let Some(check) = options.pattern_check {
+            found.extend(pattern::broken(check, host));
+        }
+        let differs = found != self.verdicts;
+        self.verdicts = found;
+        differs
+    }
+
     /// Takes over a newly built host, keeping what is equal to before; says whether it differs.
     fn adopt(&mut self, mut host: Host) -> bool {
         let Some(before) = &self.host else {

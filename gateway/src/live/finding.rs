@@ -56,8 +56,9 @@ fn verdict(object: &ObjectRef, effect: Effect, reason: &str, message: String) ->
 pub(super) struct Findings(Vec<Verdict>);
 
 impl Findings {
-    /// Adds the findings about a snapshot to its verdicts.
+    /// Adds the findings about a snapshot to its verdicts, unless it has them already: then they have been logged, too.
     pub(super) fn report(&mut self, snapshot: &mut Snapshot, mut found: Vec<Verdict>) {
+        found.retain(|verdict| snapshot.verdicts.binary_search(verdict).is_err());
         found.sort();
         found.dedup();
         for verdict in found.iter().filter(|verdict| self.0.binary_search(verdict).is_err()) {

@@ -41,6 +41,15 @@ pub struct AliasError {
     pub error: pattern::Error,
 }
 
+/// Checks whether a text can be used as the regular expression of an alias.
+///
+/// # Errors
+///
+/// What [`HostTable::errors`] would say of it.
+pub fn check_alias(text: &str) -> Result<(), pattern::Error> {
+    Program::new(text).map(drop)
+}
+
 struct Regex {
     order: u32,
     host: u32,

@@ -48,6 +48,15 @@ pub struct PatternError {
     pub error: super::pattern::Error,
 }
 
+/// Checks whether a path can be used as a regular expression, without compiling it.
+///
+/// # Errors
+///
+/// What [`PathTable::errors`] would say of it.
+pub fn check_pattern(text: &str) -> Result<(), super::pattern::Error> {
+    PatternTable::check(text)
+}
+
 impl PathTable {
     /// Compiles the locations of a host. Never fails as a whole: see [`PathTable::errors`].
     ///

@@ -6,6 +6,7 @@ mod admin;
 mod certificates;
 mod demo;
 mod flags;
+mod folders;
 mod install;
 mod live;
 mod shutdown;

@@ -144,6 +144,7 @@ pub fn program(arguments: &str) -> Program {
         workers: Some(1),
         headgate_args: arguments.into(),
         ready_seconds: 60,
+        directory: None,
     }
 }
 

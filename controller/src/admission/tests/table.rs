@@ -1,7 +1,7 @@
 //! The checks of operations §9.2, one row after the other.
 
 use super::*;
-use crate::{NamespaceScope, objects::Kind};
+use crate::{NamespaceScope, PatternCheck, objects::Kind};
 
 /// A row: what is reviewed under which options, and what is said.
 struct Row {
@@ -309,4 +309,31 @@ fn what_is_accepted_is_served_and_what_is_refused_is_not() {
         let is_served = plane.translator.served(&Key::new("ns", "app")).is_some();
         assert_eq!(is_served, expected, "{annotations:?}");
     }
+}
+
+/// Operations §9.2: what only its nginx would refuse is admitted by the reference.
+#[test]
+fn a_regular_expression_that_cannot_be_served_is_warned_about() {
+    fn check(text: &str) -> Result<(), String> {
+        if text.contains("(bad") { Err("unclosed".into()) } else { Ok(()) }
+    }
+    let pattern_check = PatternCheck { path: check, rewrite: |_| Ok(()), alias: check };
+    let options = Options { pattern_check: Some(pattern_check), ..Options::default() };
+    let bench = Bench::new(options);
+    bench.apply(service("web"));
+    let bad = ingress("app", &[("app.test", "/(bad", "ImplementationSpecific")]);
+    let regex = with_annotations(bad.clone(), &[("use-regex", "true")]);
+    let said = bench.review(&regex);
+    assert_eq!(said.refusal, None);
+    let warning = "path \"/(bad\" of host \"app.test\" is no usable regular expression: unclosed; requests that begin like it are answered with 503";
+    assert_eq!(said.warnings.last().map(String::as_str), Some(warning));
+    let other = ingress("other", &[("app.test", "/x", "ImplementationSpecific")]);
+    let plain = bench.review(&bad).warnings;
+    assert!(!plain.iter().any(|warning| warning.contains("unclosed")), "{plain:?}");
+    bench.apply(existing(with_annotations(other, &[("use-regex", "true")])));
+    let said = bench.review(&bad).warnings;
+    assert_eq!(said.last().map(String::as_str), Some(warning), "another makes it one");
+    let alias = with_annotations(super::plain(), &[("server-alias", "~(bad")]);
+    let said = bench.review(&alias).warnings;
+    assert_eq!(said, ["alias \"(bad\" of host app.test: unclosed; it matches nothing"]);
 }

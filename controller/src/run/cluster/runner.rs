@@ -204,6 +204,7 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             tracing::info!(
                 total_ms = self.state.started.elapsed().as_millis(),
                 ingresses = self.mirror.objects().ingresses().len(),
+                served = publisher.translator().served_count(),
                 "the cluster is read and published"
             );
             (self.progress)(Progress::Following);

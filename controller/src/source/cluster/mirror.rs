@@ -7,7 +7,7 @@
 mod held_back;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::Instant,
 };
@@ -22,7 +22,7 @@ use crate::{
     objects::{Body, Changes, Ingress, Key, Kind, Objects},
     options::Options,
     status::Board,
-    translate::class,
+    translate::class::{self, Classes},
 };
 
 /// What the watches have told.
@@ -35,7 +35,7 @@ pub struct Mirror {
     incomplete: HashSet<WatchId>,
     /// Lists that are being read again, with what they have named so far.
     relists: HashMap<WatchId, HashSet<Key>>,
-    own_classes: BTreeSet<String>,
+    classes: Classes,
     interest: Interest,
     /// Whether all Ingresses have been read, and are asked which Secrets they name.
     asks: bool,
@@ -65,7 +65,7 @@ impl Mirror {
             objects: Objects::default(),
             incomplete: watches.into_iter().collect(),
             relists: HashMap::new(),
-            own_classes: BTreeSet::new(),
+            classes: Classes::default(),
             asks: false,
             held_back: HeldBack::default(),
             to_fetch: Vec::new(),
@@ -187,7 +187,7 @@ impl Mirror {
     /// Notes the Secrets that an Ingress names; says whether one of them has not been read yet. Those that it named
     /// before stay until it is settled: the version that names them may still be served.
     fn ask_for_secrets(&mut self, key: &Key, ingress: &Ingress) -> bool {
-        if !self.asks || !class::is_own(&self.options, &self.own_classes, ingress) {
+        if !self.asks || !class::is_own(&self.options, &self.classes, ingress) {
             return false;
         }
         let named = secrets::named_by(&self.options, key, ingress);
@@ -198,8 +198,7 @@ impl Mirror {
     /// Lets go of the Secrets that neither the newest version of an Ingress names nor the one that is `served`.
     pub fn settle(&mut self, key: &Key, served: Option<&Ingress>) {
         let newest = self.objects.ingresses().get(key);
-        let newest =
-            newest.filter(|ingress| class::is_own(&self.options, &self.own_classes, ingress));
+        let newest = newest.filter(|ingress| class::is_own(&self.options, &self.classes, ingress));
         let waiting = self.held_back.ingress(key);
         let versions = newest.into_iter().chain(waiting).map(|ingress| &**ingress).chain(served);
         let named: Vec<_> =
@@ -257,7 +256,7 @@ impl Mirror {
         }
         if !was_ready && self.knows_ingresses() {
             self.asks = true;
-            self.own_classes = class::own_classes(&self.options, &self.objects);
+            self.classes = Classes::of(&self.options, &self.objects);
             self.ask_for_secrets_of_all();
         }
     }
@@ -275,9 +274,9 @@ impl Mirror {
     }
 
     fn reconsider_classes(&mut self) {
-        let own = class::own_classes(&self.options, &self.objects);
-        if self.asks && own != self.own_classes {
-            self.own_classes = own;
+        let classes = Classes::of(&self.options, &self.objects);
+        if self.asks && classes != self.classes {
+            self.classes = classes;
             self.ask_for_secrets_of_all();
         }
     }

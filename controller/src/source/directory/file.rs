@@ -49,7 +49,7 @@ pub struct File {
     hash: u64,
     /// Objects by identity. Of repeated ones the last counts, as if they were applied one after the other.
     objects: SmallVec<[Object; 1]>,
-    /// Documents that do not parse.
+    /// What is wrong with its documents.
     pub faults: Box<[Fault]>,
 }
 
@@ -148,18 +148,24 @@ impl File {
         at.ok().map(|at| &self.objects[at])
     }
 
+    /// Whether there are documents of which there is no object.
+    pub fn is_broken(&self) -> bool {
+        self.faults.iter().any(|fault| fault.effect == Effect::Refused)
+    }
+
     /// One verdict for each fault.
     pub fn verdicts(&self, path: &Path) -> impl Iterator<Item = Verdict> {
-        self.faults.iter().map(move |fault| Verdict {
-            object: fault.object.clone().unwrap_or_else(|| file_reference(path)),
-            effect: Effect::Refused,
-            reason: "Unreadable".into(),
-            message: format!(
-                "{}:{}: {}; what the file held before stays",
-                path.display(),
-                fault.line,
-                fault.reason
-            ),
+        self.faults.iter().map(move |fault| {
+            let (reason, then) = match fault.effect {
+                Effect::Refused => ("Unreadable", "; what the file held before stays"),
+                _ => ("UnknownField", ""),
+            };
+            Verdict {
+                object: fault.object.clone().unwrap_or_else(|| file_reference(path)),
+                effect: fault.effect,
+                reason: reason.into(),
+                message: format!("{}:{}: {}{then}", path.display(), fault.line, fault.reason),
+            }
         })
     }
 }
@@ -183,7 +189,10 @@ fn parse(bytes: &[u8]) -> Manifest {
 }
 
 fn fault(reason: String) -> Manifest {
-    Manifest { objects: Vec::new(), faults: vec![Fault { line: 1, object: None, reason }] }
+    Manifest {
+        objects: Vec::new(),
+        faults: vec![Fault { effect: Effect::Refused, line: 1, object: None, reason }],
+    }
 }
 
 fn hash(content: &impl Hash) -> u64 {

@@ -1,6 +1,6 @@
 //! Which file has which object, as files come, change and go.
 
-use std::time::Instant;
+use std::{io, path::PathBuf, time::Instant};
 
 use super::{Directory, file::File, scan::FilePath};
 use crate::objects::{Object, Objects};
@@ -13,7 +13,7 @@ impl Directory {
         if let Some(old) = &old {
             if old.has_content_of(&read) {
                 read.keep(old);
-            } else if !read.faults.is_empty() {
+            } else if read.is_broken() {
                 read.keep_missing(old);
             }
         }
@@ -87,6 +87,14 @@ impl Directory {
     /// A file is not there. Until that is believed, it keeps what no other file has.
     pub(super) fn miss(&mut self, path: &FilePath, now: Instant, objects: &mut Objects) {
         let Some(file) = self.files.get(path) else { return };
+        let is_away = |root: &&PathBuf| path.starts_with(root) && !root.exists();
+        if let Some(root) = self.roots.iter().find(is_away) {
+            // It was removed with its folder.
+            self.settling.came_back(path);
+            let reason = io::Error::from(io::ErrorKind::NotFound).to_string();
+            self.unreadable.entry(root.clone()).or_insert(reason);
+            return;
+        }
         if self.settling.missed(path, now) {
             return self.forget(path, objects);
         }

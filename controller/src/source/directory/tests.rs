@@ -286,3 +286,37 @@ fn a_file_that_is_reported_is_read_at_once_beside_a_rescan() {
     assert_eq!(read.known(), named(&[("a", 2)]));
     assert_eq!(read.directory.next_look(), None);
 }
+
+#[test]
+fn roots_are_absolute_and_each_is_there_once() {
+    let here = env::current_dir().unwrap();
+    let above = here.parent().unwrap();
+    let name = here.file_name().unwrap().to_str().unwrap();
+    let back = format!("../{name}/src/");
+    let absolute = here.join("src").to_str().unwrap().to_owned();
+    let named = ["src", "./src", "src/.", &back, &absolute, "..", "src/../src"];
+    let directory = Directory::open(named.map(PathBuf::from).into()).unwrap();
+    // What is behind a name may be above something else.
+    assert_eq!(directory.roots(), [here.join("src"), above.to_owned(), here.join("src/../src")]);
+}
+
+#[test]
+fn what_a_removed_root_held_stays_until_it_is_back() {
+    let mut read = Read::new();
+    let outer = read.folder.path().to_owned();
+    let root = outer.join("root");
+    fs::create_dir(&root).unwrap();
+    read.directory = Directory::open(vec![root.clone()]).unwrap();
+    read.write("root/a.yaml", &service("a", 1));
+    assert_eq!(read.services(), named(&[("a", 1)]));
+    fs::remove_file(root.join("a.yaml")).unwrap();
+    assert_eq!(read.services_after(Change::Unsettled, "root/a.yaml"), named(&[("a", 1)]));
+    fs::remove_dir(&root).unwrap();
+    assert_eq!(read.services_in(2 * SETTLE), named(&[("a", 1)]));
+    assert!(!read.directory.is_complete());
+    assert_eq!(read.services(), named(&[("a", 1)]));
+    fs::create_dir(&root).unwrap();
+    read.write("root/b.yaml", &service("b", 2));
+    assert_eq!(read.services(), named(&[("b", 2)]));
+    assert!(read.directory.is_complete());
+}

@@ -25,6 +25,8 @@ pub enum Change {
     Unsettled(PathBuf),
     /// Any file: the system lost track.
     Anything,
+    /// One of the folders itself was removed or moved away. Nothing more is reported of it, even if it comes back.
+    RootLost,
 }
 
 /// Watches folders as long as it lives.
@@ -104,7 +106,11 @@ fn changes(event: &Event, roots: &[PathBuf]) -> BTreeSet<Change> {
         EventKind::Create(CreateKind::File) if is_being_written(path) => Said::Unsettled,
         _ => Said::Complete,
     };
+    let is_gone = |index, path| matches!(said(index, path), Said::WasFolder | Said::Unsettled);
     let paths = event.paths.iter().enumerate();
+    if paths.clone().any(|(index, path)| roots.contains(path) && is_gone(index, path)) {
+        return [Change::RootLost].into();
+    }
     paths.filter_map(|(index, path)| change(path, roots, said(index, path))).collect()
 }
 

@@ -201,3 +201,145 @@ fn the_fault_of_a_secret_names_its_line() {
     let fault = fault(text);
     assert_eq!((fault.line, fault.object.map(|object| object.name)), (6, Some("s".into())));
 }
+
+/// An Ingress in block style, as far as a line is not replaced.
+fn ingress_with(line: &str, instead: &str) -> String {
+    let text = "apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: a
+  annotations:
+    nginx.ingress.kubernetes.io/use-regex: \"true\"
+spec:
+  ingressClassName: nginx
+  rules:
+  - host: \"*.a.example\"
+    http:
+      paths:
+      - path: /
+        pathType: Prefix
+        backend:
+          service:
+            name: web
+            port:
+              number: 80
+";
+    assert!(text.contains(line), "{line}");
+    text.replacen(line, instead, 1)
+}
+
+#[test]
+fn what_an_api_server_would_refuse_is_refused() {
+    for (line, instead, reason) in [
+        (
+            "pathType: Prefix",
+            "pathType: prefix",
+            "spec.rules[0].http.paths[0].pathType: \"prefix\" is none; write Prefix, Exact or ImplementationSpecific",
+        ),
+        (
+            "        pathType: Prefix\n",
+            "",
+            "spec.rules[0].http.paths[0].pathType: is missing; write Prefix, Exact or ImplementationSpecific",
+        ),
+        (
+            "path: /\n",
+            "path: nope\n",
+            "spec.rules[0].http.paths[0].path: \"nope\" does not begin with a slash; write \"/nope\"",
+        ),
+        (
+            "path: /\n",
+            "path: /a/../b\n",
+            "spec.rules[0].http.paths[0].path: \"/a/../b\" holds \"/../\", which Prefix and Exact must not; leave it out",
+        ),
+        (
+            "\"*.a.example\"",
+            "X_.local/host",
+            "spec.rules[0].host: \"X_.local/host\" is no DNS name; use lower-case letters, digits and `-` between dots, and `*.` in front at most",
+        ),
+        (
+            "\"*.a.example\"",
+            "10.0.0.1",
+            "spec.rules[0].host: \"10.0.0.1\" is an address; a host is a DNS name",
+        ),
+        (
+            "            port:\n              number: 80\n",
+            "",
+            "spec.rules[0].http.paths[0].backend.service: names no port; give port.number or port.name",
+        ),
+        (
+            "number: 80",
+            "number: 99999",
+            "spec.rules[0].http.paths[0].backend.service.port.number: 99999 is no port, 1 to 65535",
+        ),
+        (
+            "name: web",
+            "name: Web",
+            "spec.rules[0].http.paths[0].backend.service.name: \"Web\" cannot be a Service's; use lower-case letters, digits and `-`",
+        ),
+        (
+            "backend:",
+            "backnd:",
+            "spec.rules[0].http.paths[0].backnd: unknown field; known here are backend, path, pathType; spec.rules[0].http.paths[0].backend: names nothing; give service with its name and port",
+        ),
+        (
+            "  rules:",
+            "  ruls:",
+            "spec.ruls: unknown field; known here are defaultBackend, ingressClassName, rules, tls; spec: has neither rules nor defaultBackend; give it one of them",
+        ),
+        ("kind: Ingress", "kind: ingress", "kind \"ingress\" is unknown; write Ingress"),
+        (
+            "kind: Ingress",
+            "knd: Ingress",
+            "kind is missing, of an object of apiVersion networking.k8s.io/v1; give it",
+        ),
+        (
+            "apiVersion: networking.k8s.io/v1",
+            "",
+            "apiVersion is missing; that of kind Ingress is networking.k8s.io/v1",
+        ),
+    ] {
+        let text = ingress_with(line, instead);
+        let found = fault(&text);
+        assert_eq!((found.effect, found.reason.as_str()), (Effect::Refused, reason), "{text}");
+        assert!(Manifest::parse(&text).objects.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn an_unknown_field_is_told_and_the_rest_is_read() {
+    let text = ingress_with("  ingressClassName: nginx", "  ingressClassName: nginx\n  x-note: y");
+    let found = fault(&text);
+    assert_eq!(found.effect, Effect::Warning);
+    assert_eq!(
+        found.reason,
+        "spec.x-note: unknown field; known here are defaultBackend, ingressClassName, rules, tls"
+    );
+    assert_eq!(found.object.unwrap().to_string(), "Ingress default/a");
+    assert_eq!(Manifest::parse(&text).objects.len(), 1);
+    let list = format!(
+        "{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{}]}}",
+        serde_json::to_string(&from_text::<serde_json::Value>(&text).unwrap()).unwrap()
+    );
+    assert!(fault(&list).reason.starts_with("items[0]: spec.x-note: "));
+}
+
+#[test]
+fn what_an_api_server_takes_is_taken() {
+    for (line, instead) in [
+        ("", ""),
+        ("path: /\n", "path: \"/a(/|$)(.*)\"\n"),
+        ("path: /\n        pathType: Prefix", "pathType: ImplementationSpecific"),
+        ("path: /\n", "path: \"/ä b%20c\" # a note\n"),
+        ("number: 80", "name: http"),
+        ("  - host: \"*.a.example\"\n    http", "  - http"),
+        ("metadata:\n", "metadata:\n  labels: {app: x}\n  finalizers: []\n"),
+        ("annotations:\n", "annotations:\n    note: |\n      anything: {here\n"),
+        ("  rules:", "  tls:\n  - hosts: [a.example]\n    secretName: tls\n  rules:"),
+        (
+            "apiVersion: networking.k8s.io/v1",
+            "---\na: b\n---\napiVersion: v1\nkind: Pod\n---\napiVersion: networking.k8s.io/v1",
+        ),
+    ] {
+        assert_eq!(names(&ingress_with(line, instead)), ["Ingress default/a"], "{instead}");
+    }
+}

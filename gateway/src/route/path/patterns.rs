@@ -73,6 +73,10 @@ impl PatternTable {
         builder.finish()
     }
 
+    pub fn check(text: &str) -> Result<(), pattern::Error> {
+        Builder::default().add(0, text)
+    }
+
     pub fn find(&self, path: &[u8]) -> Found {
         let mut best = Best { location: NONE, exhausted: false };
         let mut met: SmallVec<[(u32, usize); 12]> = SmallVec::new();
