@@ -15,6 +15,7 @@ pub(crate) mod inspect;
 mod location;
 pub(crate) mod path;
 pub(crate) mod pattern;
+mod taken;
 mod tls;
 pub(crate) mod upstream;
 mod upstreams;
@@ -114,6 +115,11 @@ impl Translator {
     /// Whether the paths of a host are regular expressions.
     pub(crate) fn has_patterns(&self, host: &str) -> bool {
         self.hosts.get(host).is_some_and(|(host, _)| host.mode == PathMode::Pattern)
+    }
+
+    /// Whether a Secret is known not to exist. One that nobody names is not known.
+    pub(crate) fn misses_secret(&self, secret: &Key) -> bool {
+        self.tls.misses(secret)
     }
 
     /// How many Ingresses are served.
