@@ -60,6 +60,9 @@ pub fn run(settings: &Serve) -> anyhow::Result<()> {
     for flag in settings.inert.given() {
         tracing::info!("{flag} is accepted and has no effect");
     }
+    for flag in settings.ignored_flags() {
+        tracing::warn!("{flag} has no effect with --manifests: no cluster is served");
+    }
     let runtime = control_runtime()?;
     let plan = Plan {
         source: settings.source()?,

@@ -470,3 +470,14 @@ fn where_nobody_reviews_an_ingress_is_told_that_another_has_its_path() {
     plane.remove(Kind::Ingress, "ns", "zoe");
     assert_eq!(taken(&plane), [""; 0]);
 }
+
+#[test]
+fn a_config_map_that_the_options_name_in_vain_is_missed() {
+    let mut plane = Plane::new(Options { is_only_controller: true, ..with_config_map() });
+    assert_eq!(plane.reasons(), [(Effect::Warning, "ConfigMapNotFound")]);
+    assert_eq!(plane.last.verdicts[0].object.to_string(), "ConfigMap sys/conf");
+    plane.apply(&config_map(json!({})));
+    assert_eq!(plane.reasons(), []);
+    plane.remove(Kind::ConfigMap, "sys", "conf");
+    assert_eq!(plane.reasons(), [(Effect::Warning, "ConfigMapNotFound")]);
+}
