@@ -15,6 +15,7 @@ pub(crate) mod inspect;
 mod location;
 pub(crate) mod path;
 pub(crate) mod pattern;
+mod taken;
 mod tls;
 pub(crate) mod upstream;
 mod upstreams;
@@ -24,7 +25,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use headgate_config::{Effect, ObjectRef, PathMode, Snapshot, TlsTable, Verdict};
 
 use crate::{
-    objects::{Changes, Ingress, Key, Objects},
+    objects::{Changes, Ingress, Key, Kind, Objects},
     options::{NamespaceScope, Options},
 };
 
@@ -45,6 +46,8 @@ pub struct Translator {
     upstreams: UpstreamTable,
     tls: TlsState,
     source_verdicts: Vec<Verdict>,
+    /// That the main ConfigMap does not exist, where that is worth a word.
+    missing_config: Option<Verdict>,
     default_certificate: Option<Key>,
     tls_table: Arc<TlsTable>,
     verdicts: Arc<Vec<Verdict>>,
@@ -68,6 +71,7 @@ impl Translator {
             hosts: HostTable::default(),
             tls: TlsState::default(),
             source_verdicts: Vec::new(),
+            missing_config: None,
             default_certificate: options.default_ssl_certificate.as_ref().map(Key::from),
             tls_table: Arc::default(),
             verdicts: Arc::default(),
@@ -114,6 +118,11 @@ impl Translator {
     /// Whether the paths of a host are regular expressions.
     pub(crate) fn has_patterns(&self, host: &str) -> bool {
         self.hosts.get(host).is_some_and(|(host, _)| host.mode == PathMode::Pattern)
+    }
+
+    /// Whether a Secret is known not to exist. One that nobody names is not known.
+    pub(crate) fn misses_secret(&self, secret: &Key) -> bool {
+        self.tls.misses(secret)
     }
 
     /// How many Ingresses are served.
@@ -177,6 +186,7 @@ impl Translator {
     }
 
     fn update(&mut self, objects: &Objects, changes: &Changes) {
+        self.miss_config(objects);
         let reread_annotations = self.read_config(objects, changes);
         for key in self.ingresses_to_look_at(objects, changes, reread_annotations) {
             let law = Law { options: &self.options, defaults: &self.config.defaults, objects };
@@ -212,6 +222,25 @@ impl Translator {
             }
         }
         self.collect_verdicts();
+    }
+
+    /// Notes whether the ConfigMap is there. In a cluster it may be created any time, as with the reference.
+    fn miss_config(&mut self, objects: &Objects) {
+        let key = self.options.configmap.as_ref().map(Key::from);
+        let key =
+            key.filter(|key| self.options.is_only_controller && objects.config_map(key).is_none());
+        let missing = key.map(|key| Verdict {
+            object: Kind::ConfigMap.reference(&key),
+            effect: Effect::Warning,
+            reason: "ConfigMapNotFound".into(),
+            message:
+                "--configmap names it, but it does not exist; all settings keep their defaults"
+                    .into(),
+        });
+        if missing != self.missing_config {
+            self.missing_config = missing;
+            self.verdicts_changed = true;
+        }
     }
 
     /// Reads the ConfigMap if it changed; says whether that changes what Ingresses mean.
@@ -259,6 +288,7 @@ impl Translator {
             self.admission.verdicts().chain(self.upstreams.verdicts()).chain(self.tls.verdicts());
         let own = own.chain(self.hosts.verdicts());
         let known = own.chain(&self.config.verdicts).chain(&self.source_verdicts);
+        let known = known.chain(&self.missing_config);
         let is_remark = |verdict: &&Verdict| {
             verdict.effect == Effect::Ignored && !self.options.is_only_controller
         };

@@ -58,6 +58,9 @@ pub struct Plan {
 /// Serves until a signal.
 pub fn run(settings: &Serve) -> anyhow::Result<()> {
     settings.inert.report();
+    for flag in settings.ignored_flags() {
+        tracing::warn!("{flag} has no effect with --manifests: no cluster is served");
+    }
     let runtime = control_runtime()?;
     let plan = Plan {
         source: settings.source()?,

@@ -261,6 +261,18 @@ impl Serve {
         Ok(Source::Cluster(access, Box::new(write_back)))
     }
 
+    /// Flags that say which cluster to serve, although folders of manifests are served.
+    pub fn ignored_flags(&self) -> impl Iterator<Item = &'static str> {
+        let is_given = |path: &Option<PathBuf>| path.iter().any(|it| !it.as_os_str().is_empty());
+        let flags = [
+            ("--kubeconfig", is_given(&self.kubeconfig)),
+            ("--apiserver-host", self.apiserver_host.iter().any(|host| !host.is_empty())),
+            ("--certificate-authority", is_given(&self.certificate_authority)),
+        ];
+        let has_folders = !self.manifests.is_empty();
+        flags.into_iter().filter(move |(_, given)| has_folders && *given).map(|(flag, _)| flag)
+    }
+
     /// What the controller is told.
     pub fn controller(&self) -> anyhow::Result<Options> {
         anyhow::ensure!(

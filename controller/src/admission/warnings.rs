@@ -75,7 +75,13 @@ impl Warnings {
         for secret in secrets {
             // One that nobody has named yet is not known, whether it exists or not.
             let key = Key::new(subject.key.namespace(), secret);
-            self.add(findings_about(law, &Kind::Secret.reference(&key)));
+            let object = Kind::Secret.reference(&key);
+            self.add(findings_about(law, &object));
+            if law.translator.misses_secret(&key) {
+                self.add([format!(
+                    "{object}: does not exist; the default certificate is used instead"
+                )]);
+            }
         }
     }
 

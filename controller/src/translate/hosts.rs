@@ -13,6 +13,7 @@ use super::{
     host::{self, Members},
     ingress::{Accepted, DEFAULT_HOST, host_of},
     pattern,
+    taken::taken,
 };
 use crate::options::Options;
 
@@ -209,6 +210,10 @@ impl State {
             guard.map_or_else(Vec::new, |guard| denied_by(guard, &host.name, &self.ingresses));
         if let Some(check) = options.pattern_check {
             found.extend(pattern::broken(check, host));
+        }
+        // In a cluster a review has told the author.
+        if options.is_only_controller {
+            found.extend(taken(&host.name, host.mode, &self.ingresses));
         }
         let differs = found != self.verdicts;
         self.verdicts = found;

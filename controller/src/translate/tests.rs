@@ -400,3 +400,85 @@ fn a_regular_expression_that_cannot_be_served_gets_a_verdict() {
     plane.apply(&ingress_of("nginx", "", &[], path("/a(b")));
     assert_eq!(plane.reasons(), []);
 }
+
+#[test]
+fn an_ingress_is_told_that_its_service_or_port_does_not_exist() {
+    let mut plane = Plane::new(Options::default());
+    plane.apply(&ingress("one.test", &[("default-backend", "spare")]));
+    let said = |plane: &Plane| {
+        let said = plane.last.verdicts.iter();
+        said.map(|verdict| format!("{}: {}", verdict.object, verdict.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        said(&plane),
+        [
+            "Ingress ns/app: annotation default-backend: the Service ns/spare is named as a backend and does not exist; create it or correct the name",
+            "Ingress ns/app: host one.test, path /: the Service ns/web is named as a backend and does not exist; create it or correct the name",
+        ]
+    );
+    plane.apply(&typed::<k8s_openapi::api::core::v1::Service>(json!({
+        "metadata": { "name": "web", "namespace": "ns" }, "spec": { "ports": [{ "port": 81 }] },
+    })));
+    plane.apply(&ingress("one.test", &[]));
+    assert_eq!(
+        said(&plane),
+        [
+            "Ingress ns/app: host one.test, path /: the Service ns/web has no TCP port \"80\", which a backend names; correct one of them"
+        ]
+    );
+    plane.remove(Kind::Ingress, "ns", "app");
+    assert_eq!(said(&plane), [""; 0]);
+}
+
+#[test]
+fn an_ingress_is_told_that_its_secret_does_not_exist() {
+    let options = Options {
+        default_ssl_certificate: Some("ns/default".parse().unwrap()),
+        ..Options::default()
+    };
+    let mut plane = Plane::new(options);
+    let tls = json!({ "tls": [{ "hosts": ["one.test"], "secretName": "tls" }] });
+    plane.apply(&ingress_of("nginx", "one.test", &[], tls));
+    let missing = plane.last.verdicts.iter().filter(|verdict| verdict.reason == "SecretNotFound");
+    let missing: Vec<_> =
+        missing.map(|verdict| format!("{}: {}", verdict.object, verdict.message)).collect();
+    assert_eq!(
+        missing,
+        [
+            "Ingress ns/app: host one.test: spec.tls names the Secret ns/tls, which does not exist; create it or correct the name; the default certificate is used instead",
+            "Secret ns/default: --default-ssl-certificate names it, but it does not exist; a self-signed certificate is used instead",
+        ]
+    );
+}
+
+#[test]
+fn where_nobody_reviews_an_ingress_is_told_that_another_has_its_path() {
+    let mut plane = Plane::new(alone());
+    // Of equally old objects the one whose name sorts last comes first.
+    plane.apply(&ingress_named("zoe", "nginx", "one.test", &[], json!({})));
+    plane.apply(&ingress_named("bob", "nginx", "one.test", &[], json!({})));
+    plane.apply(&ingress_named("eve", "nginx", "two.test", &[], json!({})));
+    let taken = |plane: &Plane| {
+        let taken = plane.last.verdicts.iter().filter(|verdict| verdict.reason == "PathTaken");
+        taken.map(|verdict| format!("{}: {}", verdict.object, verdict.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        taken(&plane),
+        [
+            "Ingress ns/bob: host \"one.test\" and path \"/\" is already defined in ingress ns/zoe, which keeps it; remove it from one of them"
+        ]
+    );
+    plane.remove(Kind::Ingress, "ns", "zoe");
+    assert_eq!(taken(&plane), [""; 0]);
+}
+
+#[test]
+fn a_config_map_that_the_options_name_in_vain_is_missed() {
+    let mut plane = Plane::new(Options { is_only_controller: true, ..with_config_map() });
+    assert_eq!(plane.reasons(), [(Effect::Warning, "ConfigMapNotFound")]);
+    assert_eq!(plane.last.verdicts[0].object.to_string(), "ConfigMap sys/conf");
+    plane.apply(&config_map(json!({})));
+    assert_eq!(plane.reasons(), []);
+    plane.remove(Kind::ConfigMap, "sys", "conf");
+    assert_eq!(plane.reasons(), [(Effect::Warning, "ConfigMapNotFound")]);
+}

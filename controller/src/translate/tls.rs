@@ -11,7 +11,9 @@ use std::{
     sync::Arc,
 };
 
-use headgate_config::{Certificate, CertificateId, Effect, Host, HostPattern, TlsTable, Verdict};
+use headgate_config::{
+    Certificate, CertificateId, Effect, Host, HostPattern, ObjectRef, TlsTable, Verdict,
+};
 
 use super::{
     hosts::HostTable,
@@ -48,6 +50,8 @@ struct Choice {
     consulted: Vec<Key>,
     /// `None` is the default certificate.
     certificate: Option<CertificateId>,
+    /// Who names the Secrets.
+    ingress: Option<ObjectRef>,
     /// Why it is the default certificate although the Ingress names a Secret.
     verdict: Option<Verdict>,
     /// Aliases that the certificate covers.
@@ -105,7 +109,7 @@ impl TlsState {
         }
         changed.then(|| {
             self.forget_unused(source);
-            self.collect_verdicts();
+            self.collect_verdicts(source.default);
             self.table(source.default)
         })
     }
@@ -126,7 +130,7 @@ impl TlsState {
             return None;
         }
         let ingress = ingresses.iter().find(|ingress| !ingress.ingress.tls.is_empty())?;
-        let mut choice = Choice::default();
+        let mut choice = Choice { ingress: Some(ingress.reference()), ..Choice::default() };
         let tls: &[Tls] = &ingress.ingress.tls;
         let lists_host =
             |tls: &&Tls| tls.hosts.iter().any(|listed| listed.eq_ignore_ascii_case(&host.name));
@@ -218,7 +222,12 @@ impl TlsState {
         table
     }
 
-    fn collect_verdicts(&mut self) {
+    /// Whether a Secret that something refers to does not exist.
+    pub fn misses(&self, key: &Key) -> bool {
+        self.secrets.get(key).is_some_and(|loaded| !loaded.is_there)
+    }
+
+    fn collect_verdicts(&mut self, default: Option<&Key>) {
         let faulty = self.secrets.iter().filter_map(|(key, loaded)| {
             let fault = loaded.fault.as_ref()?;
             let instead = if loaded.good.is_some() {
@@ -233,15 +242,25 @@ impl TlsState {
                 message: format!("{fault}; {instead}"),
             })
         });
-        let missing = self.secrets.iter().filter(|(_, loaded)| !loaded.is_there).map(|(key, _)| Verdict {
-            object: Kind::Secret.reference(key),
-            effect: Effect::Warning,
-            reason: "SecretNotFound".into(),
-            message: "an Ingress or --default-ssl-certificate names it, but it does not exist; the default certificate is used instead".into(),
+        let missing = self.choices.iter().flat_map(|(host, choice)| {
+            let missing = choice.consulted.iter().filter(|key| self.misses(key));
+            missing.filter_map(move |key| Some(not_found(
+                choice.ingress.clone()?,
+                format!("host {host}: spec.tls names the Secret {key}, which does not exist; create it or correct the name; the default certificate is used instead"),
+            )))
         });
+        let default = default.filter(|key| self.misses(key)).map(|key| not_found(
+            Kind::Secret.reference(key),
+            "--default-ssl-certificate names it, but it does not exist; a self-signed certificate is used instead".into(),
+        ));
+        let missing = missing.chain(default);
         let mismatches = self.choices.values().filter_map(|choice| choice.verdict.clone());
         self.verdicts = faulty.chain(missing).chain(mismatches).collect();
     }
+}
+
+fn not_found(object: ObjectRef, message: String) -> Verdict {
+    Verdict { object, effect: Effect::Warning, reason: "SecretNotFound".into(), message }
 }
 
 fn mismatch(ingress: &Accepted, key: &Key, good: &secret::Good, host: &str) -> Verdict {

@@ -9,7 +9,7 @@ use headgate_config::{Upstream, UpstreamId, Verdict};
 use smallvec::SmallVec;
 
 use super::{
-    ingress::Accepted,
+    ingress::{Accepted, host_of},
     location::first_port_of,
     upstream::{self, Resolved},
 };
@@ -33,7 +33,8 @@ struct State {
     mentions: SmallVec<[Mention; 1]>,
     /// There is one if any Ingress that mentions it is serving.
     upstream: Option<Arc<Upstream>>,
-    verdict: Option<Box<Verdict>>,
+    /// What is wrong with its Service, once for each Ingress that mentions it.
+    verdicts: Vec<Verdict>,
 }
 
 #[derive(Debug)]
@@ -100,11 +101,12 @@ impl UpstreamTable {
             let is_global = global.as_ref() == Some(&id);
             if is_global || state.mentions.iter().any(|mention| mention.ingress.is_serving()) {
                 let by_cluster_ip = state.by_cluster_ip(&id);
-                changed |= state.adopt(upstream::resolve(options, objects, &id, by_cluster_ip));
+                let resolved = upstream::resolve(options, objects, &id, by_cluster_ip);
+                changed |= state.adopt(resolved, &id, is_global);
                 continue;
             }
             changed |= state.upstream.take().is_some();
-            state.verdict = None;
+            state.verdicts = Vec::new();
             if state.mentions.is_empty() {
                 self.states.remove(&id);
             }
@@ -118,21 +120,43 @@ impl UpstreamTable {
         upstreams.map(|upstream| (upstream.id.clone(), upstream.clone())).collect()
     }
 
-    /// Findings about Services. Several ports of one Service may say the same.
+    /// Findings about Services, said to the Ingresses that name them.
     pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
-        self.states.values().filter_map(|state| state.verdict.as_deref())
+        self.states.values().flat_map(|state| &state.verdicts)
     }
 }
 
 impl State {
     /// Takes over what was looked up, keeping what is equal to before; says whether anything differs.
-    fn adopt(&mut self, Resolved { upstream, verdict }: Resolved) -> bool {
-        let changed = self.upstream.as_deref() != Some(&upstream) || self.verdict != verdict;
+    fn adopt(
+        &mut self,
+        Resolved { upstream, verdict }: Resolved,
+        id: &UpstreamId,
+        is_global: bool,
+    ) -> bool {
+        let verdicts = verdict.map_or_else(Vec::new, |verdict| self.said(*verdict, id, is_global));
+        let changed = self.upstream.as_deref() != Some(&upstream) || self.verdicts != verdicts;
         if self.upstream.as_deref() != Some(&upstream) {
             self.upstream = Some(Arc::new(upstream));
         }
-        self.verdict = verdict;
+        self.verdicts = verdicts;
         changed
+    }
+
+    /// A finding about the Service, as it is said to each Ingress that mentions it, and to whoever set the options.
+    fn said(&self, verdict: Verdict, id: &UpstreamId, is_global: bool) -> Vec<Verdict> {
+        let mut ingresses: Vec<_> = self.mentions.iter().map(|mention| &mention.ingress).collect();
+        ingresses.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        let said = ingresses.iter().map(|ingress| Verdict {
+            object: ingress.reference(),
+            message: format!("{}: {}", place_of(ingress, id), verdict.message),
+            ..verdict.clone()
+        });
+        let mut said: Vec<_> = said.collect();
+        if is_global {
+            said.push(verdict);
+        }
+        said
     }
 
     /// `service-upstream` belongs to the upstream, not to the path: the oldest mention decides, but each mention as
@@ -144,6 +168,22 @@ impl State {
         !id.port.is_empty()
             && decides.is_some_and(|mention| mention.ingress.annotations.service_upstream)
     }
+}
+
+/// Where an Ingress mentions an upstream first.
+fn place_of(ingress: &Accepted, id: &UpstreamId) -> String {
+    let paths =
+        ingress.rules().iter().flat_map(|rule| rule.paths.iter().map(move |path| (rule, path)));
+    let mut paths = paths.filter(|(_, path)| ingress.upstream(&path.backend).as_ref() == Some(id));
+    if let Some((rule, path)) = paths.next() {
+        let more = match paths.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        return format!("host {}, path {}{more}", host_of(rule), path.text);
+    }
+    let is_default = ingress.default_backend().as_ref() == Some(id);
+    if is_default { "spec.defaultBackend" } else { "annotation default-backend" }.to_owned()
 }
 
 /// Every upstream that an Ingress mentions, once for each way.

@@ -1,6 +1,6 @@
 //! A command line of the reference is taken over as it is: every flag that it knows parses here (configmap-and-flags §12).
 
-use crate::support::run;
+use crate::support::{Scene, run};
 
 /// Flags with a value, each with one that the reference accepts.
 const VALUED: &[(&str, &str)] = &[
@@ -122,4 +122,17 @@ fn a_flag_without_effect_is_named_in_the_log() {
 fn parses(arguments: &[&str]) {
     let ended = run(&[arguments, &["--version"]].concat());
     assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.err);
+}
+
+#[tokio::test]
+async fn what_says_which_cluster_to_serve_is_warned_about_beside_a_folder() {
+    let flags = "--kubeconfig=/nowhere --apiserver-host=http://127.0.0.1:1 --configmap=a/missing";
+    let scene = Scene::start_with(flags).await;
+    let log = scene.log();
+    for flag in ["--kubeconfig", "--apiserver-host"] {
+        assert!(log.contains(&format!("{flag} has no effect with --manifests")), "{log}");
+    }
+    assert!(!log.contains("--certificate-authority"), "{log}");
+    let verdicts = scene.table().await["verdicts"].clone();
+    assert_eq!(verdicts[0]["reason"], "ConfigMapNotFound", "{verdicts}");
 }
