@@ -1,6 +1,7 @@
 //! The command line. Flags carry the reference's names and defaults (configmap-and-flags §12).
 
 mod inert;
+mod patterns;
 mod webhook;
 mod write_back;
 
@@ -12,17 +13,17 @@ use std::{
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use headgate_controller::{
-    Access, LabelSelector, NamespaceScope, NamespacedName, Options, PatternCheck, WriteBack,
+    Access, LabelSelector, NamespaceScope, NamespacedName, Options, WriteBack,
 };
 use headgate_gateway::{
     listen::tls::check_certificate,
     observe::metrics::{Instance, MetricsSettings},
-    route::{host::check_alias, path::check_pattern, rewrite::RewriteProgram},
 };
 
 use self::write_back::WriteBackFlags;
 pub use self::{
     inert::Inert,
+    patterns::PATTERN_CHECK,
     webhook::{WebhookCertificate, WebhookFlags, WebhookPlan},
 };
 
@@ -339,15 +340,6 @@ impl Serve {
         })
     }
 }
-
-/// Which patterns the gateway can serve.
-pub const PATTERN_CHECK: PatternCheck = PatternCheck {
-    path: |pattern| check_pattern(pattern).map_err(|error| error.to_string()),
-    rewrite: |rewrite| {
-        RewriteProgram::compile(rewrite).map(drop).map_err(|error| error.to_string())
-    },
-    alias: |regex| check_alias(regex).map_err(|error| error.to_string()),
-};
 
 /// The pod that this process runs in, as a Deployment tells it.
 fn pod() -> Option<NamespacedName> {

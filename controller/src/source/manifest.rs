@@ -33,6 +33,8 @@ pub struct Manifest {
 pub struct Fault {
     /// Refused if there is no object of it, Warning if there is one.
     pub effect: Effect,
+    /// Stable word for it.
+    pub word: &'static str,
     /// Line of the file, counted from 1.
     pub line: u64,
     /// The object, as far as the document tells.
@@ -83,10 +85,13 @@ impl Manifest {
             Kind::Ingress => validate::validate(value),
             _ => validate::Problems::default(),
         };
-        let effect = if problems.is_refused { Effect::Refused } else { Effect::Warning };
+        let (effect, word) = match problems.is_refused {
+            true => (Effect::Refused, "Invalid"),
+            false => (Effect::Warning, "UnknownField"),
+        };
         if let Some(sentence) = problems.sentence() {
             let (object, reason) = (Some(object.reference()), format!("{place}{sentence}"));
-            self.faults.push(Fault { effect, line, object, reason });
+            self.faults.push(Fault { effect, word, line, object, reason });
         }
         if effect != Effect::Refused {
             self.objects.push(object);
@@ -146,7 +151,8 @@ impl Problem {
     /// The problem in its file, of a document that begins on this line.
     fn at(self, line: u64) -> Fault {
         let line = line + self.line.saturating_sub(1);
-        Fault { effect: Effect::Refused, line, object: self.object, reason: self.reason }
+        let (effect, word) = (Effect::Refused, "Unreadable");
+        Fault { effect, word, line, object: self.object, reason: self.reason }
     }
 }
 

@@ -123,3 +123,24 @@ async fn a_folder_that_is_removed_and_made_anew_is_followed_and_that_is_said() {
     assert!(log.contains("was removed or moved away"), "{log}");
     assert!(!log.contains("descriptor"), "{log}");
 }
+
+#[tokio::test]
+async fn what_an_api_server_would_refuse_is_not_taken_in_silence() {
+    let scene = Scene::start().await;
+    scene.route("a", "a.example");
+    scene.until_status("a.example", 200).await;
+    let edited = host_of_web("a", "b.example").replace("backend:", "backnd:");
+    scene.folder.write("a", &edited).unwrap();
+    eventually("a verdict", async || scene.table().await["verdicts"] != json!([])).await;
+    let verdict = scene.table().await["verdicts"][0].clone();
+    assert_eq!((&verdict["effect"], &verdict["reason"]), (&json!("refused"), &json!("Invalid")));
+    let message = verdict["message"].as_str().unwrap();
+    assert!(
+        message.contains("a.yaml:1: ") && message.contains("backnd: unknown field"),
+        "{message}"
+    );
+    assert_eq!(scene.status("a.example").await, 200, "what it held before stays");
+    scene.route("a", "b.example");
+    scene.until_status("b.example", 200).await;
+    assert_eq!(scene.table().await["verdicts"], json!([]));
+}

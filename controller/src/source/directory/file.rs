@@ -156,14 +156,14 @@ impl File {
     /// One verdict for each fault.
     pub fn verdicts(&self, path: &Path) -> impl Iterator<Item = Verdict> {
         self.faults.iter().map(move |fault| {
-            let (reason, then) = match fault.effect {
-                Effect::Refused => ("Unreadable", "; what the file held before stays"),
-                _ => ("UnknownField", ""),
+            let then = match fault.effect {
+                Effect::Refused => "; what the file held before stays",
+                _ => "",
             };
             Verdict {
                 object: fault.object.clone().unwrap_or_else(|| file_reference(path)),
                 effect: fault.effect,
-                reason: reason.into(),
+                reason: fault.word.into(),
                 message: format!("{}:{}: {}{then}", path.display(), fault.line, fault.reason),
             }
         })
@@ -189,10 +189,9 @@ fn parse(bytes: &[u8]) -> Manifest {
 }
 
 fn fault(reason: String) -> Manifest {
-    Manifest {
-        objects: Vec::new(),
-        faults: vec![Fault { effect: Effect::Refused, line: 1, object: None, reason }],
-    }
+    let (effect, word) = (Effect::Refused, "Unreadable");
+    let fault = Fault { effect, word, line: 1, object: None, reason };
+    Manifest { objects: Vec::new(), faults: vec![fault] }
 }
 
 fn hash(content: &impl Hash) -> u64 {
