@@ -3,6 +3,7 @@
 //! The binaries in `src/bin` only read flags; what one request means is tested in the crates that implement it.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail where it stands"))]
 
+pub mod asking;
 pub mod client;
 pub mod cold_start;
 pub mod echo;

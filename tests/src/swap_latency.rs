@@ -3,13 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use tokio::net::TcpStream;
 
 use crate::{
-    client::Connection,
+    asking::Asking,
     echo::Echo,
     gateway::{Gateway, Program},
     manifests::{self, Folder, Ingress},
@@ -114,7 +113,7 @@ impl Stage {
     }
 
     async fn measure(&self, gateway: &Gateway, changes: usize, switch: Switch) -> Result<Sample> {
-        let mut asking = Asking { gateway, connection: None };
+        let mut asking = Asking::new(gateway.http, VISIBLE_LIMIT);
         let mut took = Vec::with_capacity(changes);
         for change in 0..changes {
             // The first of the two is in place at the start.
@@ -125,7 +124,7 @@ impl Stage {
             };
             let begin = Instant::now();
             self.folder.write(file, &text)?;
-            took.push(asking.until(begin, target, wanted).await?);
+            took.push(asking.until(begin, HOST, target, wanted).await?);
             tokio::time::sleep(Duration::from_millis(fastrand::u64(GAP_MS))).await;
         }
         Ok(Sample::new(took))
@@ -134,32 +133,4 @@ impl Stage {
 
 fn route(service: &str) -> String {
     Ingress::new(NAMESPACE, "route").prefix(HOST, "/", "one").prefix(HOST, "/route", service).text()
-}
-
-struct Asking<'a> {
-    gateway: &'a Gateway,
-    connection: Option<Connection<TcpStream>>,
-}
-
-impl Asking<'_> {
-    /// Asks until the wanted upstream answers; the time since `begin`, which includes writing the file.
-    async fn until(&mut self, begin: Instant, target: &str, wanted: &str) -> Result<Duration> {
-        let expected = format!("{wanted} {target}\n");
-        let mut seen = String::new();
-        while begin.elapsed() < VISIBLE_LIMIT {
-            let mut connection = match self.connection.take() {
-                Some(connection) => connection,
-                None => Connection::open(self.gateway.http).await?,
-            };
-            let answer = connection.get(HOST, target).await?;
-            if !answer.close {
-                self.connection = Some(connection);
-            }
-            seen = format!("{} {}", answer.status, answer.text());
-            if answer.status == 200 && answer.text() == expected {
-                return Ok(begin.elapsed());
-            }
-        }
-        bail!("{target} still answers {seen:?} instead of {expected:?} after {VISIBLE_LIMIT:?}")
-    }
 }

@@ -112,6 +112,17 @@ fn an_upgraded_connection_is_recorded_when_its_tunnel_ends() {
     eventually("it is counted", || counted(&gateway, "101") == ["1"]);
 }
 
+/// Publishes another table, and waits until nobody holds the one before.
+fn let_go_of_table(gateway: &TestGateway, upstream: &Upstream) {
+    let old = Arc::downgrade(&gateway.live.load());
+    let table = Table::default().upstream("app", &[upstream.address]).log_format("new");
+    gateway.live.publish(table.prefix("a.test", "/", "app").build());
+    eventually("nobody holds the old table", || {
+        gateway.live.collect();
+        old.strong_count() == 0
+    });
+}
+
 #[test]
 fn an_answer_that_takes_long_does_not_keep_an_old_table() {
     let (go_on, may_go_on) = mpsc::channel::<()>();
@@ -128,13 +139,7 @@ fn an_answer_that_takes_long_does_not_keep_an_old_table() {
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
     assert!(client.head().expect("a head").starts_with("HTTP/1.1 200"));
 
-    let old = Arc::downgrade(&gateway.live.load());
-    let table = Table::default().upstream("app", &[upstream.address]).log_format("new");
-    gateway.live.publish(table.prefix("a.test", "/", "app").build());
-    eventually("nobody holds the old table", || {
-        gateway.live.collect();
-        old.strong_count() == 0
-    });
+    let_go_of_table(&gateway, &upstream);
     go_on.send(()).expect("the upstream waits");
     assert_eq!(client.exactly(6).as_deref(), Some(&b"abcdef"[..]));
     assert!(gateway.logged(0).starts_with("GET 200 "));
@@ -150,13 +155,7 @@ fn a_tunnel_does_not_keep_an_old_table() {
     assert!(client.head().expect("a head").starts_with("HTTP/1.1 101"));
     assert_eq!(client.line().as_deref(), Some("hello\n"));
 
-    let old = Arc::downgrade(&gateway.live.load());
-    let table = Table::default().upstream("app", &[upstream.address]).log_format("new");
-    gateway.live.publish(table.prefix("a.test", "/", "app").build());
-    eventually("nobody holds the old table", || {
-        gateway.live.collect();
-        old.strong_count() == 0
-    });
+    let_go_of_table(&gateway, &upstream);
     client.finish();
     assert!(client.is_closed());
     assert_eq!(gateway.logged(0), format!("GET 101 {} 6", UPGRADE.len()));

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use headgate_cluster::{Cluster, HeadgateProcess, test_upstream};
 use headgate_tests::{
-    client::Connection, echo::Echo, manifests::ingress_class, scale::Scale, stats::Sample,
+    asking::Asking, echo::Echo, manifests::ingress_class, scale::Scale, stats::Sample,
 };
 use kube::Client;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
 use crate::{
     Cli,
@@ -118,10 +117,9 @@ fn rules(host: &str, path: &str, service: &str) -> Value {
 
 struct Stage<'a> {
     client: Client,
-    gateway: &'a HeadgateProcess,
     upstreams: &'a [Echo; 2],
     level: usize,
-    connection: Option<Connection<TcpStream>>,
+    asking: Asking,
     /// Changes so far; odd ones lead to the second upstream.
     count: usize,
 }
@@ -133,7 +131,8 @@ impl<'a> Stage<'a> {
         upstreams: &'a [Echo; 2],
         level: usize,
     ) -> Self {
-        Self { client, gateway, upstreams, level, connection: None, count: 0 }
+        let asking = Asking::new(gateway.http, VISIBLE_LIMIT);
+        Self { client, upstreams, level, asking, count: 0 }
     }
 
     /// Times of the API server's answers, and from there to served traffic.
@@ -166,37 +165,8 @@ impl<'a> Stage<'a> {
             send(&self.client, method, &object, &body).await?;
             let answer = Instant::now();
             answered.push(answer - begin);
-            served.push(self.until(answer, &host, &target, wanted).await?);
+            served.push(self.asking.until(answer, &host, &target, wanted).await?);
         }
         Ok((Sample::new(answered), Sample::new(served)))
-    }
-
-    /// Asks until the wanted upstream answers; the time since `begin`.
-    async fn until(
-        &mut self,
-        begin: Instant,
-        host: &str,
-        target: &str,
-        wanted: &str,
-    ) -> Result<Duration> {
-        let expected = format!("{wanted} {target}\n");
-        let mut seen = String::new();
-        while begin.elapsed() < VISIBLE_LIMIT {
-            let mut connection = match self.connection.take() {
-                Some(connection) => connection,
-                None => Connection::open(self.gateway.http).await?,
-            };
-            let answer = connection.get(host, target).await?;
-            if !answer.close {
-                self.connection = Some(connection);
-            }
-            seen = format!("{} {}", answer.status, answer.text());
-            if answer.status == 200 && answer.text() == expected {
-                return Ok(begin.elapsed());
-            }
-        }
-        bail!(
-            "{host}{target} still answers {seen:?} instead of {expected:?} after {VISIBLE_LIMIT:?}"
-        )
     }
 }
