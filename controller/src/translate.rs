@@ -204,10 +204,9 @@ impl Translator {
         for service in &changes.services {
             self.upstreams.service_changed(service);
         }
-        if self.upstreams.refresh(&self.options, objects) {
-            self.changed = true;
-            self.verdicts_changed = true;
-        }
+        let refreshed = self.upstreams.refresh(&self.options, objects);
+        self.changed |= refreshed.changed;
+        self.verdicts_changed |= refreshed.verdicts;
         let source = tls::Source {
             options: &self.options,
             objects,

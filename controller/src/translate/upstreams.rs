@@ -27,6 +27,15 @@ pub struct UpstreamTable {
     dirty: BTreeSet<UpstreamId>,
 }
 
+/// What is other than before.
+#[derive(Debug, Default)]
+pub struct Refreshed {
+    /// Upstreams are.
+    pub changed: bool,
+    /// Findings are. Endpoints change often, and findings about them do not: collecting all findings can wait for it.
+    pub verdicts: bool,
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// Oldest first.
@@ -92,26 +101,26 @@ impl UpstreamTable {
         self.dirty.extend(ids);
     }
 
-    /// Looks up what has to be; says whether any upstream or finding is other than before.
-    pub fn refresh(&mut self, options: &Options, objects: &Objects) -> bool {
+    /// Looks up what has to be; says what is other than before.
+    pub fn refresh(&mut self, options: &Options, objects: &Objects) -> Refreshed {
         let global = options.default_backend_service.as_ref().map(first_port_of);
-        let mut changed = false;
+        let mut refreshed = Refreshed::default();
         for id in std::mem::take(&mut self.dirty) {
             let state = self.states.entry(id.clone()).or_default();
             let is_global = global.as_ref() == Some(&id);
             if is_global || state.mentions.iter().any(|mention| mention.ingress.is_serving()) {
                 let by_cluster_ip = state.by_cluster_ip(&id);
                 let resolved = upstream::resolve(options, objects, &id, by_cluster_ip);
-                changed |= state.adopt(resolved, &id, is_global);
+                state.adopt(resolved, &id, is_global, &mut refreshed);
                 continue;
             }
-            changed |= state.upstream.take().is_some();
-            state.verdicts = Vec::new();
+            refreshed.changed |= state.upstream.take().is_some();
+            refreshed.verdicts |= !std::mem::take(&mut state.verdicts).is_empty();
             if state.mentions.is_empty() {
                 self.states.remove(&id);
             }
         }
-        changed
+        refreshed
     }
 
     /// The upstreams by their identity.
@@ -127,20 +136,23 @@ impl UpstreamTable {
 }
 
 impl State {
-    /// Takes over what was looked up, keeping what is equal to before; says whether anything differs.
+    /// Takes over what was looked up, keeping what is equal to before; notes what differs.
     fn adopt(
         &mut self,
         Resolved { upstream, verdict }: Resolved,
         id: &UpstreamId,
         is_global: bool,
-    ) -> bool {
+        refreshed: &mut Refreshed,
+    ) {
         let verdicts = verdict.map_or_else(Vec::new, |verdict| self.said(*verdict, id, is_global));
-        let changed = self.upstream.as_deref() != Some(&upstream) || self.verdicts != verdicts;
+        if self.verdicts != verdicts {
+            self.verdicts = verdicts;
+            refreshed.verdicts = true;
+        }
         if self.upstream.as_deref() != Some(&upstream) {
             self.upstream = Some(Arc::new(upstream));
+            refreshed.changed = true;
         }
-        self.verdicts = verdicts;
-        changed
     }
 
     /// A finding about the Service, as it is said to each Ingress that mentions it, and to whoever set the options.
