@@ -76,7 +76,7 @@ impl Server {
         if head.uri.query().is_some_and(|query| query.contains("watch=true")) {
             return pending().await;
         }
-        let body = body.collect_bytes().await.unwrap();
+        let body = body.collect_bytes().await.expect("a body in memory");
         let line = format!("{} {path}", head.method);
         let fate = {
             self.0.lock().log.push(line.clone());
@@ -111,7 +111,7 @@ impl Server {
             }
         };
         let body = Body::from(body.to_string().into_bytes());
-        Response::builder().status(code).body(body).unwrap()
+        Response::builder().status(code).body(body).expect("a valid status")
     }
 }
 
