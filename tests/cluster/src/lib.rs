@@ -5,6 +5,7 @@
 //! [`with_cluster`] is the frame of a test, [`Cluster`] what the test works with.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail where it stands"))]
 
+mod accept;
 mod audit;
 mod cluster;
 mod control_plane;
@@ -25,6 +26,7 @@ mod storage;
 mod testing;
 
 pub use self::{
+    accept::Connections,
     audit::{Audit, AuditEvent, Used},
     cluster::{ApiServer, Cluster, Gateway, Installation, wait},
     gateway::HeadgateProcess,

@@ -24,6 +24,7 @@ use tokio::{
 };
 
 use crate::{
+    accept::Connections,
     directory::{Directory, ServicePort},
     network,
 };
@@ -70,16 +71,12 @@ fn listen(port: u16) -> Result<TcpListener> {
 }
 
 async fn serve(listener: TcpListener, directory: Directory) {
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::default();
     loop {
-        let Ok((client, _)) = listener.accept().await else {
-            sleep(PAUSE).await;
-            continue;
-        };
-        while connections.try_join_next().is_some() {}
+        let Some((client, _)) = connections.accepted(listener.accept()).await else { continue };
         let port = client.local_addr().ok().and_then(|address| find(&directory, address));
         let endpoint = port.and_then(|port| fastrand::choice(directory.endpoints(&port)));
-        connections.spawn(async move {
+        connections.serve(async move {
             let Err(client) = forward(client, endpoint).await else { return };
             // Nobody there: the nearest thing to a refused connection.
             let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
