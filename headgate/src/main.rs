@@ -8,7 +8,10 @@ mod settings;
 mod wait_shutdown;
 mod webhook;
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use clap::Parser;
 use mimalloc::MiMalloc;
@@ -19,14 +22,20 @@ use crate::settings::{Cli, Command};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Whoever got something wrong gets one line that says what, not a backtrace, whatever the environment asks for.
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
+///
+/// The end runs no exit handlers: those of cryptography and of the allocator take apart what threads that are still running
+/// use (a key being generated, a worker that starts), and such a thread would then bring down the process with a signal.
+fn main() {
+    let status = match run() {
+        Ok(()) => 0,
         Err(error) => {
             eprintln!("Error: {error:#}");
-            ExitCode::FAILURE
+            1
         }
-    }
+    };
+    // What nobody reads any more is no failure.
+    let _ = io::stdout().flush();
+    signal_hook::low_level::exit(status)
 }
 
 fn run() -> anyhow::Result<()> {

@@ -24,8 +24,10 @@ use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;
 
 mod running;
+mod signals;
 
 pub use running::Running;
+use signals::StopSignals;
 
 use crate::{
     settings::{Serve, Source, WebhookPlan},
@@ -81,8 +83,8 @@ pub fn run(settings: &Serve) -> anyhow::Result<()> {
         delay: Duration::from_secs(settings.shutdown_grace_period),
         webhook: settings.webhook.plan()?,
     };
-    let running = start(&runtime, plan)?;
-    runtime.block_on(running.stop_signal())?;
+    let mut running = start(&runtime, plan)?;
+    runtime.block_on(running.stop_signal());
     running.shut_down(&runtime)
 }
 
@@ -99,6 +101,7 @@ pub fn control_runtime() -> anyhow::Result<Runtime> {
 /// Starts everything. Ready when the first table is live.
 pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     let started = Instant::now();
+    let signals = StopSignals::listen(runtime)?;
     // The second caller of a process finds it installed, and that is fine.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let readiness = Arc::new(Readiness::waiting("reading objects"));
@@ -158,7 +161,7 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
         }
     };
     let delay = plan.delay;
-    Ok(Running { gateway, admin, readiness, controller, webhook, log, stop, delay })
+    Ok(Running { gateway, admin, readiness, controller, webhook, log, stop, delay, signals })
 }
 
 /// Makes readiness say how far following the cluster has come.

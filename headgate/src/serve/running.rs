@@ -8,11 +8,12 @@ use headgate_gateway::{
 };
 use tokio::{
     runtime::Runtime,
-    signal::unix::{SignalKind, signal},
     sync::oneshot,
     time::{self, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
+
+use super::StopSignals;
 
 /// How often threads are looked after.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -29,6 +30,7 @@ pub struct Running {
     pub(super) log: AccessLog,
     pub(super) stop: CancellationToken,
     pub(super) delay: Duration,
+    pub(super) signals: StopSignals,
 }
 
 impl Running {
@@ -41,30 +43,12 @@ impl Running {
 
     /// Waits for a signal to stop. Meanwhile a thread that died makes the process be unhealthy: what still works is
     /// served on, until whoever supervises the process replaces it.
-    pub async fn stop_signal(&self) -> anyhow::Result<()> {
+    pub async fn stop_signal(&mut self) {
+        let threads = look_after_threads(&self.controller, &self.gateway, &self.readiness);
         tokio::select! {
-            stopped = stop_signal() => stopped,
+            () = self.signals.next() => {}
             // It never ends.
-            () = self.look_after_threads() => Ok(()),
-        }
-    }
-
-    async fn look_after_threads(&self) {
-        let mut ticks = time::interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let lost = if self.controller.has_died() {
-                "changes of the cluster or of the manifests are not followed any more"
-            } else if self.gateway.has_died() {
-                "not all workers serve any more"
-            } else {
-                continue;
-            };
-            let reason = format!("a thread has died, which is a bug of headgate: {lost}");
-            tracing::error!("{reason}; the process has to be restarted");
-            self.readiness.set_broken(reason);
-            return std::future::pending().await;
+            () = threads => {}
         }
     }
 
@@ -74,7 +58,7 @@ impl Running {
     pub fn shut_down(self, runtime: &Runtime) -> anyhow::Result<()> {
         tracing::info!("stopping");
         self.readiness.set_shutting_down();
-        let Self { gateway, controller, webhook, delay, .. } = self;
+        let Self { gateway, controller, webhook, delay, mut signals, .. } = self;
         let drain = async {
             gateway.leave();
             time::sleep(delay).await;
@@ -91,13 +75,10 @@ impl Running {
         };
         runtime.block_on(async {
             tokio::select! {
-                () = drain => Ok(()),
-                again = stop_signal() => {
-                    tracing::warn!("a second signal: open requests are cut");
-                    again
-                }
+                () = drain => {}
+                () = signals.next() => tracing::warn!("a second signal: open requests are cut"),
             }
-        })?;
+        });
         drop(controller);
         self.stop.cancel();
         if !self.log.close(Duration::from_secs(2)) {
@@ -108,15 +89,21 @@ impl Running {
     }
 }
 
-/// Waits for SIGTERM, SIGINT or SIGQUIT.
-async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut quit = signal(SignalKind::quit())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = quit.recv() => {}
+async fn look_after_threads(controller: &Controller, gateway: &Gateway, readiness: &Readiness) {
+    let mut ticks = time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let lost = if controller.has_died() {
+            "changes of the cluster or of the manifests are not followed any more"
+        } else if gateway.has_died() {
+            "not all workers serve any more"
+        } else {
+            continue;
+        };
+        let reason = format!("a thread has died, which is a bug of headgate: {lost}");
+        tracing::error!("{reason}; the process has to be restarted");
+        readiness.set_broken(reason);
+        return std::future::pending().await;
     }
-    Ok(())
 }

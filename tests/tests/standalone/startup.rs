@@ -11,6 +11,15 @@ fn nothing_to_serve_is_an_error_with_a_way_out() {
     assert_failure(&run(&[]), &["--manifests", "headgate demo"]);
 }
 
+/// They would take apart what threads that still run use: an end with an error once was one with a signal, rarely.
+#[test]
+fn the_end_runs_no_exit_handlers() {
+    let ended = run_to_end(headgate(&[]).env("MIMALLOC_VERBOSE", "1"));
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.err.contains("mimalloc: "), "the allocator says nothing: {}", ended.err);
+    assert!(!ended.err.contains("process done"), "{}", ended.err);
+}
+
 #[test]
 fn a_missing_folder_is_an_error() {
     let ended = start(&["--manifests", "/nonexistent/manifests"]);

@@ -1,0 +1,34 @@
+//! The signals that ask the process to stop.
+
+use anyhow::Context;
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+/// SIGTERM, SIGINT and SIGQUIT, from the moment on that this exists.
+pub struct StopSignals([Signal; 3]);
+
+impl StopSignals {
+    /// Listens from now on. The first process of a container never sees a signal that it does not listen for, so this comes
+    /// before everything that takes time.
+    pub fn listen(runtime: &Runtime) -> anyhow::Result<Self> {
+        let _context = runtime.enter();
+        let listen = |kind| signal(kind).context("signals cannot be listened for");
+        Ok(Self([
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::quit())?,
+        ]))
+    }
+
+    /// Waits for one that has not been waited for.
+    pub async fn next(&mut self) {
+        let [terminate, interrupt, quit] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = quit.recv() => {}
+        }
+    }
+}
