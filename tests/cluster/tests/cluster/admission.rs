@@ -40,6 +40,7 @@ fn kubectl_apply_is_refused_and_warned_as_by_the_reference() {
         let installation = Installation { arguments, ..Installation::default() };
         cluster.install_headgate(&installation).await?;
         cluster.kubectl(["apply", "-f", "manifests/app/client.yaml"]).await?;
+        must_answer(cluster).await?;
         check(cluster, by_default()).await?;
         check_updates(cluster).await?;
         check_overlaps(cluster).await?;
@@ -171,12 +172,24 @@ fn with_flags() -> Vec<Row> {
     ]
 }
 
+/// Without an answer of the webhook nothing may be written: else what should be admitted would be without it, too.
+async fn must_answer(cluster: &Cluster) -> Result<()> {
+    let patch = r#"[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Fail"}]"#;
+    let webhook = ["patch", "validatingwebhookconfiguration", "headgate-admission"];
+    cluster.kubectl(webhook.into_iter().chain(["--type=json", "-p", patch])).await?;
+    Ok(())
+}
+
 /// Applies each row to a cluster without it.
 async fn check(cluster: &Cluster, rows: Vec<Row>) -> Result<()> {
     for (what, ingress, says) in rows {
-        cluster.kubectl(["delete", "ingress", "app", "--ignore-not-found"]).await?;
-        // Both replicas have to know of changed settings, or of the deletion.
-        cluster.wait(what, SETTLED, async || apply(cluster, &ingress, &says).await).await?;
+        // Both replicas have to know of changed settings, or of the deletion; until then it is created again.
+        cluster
+            .wait(what, SETTLED, async || {
+                cluster.kubectl(["delete", "ingress", "app", "--ignore-not-found"]).await?;
+                apply(cluster, &ingress, &says).await
+            })
+            .await?;
     }
     Ok(())
 }
