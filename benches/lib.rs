@@ -133,6 +133,8 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             rewrite: None,
             upstream_host: None,
             proxy: Arc::clone(&proxy),
+            protection: None,
+            throttle: None,
             access_log: true,
         })
     };

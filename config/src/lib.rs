@@ -11,6 +11,7 @@ pub mod host;
 pub mod location;
 pub mod network;
 pub mod object;
+pub mod protection;
 pub mod settings;
 pub mod snapshot;
 pub mod upstream;
@@ -23,6 +24,7 @@ pub use location::{
 };
 pub use network::{Network, NotANetwork};
 pub use object::{Effect, ObjectRef, Verdict};
+pub use protection::Protection;
 pub use settings::{ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
 pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};

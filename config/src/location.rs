@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{ObjectRef, UpstreamId};
+use crate::{ObjectRef, Protection, UpstreamId, protection::Throttle};
 
 /// One path of one host, after all objects of the host were merged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,6 +30,10 @@ pub struct Location {
     pub upstream_host: Option<String>,
     /// Timeouts, retries and such; shared between locations with equal values.
     pub proxy: Arc<ProxySettings>,
+    /// What a request has to pass; none is nothing.
+    pub protection: Option<Arc<Protection>>,
+    /// How fast answers are sent; none is without a limit.
+    pub throttle: Option<Throttle>,
     /// Whether requests are written to the access log.
     pub access_log: bool,
 }

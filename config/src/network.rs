@@ -29,6 +29,24 @@ impl Network {
         (bits <= most).then(|| Self { address: masked(address, bits), bits })
     }
 
+    /// Its first address.
+    pub fn first(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Its last address.
+    pub fn last(&self) -> IpAddr {
+        let bits = u32::from(self.bits);
+        match self.address {
+            IpAddr::V4(four) => {
+                IpAddr::V4((four.to_bits() | u32::MAX.checked_shr(bits).unwrap_or(0)).into())
+            }
+            IpAddr::V6(six) => {
+                IpAddr::V6((six.to_bits() | u128::MAX.checked_shr(bits).unwrap_or(0)).into())
+            }
+        }
+    }
+
     /// Whether an address is in it. IPv4 and IPv6 have nothing in common.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.address.is_ipv4() == address.is_ipv4() && masked(address, self.bits) == self.address

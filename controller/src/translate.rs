@@ -15,6 +15,7 @@ pub(crate) mod inspect;
 mod location;
 pub(crate) mod path;
 pub(crate) mod pattern;
+mod referrers;
 mod taken;
 mod tls;
 pub(crate) mod upstream;
@@ -276,7 +277,9 @@ impl Translator {
         if all || classes || namespaces {
             return objects.ingresses().keys().chain(self.admission.keys()).cloned().collect();
         }
-        changes.ingresses.clone()
+        let mut ingresses = changes.ingresses.clone();
+        ingresses.extend(self.admission.referrers(changes).cloned());
+        ingresses
     }
 
     fn collect_verdicts(&mut self) {

@@ -1,6 +1,7 @@
 //! What the gateway does to a request before it is sent and to an answer before it is passed on. One file per
 //! policy; `proxy` calls them in the order of annotations §3.0.
 
+pub mod access;
 pub mod body;
 pub mod client_address;
 pub mod redirect;

@@ -8,6 +8,7 @@
 mod compile;
 mod finding;
 mod host;
+mod protection;
 
 use std::{
     sync::{
@@ -23,7 +24,10 @@ use http::HeaderValue;
 use parking_lot::Mutex;
 
 use self::compile::Compiler;
-pub(crate) use self::host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty};
+pub(crate) use self::{
+    host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty},
+    protection::{Check, LiveProtection},
+};
 use crate::{
     listen::tls::TlsState,
     observe::{

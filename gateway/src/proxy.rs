@@ -6,6 +6,7 @@ mod discard;
 mod exchange;
 mod inbound;
 mod outbound;
+mod protect;
 mod response_body;
 mod send;
 mod tries;
@@ -22,7 +23,9 @@ use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 pub use self::response_body::ResponseBody;
-use self::{answer::Answer, exchange::Exchange, inbound::Inbound, outbound::Outbound};
+use self::{
+    answer::Answer, exchange::Exchange, inbound::Inbound, outbound::Outbound, protect::Guarded,
+};
 use crate::{
     error::ProxyError,
     filter::{self, redirect, request_headers::Client, variables::Variables},
@@ -78,11 +81,19 @@ async fn serve(
     live: &LiveConfig,
 ) -> Result<Answer, ProxyError> {
     let peer = Arc::clone(&exchange.connection);
-    let (location, upstream, outbound) = match decide(exchange, inbound, &peer, &body, live) {
-        Ok(Verdict::Forward { location, upstream, outbound }) => (location, upstream, outbound),
-        Ok(Verdict::Answer(answer)) => return Ok(without_body(exchange, answer, body)),
-        Err(error) => return Ok(without_body(exchange, error.into(), body)),
-    };
+    let (location, upstream, mut outbound, guarded) =
+        match decide(exchange, inbound, &peer, &body, live) {
+            Ok(Verdict::Forward { location, upstream, outbound, guarded }) => {
+                (location, upstream, outbound, guarded)
+            }
+            Ok(Verdict::Answer(answer)) => return Ok(without_body(exchange, answer, body)),
+            Err(error) => return Ok(without_body(exchange, error.into(), body)),
+        };
+    if let Some(guarded) = guarded
+        && let Some(answer) = protect::check(exchange, &mut outbound, guarded).await
+    {
+        return Ok(without_body(exchange, *answer, body));
+    }
     send::forward(exchange, live, location, &upstream, &outbound, body).await
 }
 
@@ -99,7 +110,13 @@ enum Verdict<'a> {
     /// It is answered here.
     Answer(Answer),
     /// An upstream answers it.
-    Forward { location: &'a LiveLocation, upstream: Rc<WorkerUpstream>, outbound: Outbound<'a> },
+    Forward {
+        location: &'a LiveLocation,
+        upstream: Rc<WorkerUpstream>,
+        outbound: Outbound<'a>,
+        /// What it has to pass first, if anything.
+        guarded: Option<Box<Guarded<'a>>>,
+    },
 }
 
 impl From<Answer> for Verdict<'_> {
@@ -206,12 +223,16 @@ fn decide<'a>(
     let upstream = match pick_upstream(exchange, &location.action) {
         Picked::Own(upstream) => upstream,
         Picked::Fallback(upstream) => {
-            outbound.fallback_for = Some(&location.spec.origin);
+            outbound.explain_fallback(&location.spec.origin);
             upstream
         }
         Picked::Respond(status) => return Ok(Answer::code(status).into()),
     };
-    Ok(Verdict::Forward { location, upstream, outbound })
+    let guarded = location
+        .protection
+        .as_ref()
+        .map(|protection| Box::new(Guarded { inbound, name, target, location, protection, live }));
+    Ok(Verdict::Forward { location, upstream, outbound, guarded })
 }
 
 /// What a location's rewrite makes of a request: another target, or an answer.

@@ -8,7 +8,7 @@ use crate::{
     options::NamespaceScope,
     translate::{
         Translator,
-        annotations::{self, refusal::Refusal},
+        annotations::{self, Reading, refusal::Refusal},
         inspect::{self, Field},
     },
 };
@@ -189,9 +189,15 @@ fn annotation_values(
     warnings: &mut Warnings,
 ) -> Result<(), Rejection> {
     let options = law.translator.options();
-    let read = annotations::read(options, law.translator.defaults(), &subject.ingress.annotations);
+    let read = annotations::read(annotations::subject::Subject {
+        options,
+        defaults: law.translator.defaults(),
+        objects: law.objects,
+        key: &subject.key,
+        ingress: &subject.ingress,
+    });
     let refusal = match read {
-        Ok((annotations, findings)) => {
+        Ok(Reading { annotations, findings, .. }) => {
             warnings.add(findings.into_iter().map(|finding| finding.message));
             warnings.about_patterns(law, subject, &annotations);
             return Ok(());

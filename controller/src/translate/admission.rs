@@ -11,14 +11,18 @@ use std::{
 use headgate_config::{Effect, Verdict};
 
 use super::{
-    annotations::{self, Annotations, Finding},
+    annotations::{
+        self, Annotations, Finding, Reading,
+        subject::{References, Subject},
+    },
     class::{self, Classes},
     config::Defaults,
     ingress::{Accepted, Age},
     inspect,
+    referrers::Referrers,
 };
 use crate::{
-    objects::{Ingress, Key, Kind, Objects},
+    objects::{Changes, Ingress, Key, Kind, Objects},
     options::Options,
 };
 
@@ -29,12 +33,15 @@ pub struct Admission {
     entries: BTreeMap<Key, Entry>,
     /// Annotations that were read last: those that many Ingresses have in common exist once.
     recent: VecDeque<Arc<Annotations>>,
+    referrers: Referrers,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     accepted: Option<Arc<Accepted>>,
     verdicts: Vec<Verdict>,
+    /// The Secrets and ConfigMaps that the newest version depends on.
+    references: References,
 }
 
 /// What a new look at an Ingress changed.
@@ -76,7 +83,7 @@ enum Judgement {
     /// This version is not served.
     Refused(Finding),
     /// This version is served.
-    Accepted(Accepted, Vec<Verdict>),
+    Accepted(Accepted, Vec<Verdict>, References),
 }
 
 impl Admission {
@@ -108,6 +115,11 @@ impl Admission {
         self.entries.values().filter_map(|entry| entry.accepted.as_ref())
     }
 
+    /// The Ingresses whose annotations name a changed object.
+    pub fn referrers<'a>(&'a self, changes: &'a Changes) -> impl Iterator<Item = &'a Key> {
+        self.referrers.of(changes)
+    }
+
     /// Whether an Ingress has our class.
     pub fn has_own_class(&self, options: &Options, ingress: &Ingress) -> bool {
         class::is_own(options, &self.classes, ingress)
@@ -127,6 +139,7 @@ impl Admission {
             .get(key)
             .map(|ingress| self.entry(law, key, ingress, &before))
             .unwrap_or_default();
+        self.referrers.replace(key, &before.references, &now.references);
         let change = Change {
             before: before.accepted,
             after: now.accepted.clone(),
@@ -140,7 +153,7 @@ impl Admission {
 
     fn entry(&mut self, law: Law<'_>, key: &Key, ingress: &Arc<Ingress>, before: &Entry) -> Entry {
         match self.judge(law, key, ingress) {
-            Judgement::NotOurs(verdicts) => Entry { accepted: None, verdicts },
+            Judgement::NotOurs(verdicts) => Entry { verdicts, ..Entry::default() },
             Judgement::Refused(finding) => {
                 let stays = if before.accepted.is_some() {
                     "; the version before it stays in service"
@@ -153,13 +166,15 @@ impl Admission {
                         message: format!("{}{stays}", finding.message),
                         ..finding.about(Kind::Ingress.reference(key))
                     }],
+                    references: before.references.clone(),
                 }
             }
-            Judgement::Accepted(accepted, verdicts) => {
+            Judgement::Accepted(accepted, verdicts, references) => {
                 let same = before.accepted.as_ref().filter(|before| before.is_same(&accepted));
                 Entry {
                     accepted: Some(same.cloned().unwrap_or_else(|| Arc::new(accepted))),
                     verdicts,
+                    references,
                 }
             }
         }
@@ -191,9 +206,9 @@ impl Admission {
                 format!("{field} {text:?} looks like injected configuration, see --deep-inspect");
             return Judgement::Refused(refused("DeepInspection", message));
         }
-        match annotations::read(options, defaults, &ingress.annotations) {
+        match annotations::read(Subject { options, defaults, objects, key, ingress }) {
             Err(refusal) => Judgement::Refused(refusal.into()),
-            Ok((annotations, findings)) => {
+            Ok(Reading { annotations, findings, references }) => {
                 let annotations = self.shared(annotations);
                 let accepted =
                     Accepted { age: Age::of(key, ingress), ingress: ingress.clone(), annotations };
@@ -201,6 +216,7 @@ impl Admission {
                 Judgement::Accepted(
                     accepted,
                     findings.into_iter().map(|finding| finding.about(object.clone())).collect(),
+                    references,
                 )
             }
         }

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod definition;
 pub mod refusal;
+pub mod subject;
 pub mod values;
 
 mod access_log;
@@ -29,12 +30,13 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use headgate_config::{Effect, ObjectRef, ProxySettings, Redirect, Verdict};
+use headgate_config::{
+    Effect, ObjectRef, Protection, ProxySettings, Redirect, Verdict, protection::Throttle,
+};
 
-use super::config::Defaults;
-use crate::options::Options;
 use definition::Definition;
 use refusal::Refusal;
+use subject::{References, Subject};
 use values::Values;
 
 /// Annotations that belong together.
@@ -102,6 +104,10 @@ pub struct Annotations {
     pub proxy: Arc<ProxySettings>,
     /// `service-upstream`.
     pub service_upstream: bool,
+    /// What requests have to pass.
+    pub protection: Option<Arc<Protection>>,
+    /// `limit-rate` and `limit-rate-after`.
+    pub throttle: Option<Throttle>,
     /// `enable-access-log`.
     pub access_log: bool,
 }
@@ -126,6 +132,8 @@ impl Default for Annotations {
             body_limit: Some(proxy::BODY_LIMIT),
             proxy: Arc::default(),
             service_upstream: false,
+            protection: None,
+            throttle: None,
             access_log: true,
         }
     }
@@ -170,25 +178,33 @@ impl Finding {
     }
 }
 
+/// What came of reading the annotations of an Ingress.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// What they mean.
+    pub annotations: Arc<Annotations>,
+    /// What is to be said about them.
+    pub findings: Vec<Finding>,
+    /// The objects that this depends on.
+    pub references: References,
+}
+
 /// Reads the annotations of an Ingress.
 ///
 /// # Errors
 ///
 /// If the Ingress must not be served in this version (annotations §1.4, outcome R; §1.5; §1.7).
-pub fn read(
-    options: &Options,
-    defaults: &Defaults,
-    annotations: &[(Box<str>, Box<str>)],
-) -> Result<(Arc<Annotations>, Vec<Finding>), Refusal> {
-    let own = annotations.iter().filter_map(|(name, value)| {
+pub fn read(subject: Subject<'_>) -> Result<Reading, Refusal> {
+    let Subject { options, defaults, .. } = subject;
+    let own = subject.ingress.annotations.iter().filter_map(|(name, value)| {
         Some((name.strip_prefix(&options.annotations_prefix)?.strip_prefix('/')?, &**value))
     });
     let own: Vec<(&str, &str)> = own.collect();
     if own.is_empty() {
-        return Ok((defaults.plain.clone(), Vec::new()));
+        return Ok(Reading { annotations: defaults.plain.clone(), ..Reading::default() });
     }
     let mut read = (*defaults.plain).clone();
-    let mut values = Values::check(options, defaults, &own)?;
+    let mut values = Values::check(subject, &own)?;
     for family in FAMILIES {
         (family.read)(&mut values, &mut read);
     }
@@ -199,7 +215,8 @@ pub fn read(
             message: reason.clone(),
         });
     }
-    Ok((Arc::new(read), values.findings))
+    let (findings, references) = values.finish();
+    Ok(Reading { annotations: Arc::new(read), findings, references })
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub struct Restrictions {
     pub allow_snippets: bool,
     /// Words that no annotation value may contain (`annotation-value-word-blocklist`).
     pub blocked_words: Vec<String>,
+    /// Whether Ingresses may name Secrets and ConfigMaps of other namespaces (`allow-cross-namespace-resources`).
+    pub cross_namespace: bool,
     /// Whether a path that is not ImplementationSpecific may only be made of letters, digits and `._-/`
     /// (`strict-validate-path-type`). Reviews ask for it; what has been created is served.
     pub strict_paths: bool,
@@ -99,6 +101,7 @@ impl Config {
                 max_risk: Risk::High,
                 allow_snippets: false,
                 blocked_words: Vec::new(),
+                cross_namespace: false,
                 strict_paths: true,
             },
             standby: None,

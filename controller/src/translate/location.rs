@@ -90,6 +90,8 @@ impl<'a> Maker<'a> {
             rewrite,
             upstream_host: annotations.upstream_host.clone(),
             proxy: annotations.proxy.clone(),
+            protection: annotations.protection.clone(),
+            throttle: annotations.throttle,
             access_log: annotations.access_log,
             matcher: place.matcher,
         }
@@ -116,6 +118,8 @@ impl<'a> Maker<'a> {
             rewrite: None,
             upstream_host: None,
             proxy: plain.proxy.clone(),
+            protection: None,
+            throttle: None,
             access_log: false,
         }
     }

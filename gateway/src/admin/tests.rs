@@ -117,6 +117,8 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         rewrite: None,
         upstream_host: None,
         proxy: Arc::default(),
+        protection: None,
+        throttle: None,
         access_log: true,
     };
     Arc::new(Host {

@@ -38,10 +38,31 @@ pub struct Rules<'a> {
     pub close: bool,
     /// How the body is framed.
     pub framing: Framing,
-    /// Headers that replace the client's of the same name.
-    pub extra: &'a [(&'static str, Cow<'a, [u8]>)],
+    /// Headers that are decided elsewhere, whatever the client or the rules above say.
+    pub overrides: &'a [Override<'a>],
     /// The client's head as it came, for the spelling of its names; empty where it had no text form.
     pub head: &'a [u8],
+}
+
+/// A header that is decided by a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Its value, which must be valid in a header; none is not sent at all.
+    pub value: Option<Cow<'a, [u8]>>,
+}
+
+impl<'a> Override<'a> {
+    /// A header with this value.
+    pub fn set(name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, [u8]>>) -> Self {
+        Self { name: name.into(), value: Some(value.into()) }
+    }
+
+    /// No header of this name.
+    pub fn remove(name: impl Into<Cow<'a, str>>) -> Self {
+        Self { name: name.into(), value: None }
+    }
 }
 
 /// What the head says about the body.
@@ -55,6 +76,13 @@ pub enum Framing {
     Chunked,
 }
 
+impl Rules<'_> {
+    /// Whether a header of this name is decided elsewhere.
+    fn decides(&self, name: &str) -> bool {
+        self.overrides.iter().any(|header| header.name.eq_ignore_ascii_case(name))
+    }
+}
+
 /// Whether a text can be the value of a header.
 pub fn is_value(text: &[u8]) -> bool {
     text.iter().all(|b| (*b >= 0x20 && *b != 0x7f) || *b == b'\t')
@@ -65,10 +93,8 @@ pub fn write(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
     // Empty for a client of HTTP/1.0 that names none: without the line the request would be malformed (RFC 9112 §3.2).
     line(out, "Host", rules.host);
     copy(client, rules, out);
-    if let Some(id) = rules.request_id {
-        line(out, "X-Request-ID", id);
-    }
     for (name, value) in [
+        ("X-Request-ID", rules.request_id.unwrap_or_default()),
         ("X-Forwarded-For", client.chain.as_deref().unwrap_or(client.ip)),
         ("X-Real-IP", client.ip),
         ("X-Forwarded-Host", client.best_host),
@@ -76,20 +102,18 @@ pub fn write(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
         ("X-Forwarded-Proto", client.scheme),
         ("X-Forwarded-Scheme", client.scheme),
         ("X-Scheme", client.scheme),
+        ("X-Original-URI", rules.original_uri.unwrap_or_default()),
+        ("X-Forwarded-Prefix", rules.prefix.unwrap_or_default()),
     ] {
         // What is empty is left out (annotations §3.15).
-        if !value.is_empty() {
+        if !value.is_empty() && !rules.decides(name) {
             line(out, name, value);
         }
     }
-    if let Some(uri) = rules.original_uri {
-        line(out, "X-Original-URI", uri);
-    }
-    if let Some(prefix) = rules.prefix.filter(|prefix| !prefix.is_empty()) {
-        line(out, "X-Forwarded-Prefix", prefix);
-    }
-    for (name, value) in rules.extra {
-        line(out, name, value);
+    for header in rules.overrides {
+        if let Some(value) = &header.value {
+            line(out, &*header.name, value);
+        }
     }
     match rules.framing {
         Framing::None => {}
@@ -122,6 +146,9 @@ fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
     let mut cookie: &[u8] = b"cookie";
     let mut cookies: SmallVec<[&[u8]; 4]> = SmallVec::new();
     for (name, value) in client.headers {
+        if rules.decides(name.as_str()) {
+            continue;
+        }
         match fate(name) {
             Fate::Drop => {}
             Fate::Cookie => {
@@ -129,7 +156,7 @@ fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
                 cookies.push(value.as_bytes());
             }
             Fate::Rename(original) => {
-                if !value.is_empty() {
+                if !value.is_empty() && !rules.decides(original) {
                     line(out, original, value.as_bytes());
                 }
             }
@@ -145,8 +172,7 @@ fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
             Fate::OriginalUri if rules.original_uri.is_some() => {}
             Fate::Keep | Fate::Prefix | Fate::OriginalUri => {
                 let odd = rules.odd_names && is_odd(name, rules.underscores);
-                let replaced = rules.extra.iter().any(|(extra, _)| name == extra);
-                if !odd && !replaced && !nominated.drops(name) {
+                if !odd && !nominated.drops(name) {
                     line(out, spelling.of(name, value.len()), value.as_bytes());
                 }
             }

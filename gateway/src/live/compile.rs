@@ -20,6 +20,7 @@ use super::{
     LiveConfig, LiveSettings,
     finding::{self, Findings},
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
+    protection::LiveProtection,
 };
 use crate::{
     listen::tls::TlsState,
@@ -187,7 +188,8 @@ impl Compiler {
             .as_ref()
             .filter(|host| !host.contains('$'))
             .and_then(|host| HeaderValue::from_str(host).ok());
-        LiveLocation { action, rewrite, key, fixed_host, spec: Arc::clone(spec) }
+        let protection = spec.protection.as_ref().map(LiveProtection::new).map(Box::new);
+        LiveLocation { action, rewrite, protection, key, fixed_host, spec: Arc::clone(spec) }
     }
 
     fn action(&self, action: &Action) -> LiveAction {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use headgate_config::{Host, HostPattern, Location, ProxySettings, Verdict, WhenEmpty};
 use http::HeaderValue;
 
+use super::protection::LiveProtection;
 use crate::{
     filter::variables::Variables,
     observe::metrics::{LocationKey, Metrics, NameKey},
@@ -34,6 +35,8 @@ pub struct LiveLocation {
     pub action: LiveAction,
     /// The compiled rewrite.
     pub rewrite: Option<RewriteProgram>,
+    /// What a request has to pass. Most have nothing to.
+    pub protection: Option<Box<LiveProtection>>,
     /// The location in metrics.
     pub key: LocationKey,
     /// `upstream_host` where it has no variables.

@@ -8,6 +8,7 @@ use hyper::ext::ReasonPhrase;
 
 use super::{
     exchange::Exchange,
+    protect::Refusal,
     response_body::{ResponseBody, Source},
     tunnel::Tunnel,
 };
@@ -74,6 +75,15 @@ impl Answer {
         };
         let mut answer = Self::page(status);
         answer.headers.insert(header::LOCATION, location);
+        answer
+    }
+
+    /// The answer to a request that may not pass.
+    pub fn refusal(refusal: Refusal) -> Self {
+        let mut answer = Self::page(refusal.status);
+        for (name, value) in refusal.headers {
+            answer.headers.append(name, value);
+        }
         answer
     }
 

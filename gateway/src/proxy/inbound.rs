@@ -1,6 +1,6 @@
 //! The request as the client sent it, checked once for all that comes later (routing §3.1).
 
-use std::cell::Cell;
+use std::{cell::Cell, net::IpAddr};
 
 use bytes::Bytes;
 use headgate_config::ForwardedHeaders;
@@ -21,6 +21,13 @@ use crate::{
     },
 };
 
+/// The address of a client, and how it is written.
+#[derive(Clone)]
+struct Address {
+    ip: IpAddr,
+    text: Box<str>,
+}
+
 /// The head of a request.
 pub struct Inbound {
     /// As the HTTP library parsed it.
@@ -34,7 +41,7 @@ pub struct Inbound {
     /// The target where it is not the one that the library holds; otherwise empty.
     raw_target: Bytes,
     /// The client's address, if it is not the peer's.
-    address: Option<Box<str>>,
+    address: Option<Box<Address>>,
     on_upgrade: Cell<Option<OnUpgrade>>,
 }
 
@@ -144,7 +151,12 @@ impl Inbound {
 
     /// The client's address, if it is not the peer's.
     pub fn forwarded_address(&self) -> Option<&str> {
-        self.address.as_deref()
+        self.address.as_ref().map(|address| &*address.text)
+    }
+
+    /// The client's address.
+    pub fn client_address(&self, connection: &Connection) -> IpAddr {
+        self.address.as_ref().map_or(connection.peer.ip(), |address| address.ip)
     }
 
     /// The client as far as its headers are believed.
@@ -154,7 +166,7 @@ impl Inbound {
         rules: &ForwardedHeaders,
     ) -> Client<'a> {
         let peer = connection.peer_ip.as_bytes();
-        let ip = self.address.as_ref().map_or(peer, |address| address.as_bytes());
+        let ip = self.forwarded_address().map_or(peer, str::as_bytes);
         let client = Client::direct(connection, ip, self.host_header(), &self.parts.headers);
         if client_address::believes(rules, connection.peer.ip()) {
             client.behind_proxy(connection, rules.append_for)
@@ -191,14 +203,14 @@ fn forwarded_address(
     headers: &HeaderMap,
     connection: &Connection,
     rules: &ForwardedHeaders,
-) -> Option<Box<str>> {
+) -> Option<Box<Address>> {
     if !(rules.trusted || rules.real_ip) {
         return None;
     }
     let peer = connection.peer.ip();
     let chain = headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
     let client = client_address::walk(peer, chain, &rules.peers);
-    (client != peer).then(|| client.to_string().into_boxed_str())
+    (client != peer).then(|| Box::new(Address { ip: client, text: client.to_string().into() }))
 }
 
 /// Authority and origin form of a target that the library cannot hold.

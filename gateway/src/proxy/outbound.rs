@@ -1,13 +1,11 @@
 //! The head of a request as an upstream gets it.
 
-use std::borrow::Cow;
-
 use headgate_config::Origin;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use super::{exchange::Exchange, inbound::Inbound};
 use crate::{
-    filter::request_headers::{self, Client, Framing, Rules},
+    filter::request_headers::{self, Client, Framing, Override, Rules},
     live::LiveConfig,
 };
 
@@ -17,8 +15,8 @@ pub struct Outbound<'a> {
     pub rewritten: Option<HeaderValue>,
     /// `X-Forwarded-Prefix` of a rewrite.
     pub prefix: Option<HeaderValue>,
-    /// The location whose upstream has no endpoint, if another one stands in.
-    pub fallback_for: Option<&'a Origin>,
+    /// Headers that are decided by what protects the location, or by who stands in for its upstream.
+    pub overrides: Vec<Override<'a>>,
     /// The request as it came.
     pub inbound: &'a Inbound,
     client: Client<'a>,
@@ -28,7 +26,12 @@ pub struct Outbound<'a> {
 impl<'a> Outbound<'a> {
     /// The request of a client; `host` replaces its `Host`.
     pub fn new(inbound: &'a Inbound, client: Client<'a>, host: Option<HeaderValue>) -> Self {
-        Self { rewritten: None, prefix: None, fallback_for: None, inbound, client, host }
+        Self { rewritten: None, prefix: None, overrides: Vec::new(), inbound, client, host }
+    }
+
+    /// Tells the upstream, which stands in for one without endpoints, for which location it does.
+    pub fn explain_fallback(&mut self, origin: &'a Origin) {
+        self.overrides.extend(explain_fallback(origin, self.client.headers));
     }
 
     /// The client's method.
@@ -56,8 +59,6 @@ impl<'a> Outbound<'a> {
         }
         let spec = &live.settings.spec;
         let target = self.inbound.raw_target();
-        let explanation =
-            self.fallback_for.map(|origin| explain_fallback(origin, self.client.headers));
         let rules = Rules {
             host: self.host.as_ref().map_or(self.client.best_host, HeaderValue::as_bytes),
             request_id: exchange.request_id().map(HeaderValue::as_bytes),
@@ -69,7 +70,7 @@ impl<'a> Outbound<'a> {
             upgrade: self.inbound.upgrade(),
             close: spec.upstream_keepalive == 0,
             framing,
-            extra: explanation.as_deref().unwrap_or_default(),
+            overrides: &self.overrides,
             head: &self.inbound.head.text,
         };
         request_headers::write(&self.client, &rules, out);
@@ -77,10 +78,7 @@ impl<'a> Outbound<'a> {
 }
 
 /// The headers of annotations §3.19, table B.
-fn explain_fallback<'a>(
-    origin: &'a Origin,
-    client: &'a HeaderMap,
-) -> Vec<(&'static str, Cow<'a, [u8]>)> {
+fn explain_fallback<'a>(origin: &'a Origin, client: &'a HeaderMap) -> Vec<Override<'a>> {
     let (namespace, ingress) =
         origin.object.as_ref().map_or(("", ""), |object| (&*object.namespace, &*object.name));
     let mut headers: Vec<(&'static str, &'a [u8])> = vec![
@@ -92,5 +90,5 @@ fn explain_fallback<'a>(
     ];
     headers.retain(|(_, text)| !text.is_empty() && request_headers::is_value(text));
     headers.extend(client.get(header::ACCEPT).map(|accept| ("X-Format", accept.as_bytes())));
-    headers.into_iter().map(|(name, text)| (name, Cow::Borrowed(text))).collect()
+    headers.into_iter().map(|(name, text)| Override::set(name, text)).collect()
 }

@@ -20,6 +20,8 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         rewrite: None,
         upstream_host: None,
         proxy: Arc::new(ProxySettings::default()),
+        protection: None,
+        throttle: None,
         access_log: true,
     }
 }

@@ -1,7 +1,11 @@
 mod protection;
 
 use super::*;
-use crate::translate::config::Config;
+use crate::{
+    objects::{Ingress, Key, Objects},
+    options::Options,
+    translate::config::{Config, Defaults},
+};
 
 type Read = Result<(Arc<Annotations>, Vec<Finding>), Finding>;
 
@@ -10,7 +14,19 @@ fn try_read(annotations: &[(&str, &str)]) -> Read {
 }
 
 fn read_with(defaults: &Defaults, annotations: &[(&str, &str)]) -> Read {
-    read(&Options::default(), defaults, &prefixed(annotations)).map_err(Finding::from)
+    read_all(&Options::default(), defaults, prefixed(annotations)).map_err(Finding::from)
+}
+
+/// Reads annotations with their prefix, of an Ingress `default/app` where no other object exists.
+fn read_all(
+    options: &Options,
+    defaults: &Defaults,
+    annotations: Vec<(Box<str>, Box<str>)>,
+) -> Result<(Arc<Annotations>, Vec<Finding>), Refusal> {
+    let ingress = Ingress { annotations: annotations.into(), ..Ingress::default() };
+    let (objects, key) = (Objects::default(), Key::new("default", "app"));
+    let subject = Subject { options, defaults, objects: &objects, key: &key, ingress: &ingress };
+    read(subject).map(|reading| (reading.annotations, reading.findings))
 }
 
 fn prefixed(annotations: &[(&str, &str)]) -> Vec<(Box<str>, Box<str>)> {
@@ -52,7 +68,8 @@ fn each_name_is_declared_once_and_all_are() {
 fn none_are_the_defaults() {
     assert_eq!(means(&[]), Annotations::default());
     let other = [("example.com/use-regex".into(), "true".into())];
-    let (read, findings) = read(&Options::default(), &Config::default().defaults, &other).unwrap();
+    let (read, findings) =
+        read_all(&Options::default(), &Config::default().defaults, other.into()).unwrap();
     assert_eq!((&*read, findings), (&Annotations::default(), vec![]));
 }
 
@@ -219,6 +236,6 @@ fn what_is_not_supported_is_named_once() {
 fn without_validation_odd_texts_pass_and_odd_numbers_are_as_unset() {
     let options = Options { enable_annotation_validation: false, ..Options::default() };
     let annotations = prefixed(&[("upstream-vhost", "a;b"), ("use-regex", "yes")]);
-    let (read, _) = read(&options, &Config::default().defaults, &annotations).unwrap();
+    let (read, _) = read_all(&options, &Config::default().defaults, annotations).unwrap();
     assert_eq!((read.upstream_host.as_deref(), read.use_regex), (Some("a;b"), false));
 }

@@ -10,8 +10,9 @@ use super::{
     definition::{Bad, Definition, Needs},
     group,
     refusal::Refusal,
+    subject::{Lookup, References, Subject},
 };
-use crate::{options::Options, translate::config::Defaults};
+use crate::translate::config::Defaults;
 
 /// Values that passed their check, and what was found out about the others.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub struct Values<'a> {
     pub denied: Option<String>,
     /// What applies where nothing is said.
     pub defaults: &'a Defaults,
+    /// The Ingress.
+    pub subject: Subject<'a>,
+    /// The objects that values may name.
+    pub lookup: Lookup<'a>,
 }
 
 impl<'a> Values<'a> {
@@ -35,11 +40,8 @@ impl<'a> Values<'a> {
     /// # Errors
     ///
     /// If the Ingress must not be served.
-    pub fn check(
-        options: &Options,
-        defaults: &'a Defaults,
-        own: &[(&str, &'a str)],
-    ) -> Result<Self, Refusal> {
+    pub fn check(subject: Subject<'a>, own: &[(&str, &'a str)]) -> Result<Self, Refusal> {
+        let Subject { options, defaults, .. } = subject;
         let restrictions = &defaults.restrictions;
         if let Some((name, word)) =
             own.iter().find_map(|(name, value)| Some((name, restrictions.blocked_word(value)?)))
@@ -55,6 +57,8 @@ impl<'a> Values<'a> {
             findings: Vec::new(),
             denied: None,
             defaults,
+            subject,
+            lookup: Lookup::new(subject),
         };
         let mut unknown = Vec::new();
         for (name, value) in own {
@@ -107,6 +111,11 @@ impl<'a> Values<'a> {
             Bad::Fallback => self.warn("InvalidAnnotation", format!("{problem}; it has no effect")),
         }
         Ok(())
+    }
+
+    /// What was found out, and which objects were looked at.
+    pub fn finish(self) -> (Vec<Finding>, References) {
+        (self.findings, self.lookup.into_references())
     }
 
     /// Whether an annotation is there, with whatever value.

@@ -18,6 +18,9 @@ pub fn find(name: &str) -> Option<(&'static str, Apply)> {
 
 const KEYS: &[(&str, Apply)] = &[
     // Restrictions of Ingresses.
+    ("allow-cross-namespace-resources", |draft, text| {
+        set(&mut draft.restrictions.cross_namespace, value::bool(text))
+    }),
     ("allow-snippet-annotations", |draft, text| {
         set(&mut draft.restrictions.allow_snippets, value::bool(text))
     }),

@@ -30,7 +30,7 @@ const NO_EFFECT: &[&str] = &[
 #[rustfmt::skip]
 const PLANNED: &[&str] = &[
     "access-log-params", "access-log-path", "add-headers", "allow-backend-server-header",
-    "allow-cross-namespace-resources", "bind-address", "bind-address-ipv4", "bind-address-ipv6", "brotli-level",
+    "bind-address", "bind-address-ipv4", "bind-address-ipv6", "brotli-level",
     "brotli-min-length", "brotli-types", "custom-http-errors", "default-type", "disable-ipv6",
     "disable-ipv6-dns", "disable-proxy-intercept-errors", "disable-stream-access-log", "enable-auth-access-log",
     "enable-brotli", "enable-modsecurity", "enable-ocsp", "enable-opentelemetry",

@@ -11,7 +11,7 @@ fn rules<'a>() -> Rules<'a> {
         upgrade: None,
         close: false,
         framing: Framing::None,
-        extra: &[],
+        overrides: &[],
         head: b"",
     }
 }
@@ -93,7 +93,7 @@ fn what_the_gateway_says_replaces_what_the_client_says() {
     let ours = Rules {
         original_uri: Some(b"/ours"),
         prefix: Some(b"/prefix"),
-        extra: &[("X-Code", Cow::Borrowed(b"503"))],
+        overrides: &[Override::set("X-Code", &b"503"[..])],
         ..rules()
     };
     let (with, without) = (written(&lines, &ours), written(&lines, &rules()));
@@ -193,4 +193,29 @@ fn our_names_are_spelled_as_the_reference_spells_them_and_the_client_s_as_the_cl
         ["x-lower", "X-Original-Forwarded-For", "X-Original-Forwarded-Host", "dnt"]
     );
     assert_eq!(names[names.len() - 3..], ["Transfer-Encoding", "Upgrade", "Connection"]);
+}
+
+#[test]
+fn what_is_decided_elsewhere_replaces_the_clients_and_our_own() {
+    let lines = [
+        ("authorization", "Basic eDp5"),
+        ("cookie", "a=b"),
+        ("x-user", "forged"),
+        ("x-forwarded-for", "forged"),
+        ("x-scheme", "forged"),
+    ];
+    let overrides = [
+        Override::remove("authorization"),
+        Override::set("Cookie", &b"c=d"[..]),
+        Override::remove("X-User"),
+        Override::set("x-scheme", &b"ours"[..]),
+        Override::remove("X-Original-Forwarded-For"),
+    ];
+    let written = written(&lines, &Rules { overrides: &overrides, ..rules() });
+    let sent = |name| values(&written, name);
+    assert_eq!((sent("cookie"), sent("x-scheme")), (vec!["c=d"], vec!["ours"]));
+    for name in ["authorization", "x-user", "x-original-forwarded-for"] {
+        assert_eq!(sent(name), [""; 0], "{name}");
+    }
+    assert!(!written.iter().any(|(_, value)| value == "forged"), "{written:?}");
 }

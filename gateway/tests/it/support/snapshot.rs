@@ -47,6 +47,8 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         rewrite: None,
         upstream_host: None,
         proxy: Arc::new(ProxySettings::default()),
+        protection: None,
+        throttle: None,
         access_log: true,
     }
 }

@@ -62,7 +62,7 @@ fn without_validation_protection_that_cannot_be_read_denies() {
     let options = Options { enable_annotation_validation: false, ..Options::default() };
     let denied = |name, value| {
         let annotations = prefixed(&[(name, value)]);
-        let (read, _) = read(&options, &Config::default().defaults, &annotations).unwrap();
+        let (read, _) = read_all(&options, &Config::default().defaults, annotations).unwrap();
         read.denied.clone()
     };
     for (name, value) in [

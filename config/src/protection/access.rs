@@ -1,0 +1,15 @@
+//! Lists of addresses (annotations §3.8).
+
+use serde::Serialize;
+
+use crate::Network;
+
+/// Which client addresses may come. What is on `deny` may not; then what is on `allow` may; then nobody else may if
+/// `allow` is not empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AccessLists {
+    /// Who may not come; sorted, each once (`denylist-source-range`).
+    pub deny: Vec<Network>,
+    /// Who may come; sorted, each once (`allowlist-source-range`). Empty is no list.
+    pub allow: Vec<Network>,
+}

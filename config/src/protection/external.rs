@@ -1,0 +1,46 @@
+//! Asking another service whether a request may pass (annotations §3.7).
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// A service that is asked before a request is forwarded. Texts may contain `$variables` where it says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExternalAuth {
+    /// Where it is asked, with variables (`auth-url`).
+    pub url: String,
+    /// The target that is asked for if the URL has no path: `/_external-auth-…` (annotations §3.7).
+    pub default_path: String,
+    /// The method that it is asked with; none is GET (`auth-method`).
+    pub method: Option<String>,
+    /// Headers that it is sent, sorted by name; values with variables (`auth-proxy-set-headers`).
+    pub request_headers: Vec<(String, String)>,
+    /// `X-Auth-Request-Redirect`; none is the request's target (`auth-request-redirect`).
+    pub request_redirect: Option<String>,
+    /// Headers of its answer that the upstream gets (`auth-response-headers`).
+    pub response_headers: Vec<String>,
+    /// Give its cookies to the client whatever status the answer has (`auth-always-set-cookie`).
+    pub always_set_cookie: bool,
+    /// What answers are kept by, with variables; none keeps no answer (`auth-cache-key`).
+    pub cache_key: Option<String>,
+    /// How long answers are kept (`auth-cache-duration`).
+    pub cache_durations: Vec<CacheDuration>,
+}
+
+/// How long answers of some statuses are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CacheDuration {
+    /// The statuses; empty are 200, 301 and 302.
+    pub statuses: Vec<u16>,
+    /// How long.
+    pub time: Duration,
+}
+
+/// Where a client is sent to sign in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SignIn {
+    /// The URL, with variables.
+    pub url: String,
+    /// The query parameter with the address to come back to (`auth-signin-redirect-param`).
+    pub return_parameter: String,
+}

@@ -1,0 +1,234 @@
+//! What a request has to pass between the choice of its upstream and being sent there: limits, then who may come
+//! (annotations §3.0, steps 10 and 11; §3.8 for `satisfy`).
+//!
+//! Each check is a file of `filter`; this one knows their order and what becomes of what they say.
+
+use std::{ops::ControlFlow, pin::Pin};
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::{answer::Answer, exchange::Exchange, inbound::Inbound, outbound::Outbound};
+use crate::{
+    error::ProxyError,
+    filter::{request_headers::Client, variables::Variables},
+    live::{Check, LiveConfig, LiveLocation, LiveProtection},
+    route::{name::HostName, target::Target},
+};
+
+/// A request at a location that is protected.
+pub struct Guarded<'a> {
+    /// The request as it came.
+    pub inbound: &'a Inbound,
+    /// The host that it asks for.
+    pub name: HostName<'a>,
+    /// Its normalised path and query.
+    pub target: Target<'a>,
+    /// The location.
+    pub location: &'a LiveLocation,
+    /// What protects it.
+    pub protection: &'a LiveProtection,
+    /// The configuration that it is served by.
+    pub live: &'a LiveConfig,
+}
+
+impl<'a> Guarded<'a> {
+    /// The client, as far as its headers are believed.
+    pub fn client(&'a self, exchange: &'a Exchange) -> Client<'a> {
+        self.inbound.client(&exchange.connection, &self.live.settings.spec.forwarded)
+    }
+
+    /// Variables for configured texts.
+    pub fn variables(&'a self, exchange: &'a Exchange, client: &Client<'a>) -> Variables<'a> {
+        let (name, origin) = (self.name.as_bytes(), &self.location.spec.origin);
+        super::variables(exchange, self.inbound, client, &self.target, name, origin)
+    }
+}
+
+/// What a check says.
+pub enum Ruling {
+    /// The request may pass.
+    Pass,
+    /// It may not.
+    Refuse(Refusal),
+}
+
+/// An answer instead of the upstream's: the stock page of a status.
+#[derive(Debug, Default)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// Headers that go with it.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    /// The stock page of a status, and nothing else.
+    pub fn of(status: StatusCode) -> Self {
+        Self { status, headers: Vec::new() }
+    }
+}
+
+/// Checks a request; the answer if it may not pass. The future is in a box: most requests have nothing to pass, and do
+/// not carry its state along.
+pub fn check<'a>(
+    exchange: &'a mut Exchange,
+    outbound: &'a mut Outbound<'_>,
+    guarded: Box<Guarded<'a>>,
+) -> Pin<Box<dyn Future<Output = Option<Box<Answer>>> + 'a>> {
+    Box::pin(async move {
+        let ruling = match limit(exchange, &guarded) {
+            Ruling::Pass => admit(exchange, outbound, &guarded).await,
+            refusal @ Ruling::Refuse(_) => Ok(refusal),
+        };
+        match ruling {
+            Ok(Ruling::Pass) => None,
+            Ok(Ruling::Refuse(refusal)) => Some(Box::new(Answer::refusal(refusal))),
+            Err(error) => Some(Box::new(Answer::from(error))),
+        }
+    })
+}
+
+/// All that protect who may come have to say yes, or one of them has to.
+async fn admit(
+    exchange: &mut Exchange,
+    outbound: &mut Outbound<'_>,
+    guarded: &Guarded<'_>,
+) -> Result<Ruling, ProxyError> {
+    let protection = guarded.protection;
+    let mut rulings = Rulings::new(protection.spec.any_is_enough);
+    for check in &protection.checks {
+        let ruling = match check {
+            Check::Access => access(exchange, guarded),
+            Check::Password => password(exchange, outbound, guarded).await?,
+            Check::External => external(exchange, outbound, guarded).await?,
+        };
+        if let ControlFlow::Break(ruling) = rulings.add(ruling) {
+            return Ok(ruling);
+        }
+    }
+    Ok(rulings.end())
+}
+
+/// How many requests the client may make. Not available yet: nothing is let through.
+fn limit(_: &mut Exchange, guarded: &Guarded<'_>) -> Ruling {
+    if guarded.protection.spec.limits.is_some() { unavailable() } else { Ruling::Pass }
+}
+
+/// Which addresses may come.
+fn access(exchange: &Exchange, guarded: &Guarded<'_>) -> Ruling {
+    let client = guarded.inbound.client_address(&exchange.connection);
+    match &guarded.protection.access {
+        Some(access) if !access.admits(client) => {
+            Ruling::Refuse(Refusal::of(StatusCode::FORBIDDEN))
+        }
+        _ => Ruling::Pass,
+    }
+}
+
+/// User name and password. Not available yet: nothing is let through.
+async fn password(
+    _: &mut Exchange,
+    _: &mut Outbound<'_>,
+    _: &Guarded<'_>,
+) -> Result<Ruling, ProxyError> {
+    Ok(unavailable())
+}
+
+/// Another service. Not available yet: nothing is let through.
+async fn external(
+    _: &mut Exchange,
+    _: &mut Outbound<'_>,
+    _: &Guarded<'_>,
+) -> Result<Ruling, ProxyError> {
+    Ok(unavailable())
+}
+
+fn unavailable() -> Ruling {
+    Ruling::Refuse(Refusal::of(StatusCode::SERVICE_UNAVAILABLE))
+}
+
+/// The rulings so far, where all count or one is enough (annotations §3.8).
+struct Rulings {
+    any_is_enough: bool,
+    refusal: Option<Refusal>,
+}
+
+impl Rulings {
+    fn new(any_is_enough: bool) -> Self {
+        Self { any_is_enough, refusal: None }
+    }
+
+    /// Takes one; breaks with the last word if nothing else has to be asked.
+    fn add(&mut self, ruling: Ruling) -> ControlFlow<Ruling> {
+        let refusal = match ruling {
+            Ruling::Pass if self.any_is_enough => return ControlFlow::Break(Ruling::Pass),
+            Ruling::Pass => return ControlFlow::Continue(()),
+            Ruling::Refuse(refusal) => refusal,
+        };
+        // Neither "no" nor "who are you": whoever was asked could not tell.
+        let decides = matches!(refusal.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if !self.any_is_enough || !decides {
+            return ControlFlow::Break(Ruling::Refuse(refusal));
+        }
+        // A client that may still tell who it is is asked to.
+        let asks = |refusal: &Refusal| refusal.status == StatusCode::UNAUTHORIZED;
+        if !self.refusal.as_ref().is_some_and(asks) || asks(&refusal) {
+            self.refusal = Some(refusal);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn end(self) -> Ruling {
+        self.refusal.map_or(Ruling::Pass, Ruling::Refuse)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of these rulings (0 is a pass), and how many were asked for.
+    fn ruled(any_is_enough: bool, statuses: &[u16]) -> (u16, usize) {
+        let mut rulings = Rulings::new(any_is_enough);
+        let status = |ruling| match ruling {
+            Ruling::Pass => 0,
+            Ruling::Refuse(refusal) => refusal.status.as_u16(),
+        };
+        for (index, code) in statuses.iter().enumerate() {
+            let ruling = StatusCode::from_u16(*code)
+                .map_or(Ruling::Pass, |status| Ruling::Refuse(Refusal::of(status)));
+            if let ControlFlow::Break(ruling) = rulings.add(ruling) {
+                return (status(ruling), index + 1);
+            }
+        }
+        (status(rulings.end()), statuses.len())
+    }
+
+    #[test]
+    fn all_have_to_pass() {
+        for (statuses, expected) in [
+            (&[0, 0, 0][..], (0, 3)),
+            (&[403, 0, 0], (403, 1)),
+            (&[0, 401, 0], (401, 2)),
+            (&[0, 401, 500], (401, 2)),
+        ] {
+            assert_eq!(ruled(false, statuses), expected, "{statuses:?}");
+        }
+    }
+
+    #[test]
+    fn one_is_enough() {
+        for (statuses, expected) in [
+            (&[0, 401][..], (0, 1)),
+            (&[403, 0], (0, 2)),
+            (&[403, 401, 0], (0, 3)),
+            (&[403, 401], (401, 2)),
+            (&[401, 403], (401, 2)),
+            (&[403, 403], (403, 2)),
+            (&[403, 500, 0], (500, 2)),
+            (&[401, 401], (401, 2)),
+        ] {
+            assert_eq!(ruled(true, statuses), expected, "{statuses:?}");
+        }
+    }
+}
