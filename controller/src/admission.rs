@@ -167,7 +167,8 @@ impl Examiner {
             }
             claims
         });
-        let outcome = check::judge(Law { translator, objects, claims }, &case.subject);
+        let law = Law { translator, objects, claims };
+        let outcome = check::judge(law, &case.subject, &|| !case.reply.is_closed());
         let _ = case.reply.send(outcome);
     }
 }

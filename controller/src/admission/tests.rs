@@ -1,6 +1,7 @@
 //! Reviews from bytes to bytes, against objects that a source has read.
 
 mod overlap;
+mod patterns;
 mod speed;
 mod table;
 mod wire;
