@@ -2,6 +2,7 @@
 
 mod overlap;
 mod patterns;
+mod places;
 mod speed;
 mod table;
 mod wire;
