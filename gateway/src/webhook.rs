@@ -5,6 +5,7 @@
 //! here may hold up traffic. Whoever can reach it can send anything, so that everything about it is bounded: the
 //! connections, the time that each step may take, the size of a body, and how many large ones are held at a time.
 
+mod connection;
 mod identity;
 mod server;
 
@@ -42,13 +43,19 @@ pub type Respond = Arc<dyn Fn(Bytes) -> Pin<Box<dyn Future<Output = Reply> + Sen
 struct Limits {
     /// For a TLS handshake.
     handshake: Duration,
-    /// For the head of a request, and for the pause before it.
+    /// For the pause before a request.
+    idle: Duration,
+    /// For the head of a request, from its first byte on.
     head: Duration,
     /// For a body.
     body: Duration,
     /// For the callback.
     answer: Duration,
-    /// Connections at a time. One more ends the oldest that nobody waits for.
+    /// For sending an answer.
+    answer_sent: Duration,
+    /// For what is under way when the server stops.
+    farewell: Duration,
+    /// Connections at a time. One more ends the one that is idle for longest, and is refused if none is.
     connections: usize,
     /// A body of this size is too large (the reference's 9 MiB).
     body_size: usize,
@@ -63,9 +70,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(10),
+            // An API server keeps a connection for 90 s. It must not be the one that finds it closed.
+            idle: Duration::from_secs(120),
             head: Duration::from_secs(10),
             body: Duration::from_secs(10),
             answer: Duration::from_secs(15),
+            answer_sent: Duration::from_secs(10),
+            farewell: Duration::from_secs(5),
             connections: 64,
             body_size: 9 << 20,
             small_body: 256 << 10,
@@ -128,7 +139,7 @@ fn start_within(
     let tls = identity::server_config(identity);
     let thread = thread::Builder::new().name("webhook".into()).spawn(move || {
         runtime.block_on(async {
-            let server = server::Server::new(limits, tls, respond);
+            let server = server::Server::new(limits, tls, respond, stopped.clone());
             tokio::select! {
                 served = server.serve(listener) => {
                     if let Err(error) = served {
