@@ -13,6 +13,7 @@ mod server;
 mod tests;
 
 use std::{
+    convert::Infallible,
     io,
     net::{SocketAddr, TcpListener},
     pin::Pin,
@@ -22,6 +23,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 pub use identity::Identity;
@@ -85,12 +87,16 @@ impl Default for Limits {
     }
 }
 
-/// A running server. Dropping it ends it at once, whatever is under way: callers try again, and whoever stops a
-/// webhook wants no more of its answers.
+/// A running server. Dropping it ends it at once, whatever is under way; [`Webhook::shut_down`] does not.
 #[derive(Debug)]
 pub struct Webhook {
     address: SocketAddr,
+    /// Accept nothing more, and end when what is under way is answered.
     stop: CancellationToken,
+    /// End at once.
+    cut: CancellationToken,
+    /// Closed when its thread ends.
+    ended: oneshot::Receiver<Infallible>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -134,24 +140,28 @@ fn start_within(
     let address = listener.local_addr()?;
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let stop = CancellationToken::new();
-    let stopped = stop.clone();
+    let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+    let (stopped, is_cut) = (stop.clone(), cut.clone());
+    let (ends, ended) = oneshot::channel();
     let tls = identity::server_config(identity);
     let thread = thread::Builder::new().name("webhook".into()).spawn(move || {
+        // Dropped at the end, after the runtime.
+        let _ends: oneshot::Sender<Infallible> = ends;
+        let runtime = runtime;
         runtime.block_on(async {
-            let server = server::Server::new(limits, tls, respond, stopped.clone());
+            let server = server::Server::new(limits, tls, respond, stopped);
             tokio::select! {
                 served = server.serve(listener) => {
                     if let Err(error) = served {
                         tracing::error!(%error, "the webhook cannot listen");
                     }
                 }
-                () = stopped.cancelled() => {}
+                () = is_cut.cancelled() => {}
             }
         });
         // Connections that are left end with the runtime.
     })?;
-    Ok(Webhook { address, stop, thread: Some(thread) })
+    Ok(Webhook { address, stop, cut, ended, thread: Some(thread) })
 }
 
 impl Webhook {
@@ -159,11 +169,18 @@ impl Webhook {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Accepts nothing more, lets the requests under way be answered, for a few seconds at most, and ends.
+    pub async fn shut_down(mut self) {
+        self.stop.cancel();
+        // Nothing is ever sent.
+        let _ = (&mut self.ended).await;
+    }
 }
 
 impl Drop for Webhook {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.cut.cancel();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
