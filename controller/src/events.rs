@@ -5,6 +5,7 @@
 //! of an event on nothing else: a restart and a second replica repeat nothing.
 
 mod draft;
+mod held;
 mod poster;
 mod queue;
 
