@@ -59,6 +59,8 @@ pub struct Translator {
     verdicts_changed: bool,
     /// Ingresses that were looked at since somebody asked last.
     looked_at: BTreeSet<Key>,
+    /// Whether all Ingresses are to be looked at next time.
+    distrusts_all: bool,
 }
 
 impl Translator {
@@ -79,6 +81,7 @@ impl Translator {
             changed: true,
             verdicts_changed: true,
             looked_at: BTreeSet::new(),
+            distrusts_all: false,
             options,
         }
     }
@@ -88,6 +91,11 @@ impl Translator {
         let mut translator = Self::new(options);
         translator.update(objects, &Changes::everything(objects));
         translator.snapshot()
+    }
+
+    /// Heeds `spec.ingressClassName` from the next translation on: the IngressClasses can be read by now.
+    pub fn heed_classes(&mut self) {
+        self.distrusts_all |= std::mem::take(&mut self.options.ignore_ingress_class_name);
     }
 
     /// Takes note of what the source has to say about its files or its watches.
@@ -273,7 +281,7 @@ impl Translator {
         let classes = changes.ingress_classes && self.admission.classes(&self.options, objects);
         let namespaces =
             changes.namespaces && matches!(self.options.namespaces, NamespaceScope::Labelled(_));
-        if all || classes || namespaces {
+        if std::mem::take(&mut self.distrusts_all) || all || classes || namespaces {
             return objects.ingresses().keys().chain(self.admission.keys()).cloned().collect();
         }
         changes.ingresses.clone()

@@ -54,6 +54,11 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
         outcome
     }
 
+    /// Heeds `spec.ingressClassName` from now on.
+    pub fn heed_classes(&mut self) {
+        self.translator.heed_classes();
+    }
+
     /// What has been published was made by it.
     pub fn translator(&self) -> &Translator {
         &self.translator

@@ -186,6 +186,19 @@ fn classes_come_and_go() {
 }
 
 #[test]
+fn classes_count_as_soon_as_they_are_heeded() {
+    let options = Options { ignore_ingress_class_name: true, ..Options::default() };
+    let mut plane = Plane::new(options);
+    plane.apply(&ingress("one.test", &[]));
+    assert_eq!(plane.hosts(), [""; 0], "it has no annotation that names a class");
+    plane.translator.heed_classes();
+    plane.translate();
+    assert_eq!(plane.hosts(), ["one.test"]);
+    plane.remove(Kind::IngressClass, "", "nginx");
+    assert_eq!(plane.hosts(), [""; 0]);
+}
+
+#[test]
 fn namespaces_are_selected_by_their_labels() {
     let selector = NamespaceScope::Labelled("team=blue".parse().unwrap());
     let mut plane = Plane::new(Options { namespaces: selector, ..Options::default() });

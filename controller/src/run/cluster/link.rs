@@ -148,6 +148,8 @@ async fn follow(
     let mut watches = Watches::new(connection, scope, sink);
     if knows_classes {
         watches.follow(Kind::IngressClass);
+    } else {
+        watches.follow_classes_when_allowed();
     }
     if needs_namespaces {
         watches.follow(Kind::Namespace);
