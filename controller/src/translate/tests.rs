@@ -13,6 +13,7 @@ use crate::objects::{Kind, Object};
 
 mod protection;
 mod said;
+mod shared;
 
 /// A translator with its objects.
 struct Plane {
