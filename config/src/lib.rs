@@ -14,6 +14,7 @@ pub mod object;
 pub mod settings;
 pub mod snapshot;
 pub mod upstream;
+pub mod upstreams;
 
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use host::{Host, HostPattern, PathMode};
@@ -26,3 +27,4 @@ pub use object::{Effect, ObjectRef, Verdict};
 pub use settings::{ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
 pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};
+pub use upstreams::Upstreams;

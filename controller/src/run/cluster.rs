@@ -117,9 +117,10 @@ pub fn run_cluster(
         }
     })?;
     let stopper = Stopper::new(move || {
-        // Threads that have ended need no signal.
-        let _ = signals.send(Signal::Stop);
+        // Threads that have ended need no signal. The one that gives back what only one replica has is told first, or it
+        // would take the end of the other for a death.
         let _ = stop.send(());
+        let _ = signals.send(Signal::Stop);
     });
     let threads = vec![controller, api];
     Ok(super::Controller { stopper, threads, role, leadership, queue, reviewer: Some(reviewer) })
