@@ -15,6 +15,7 @@ pub mod protection;
 pub mod settings;
 pub mod snapshot;
 pub mod upstream;
+pub mod upstreams;
 
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use host::{Host, HostPattern, PathMode};
@@ -28,3 +29,4 @@ pub use protection::Protection;
 pub use settings::{ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
 pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};
+pub use upstreams::Upstreams;

@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
     objects::{Key, Objects},
@@ -41,6 +41,11 @@ pub use tally::{IngressReviews, LastReview, Tally};
 
 /// How long a review waits for the controller's thread at most. The API server waits this long by default.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Places for Ingresses that wait to be judged. The webhook's server holds no more than this at a time (64 small bodies and
+/// 2 large ones); but what nobody waits for any more stays here until the controller's thread comes to it.
+const PLACES: usize = 64 + 2 * places(9 << 20);
+/// Bytes of a review for each place that it takes.
+const PLACE: usize = 256 << 10;
 
 /// What is decided about an Ingress.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +84,8 @@ struct Outcome {
 pub struct Case {
     subject: Box<Subject>,
     reply: oneshot::Sender<Outcome>,
+    /// Given back when the case is judged or dropped.
+    _places: OwnedSemaphorePermit,
 }
 
 /// Answers reviews. Cheap to clone.
@@ -86,6 +93,7 @@ pub struct Case {
 pub struct Reviewer {
     /// Hands a case to the controller's thread, which drops it if it cannot judge.
     submit: Arc<dyn Fn(Case) + Send + Sync>,
+    places: Arc<Semaphore>,
     tally: Arc<Tally>,
 }
 
@@ -98,7 +106,8 @@ impl fmt::Debug for Reviewer {
 impl Reviewer {
     /// A reviewer whose cases go to whoever calls [`Examiner::examine`].
     pub(crate) fn new(submit: impl Fn(Case) + Send + Sync + 'static) -> Self {
-        Self { submit: Arc::new(submit), tally: Arc::default() }
+        let places = Arc::new(Semaphore::new(PLACES));
+        Self { submit: Arc::new(submit), places, tally: Arc::default() }
     }
 
     /// Answers one review. Must be called on a runtime with a clock. Takes time in proportion to the body before it
@@ -114,7 +123,8 @@ impl Reviewer {
             Asked::Undecodable(reason) => Answer::decided(&review.uid, &Decision::refused(reason)),
             Asked::Ingress(subject) => {
                 let key = subject.key.clone();
-                let Some(outcome) = self.judge(subject).await else {
+                let Some(places) = self.places(body.len()) else { return Answer::too_many() };
+                let Some(outcome) = self.judge(subject, places).await else {
                     return Answer::unavailable();
                 };
                 let answer = Answer::decided(&review.uid, &outcome.decision);
@@ -130,11 +140,23 @@ impl Reviewer {
         &self.tally
     }
 
-    async fn judge(&self, subject: Box<Subject>) -> Option<Outcome> {
+    /// Places for a review of this size, if there are any. They are not waited for: what waits takes memory, too.
+    fn places(&self, size: usize) -> Option<OwnedSemaphorePermit> {
+        // What is larger than everything takes everything.
+        let places = u32::try_from(places(size).min(PLACES)).ok()?;
+        Arc::clone(&self.places).try_acquire_many_owned(places).ok()
+    }
+
+    async fn judge(&self, subject: Box<Subject>, places: OwnedSemaphorePermit) -> Option<Outcome> {
         let (reply, outcome) = oneshot::channel();
-        (self.submit)(Case { subject, reply });
+        (self.submit)(Case { subject, reply, _places: places });
         tokio::time::timeout(PATIENCE, outcome).await.ok()?.ok()
     }
+}
+
+/// The places that a review of so many bytes takes.
+const fn places(size: usize) -> usize {
+    1 + size / PLACE
 }
 
 /// Judges cases, on the controller's thread.
@@ -167,7 +189,8 @@ impl Examiner {
             }
             claims
         });
-        let outcome = check::judge(Law { translator, objects, claims }, &case.subject);
+        let law = Law { translator, objects, claims };
+        let outcome = check::judge(law, &case.subject, &|| !case.reply.is_closed());
         let _ = case.reply.send(outcome);
     }
 }

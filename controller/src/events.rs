@@ -2,9 +2,12 @@
 //!
 //! [`Reporter`] decides what is said when, on the controller's thread; [`post`] says it, on the thread that talks to
 //! the API server. What is said depends only on what an object says itself and on what was found about it, and the name
-//! of an event on nothing else: a restart and a second replica repeat nothing.
+//! of an event on nothing else: a restart and a second replica repeat nothing that the API server still keeps. When that
+//! has forgotten a warning, the next start says it anew, as the reference does, to which every object that it finds when
+//! it starts is added (operations §4): what is wrong still is. Good news of old objects are not repeated.
 
 mod draft;
+mod held;
 mod poster;
 mod queue;
 

@@ -25,7 +25,7 @@ use crate::{
     request::{ANSWER_WITHIN, Failure, answer},
 };
 
-/// What releasing the Lease may not take longer than.
+/// What a look at the Lease or its release may not take longer than while the program stops.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 /// Steps without a pause, at most: look, write, look again after a conflict, write, look.
 const STEPS: u32 = 5;
@@ -112,6 +112,21 @@ impl Elector {
         self.leadership.set(None);
         self.said_holder = None;
         tracing::warn!(lease = self.name, "this replica does not lead any more");
+    }
+
+    /// Who else holds the Lease, whether that one still lives or not; `None` if nobody does.
+    ///
+    /// # Errors
+    ///
+    /// If the Lease cannot be read within a few seconds.
+    pub async fn other_holder(&mut self) -> Result<Option<String>, String> {
+        match timeout(RELEASE_WITHIN, self.look()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => return Err(failure.to_string()),
+            Err(_) => return Err("no answer in time".into()),
+        }
+        let holder = self.candidate.holder().filter(|_| !self.candidate.is_holder());
+        Ok(holder.map(str::to_owned))
     }
 
     /// Stops leading, and leaves the Lease free for the next leader if this replica may hold it. Takes no longer than

@@ -35,7 +35,7 @@ impl Failure {
     /// It may succeed if it is tried again as it is.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Refused(status) => status.code == 429 || status.code >= 500,
+            Self::Refused(status) => matches!(status.code, 408 | 429) || status.code >= 500,
             Self::Unanswered(_) => true,
         }
     }

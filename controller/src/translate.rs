@@ -23,7 +23,7 @@ mod upstreams;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use headgate_config::{Effect, ObjectRef, PathMode, Snapshot, TlsTable, Verdict};
+use headgate_config::{Effect, Host, ObjectRef, PathMode, Snapshot, TlsTable, Verdict};
 
 use crate::{
     objects::{Changes, Ingress, Key, Kind, Objects},
@@ -44,6 +44,8 @@ pub struct Translator {
     config: Config,
     admission: Admission,
     hosts: HostTable,
+    /// Those of the last snapshot.
+    host_list: Arc<[Arc<Host>]>,
     upstreams: UpstreamTable,
     tls: TlsState,
     source_verdicts: Vec<Verdict>,
@@ -53,13 +55,15 @@ pub struct Translator {
     tls_table: Arc<TlsTable>,
     verdicts: Arc<Vec<Verdict>>,
     /// What is to be said about Ingresses that others may serve.
-    remarks: Vec<Verdict>,
+    remarks: Arc<Vec<Verdict>>,
     /// Whether anything is other than in the snapshot before.
     changed: bool,
     /// Whether any finding may be.
     verdicts_changed: bool,
     /// Ingresses that were looked at since somebody asked last.
     looked_at: BTreeSet<Key>,
+    /// Whether all Ingresses are to be looked at next time.
+    distrusts_all: bool,
 }
 
 impl Translator {
@@ -70,16 +74,18 @@ impl Translator {
             config: Config::default(),
             admission: Admission::default(),
             hosts: HostTable::default(),
+            host_list: Arc::default(),
             tls: TlsState::default(),
             source_verdicts: Vec::new(),
             missing_config: None,
             default_certificate: options.default_ssl_certificate.as_ref().map(Key::from),
             tls_table: Arc::default(),
             verdicts: Arc::default(),
-            remarks: Vec::new(),
+            remarks: Arc::default(),
             changed: true,
             verdicts_changed: true,
             looked_at: BTreeSet::new(),
+            distrusts_all: false,
             options,
         }
     }
@@ -89,6 +95,11 @@ impl Translator {
         let mut translator = Self::new(options);
         translator.update(objects, &Changes::everything(objects));
         translator.snapshot()
+    }
+
+    /// Heeds `spec.ingressClassName` from the next translation on: the IngressClasses can be read by now.
+    pub fn heed_classes(&mut self) {
+        self.distrusts_all |= std::mem::take(&mut self.options.ignore_ingress_class_name);
     }
 
     /// Takes note of what the source has to say about its files or its watches.
@@ -112,7 +123,7 @@ impl Translator {
     }
 
     /// Findings for the log only, sorted: about Ingresses that are nothing to us, as far as is known.
-    pub fn remarks(&self) -> &[Verdict] {
+    pub fn remarks(&self) -> &Arc<Vec<Verdict>> {
         &self.remarks
     }
 
@@ -178,8 +189,8 @@ impl Translator {
 
     fn snapshot(&self) -> Snapshot {
         Snapshot {
-            hosts: self.hosts.hosts().cloned().collect(),
-            upstreams: self.upstreams.upstreams(),
+            hosts: self.host_list.clone(),
+            upstreams: self.upstreams.upstreams().clone(),
             tls: self.tls_table.clone(),
             settings: self.config.settings.clone(),
             verdicts: self.verdicts.clone(),
@@ -200,7 +211,10 @@ impl Translator {
             }
         }
         let rebuilt = self.hosts.refresh(&self.options, &self.config.defaults);
-        self.changed |= rebuilt.changed;
+        if rebuilt.changed {
+            self.host_list = self.hosts.hosts().cloned().collect();
+            self.changed = true;
+        }
         self.verdicts_changed |= rebuilt.verdicts;
         for service in &changes.services {
             self.upstreams.service_changed(service);
@@ -274,7 +288,7 @@ impl Translator {
         let classes = changes.ingress_classes && self.admission.classes(&self.options, objects);
         let namespaces =
             changes.namespaces && matches!(self.options.namespaces, NamespaceScope::Labelled(_));
-        if all || classes || namespaces {
+        if std::mem::take(&mut self.distrusts_all) || all || classes || namespaces {
             return objects.ingresses().keys().chain(self.admission.keys()).cloned().collect();
         }
         let mut ingresses = changes.ingresses.clone();
@@ -295,7 +309,9 @@ impl Translator {
             verdict.effect == Effect::Ignored && !self.options.is_only_controller
         };
         let (remarks, verdicts): (BTreeSet<_>, BTreeSet<_>) = known.partition(is_remark);
-        self.remarks = remarks.into_iter().cloned().collect();
+        if !remarks.iter().copied().eq(self.remarks.iter()) {
+            self.remarks = Arc::new(remarks.into_iter().cloned().collect());
+        }
         if !verdicts.iter().copied().eq(self.verdicts.iter()) {
             self.verdicts = Arc::new(verdicts.into_iter().cloned().collect());
             self.changed = true;

@@ -342,7 +342,7 @@ fn a_service_without_slices_is_reached_by_name() {
     fs::write(folder.path().join("a.yaml"), ingress("a", "one.test")).unwrap();
     let served = Served::start(folder.path());
     let endpoints: Vec<_> =
-        served.last.upstreams.values().map(|upstream| upstream.endpoints.clone()).collect();
+        served.last.upstreams.sorted().iter().map(|upstream| upstream.endpoints.clone()).collect();
     let name = "web".to_owned();
     assert_eq!(endpoints, [Endpoints::Name { name, port: 8080, remote_only: false }]);
 }

@@ -88,7 +88,7 @@ fn shown(snapshot: &Snapshot, has_services: bool) -> Value {
     let hosts =
         snapshot.hosts.iter().map(|host| shown_host(host)).filter(|host| *host != stock_host());
     let hosts: Vec<_> = hosts.collect();
-    let upstreams = snapshot.upstreams.values().filter(|_| has_services);
+    let upstreams = snapshot.upstreams.sorted().into_iter().filter(|_| has_services);
     let upstreams = upstreams.map(|upstream| match &upstream.endpoints {
         Endpoints::Addresses(addresses) => format!("{}: {addresses:?}", upstream.id),
         Endpoints::Name { name, port, remote_only } => {

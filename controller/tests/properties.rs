@@ -100,13 +100,13 @@ proptest! {
         prop_assert!(names.is_sorted() && names.iter().any(|name| *name == "_"));
         for location in snapshot.hosts.iter().flat_map(|host| &host.locations) {
             if let Action::Forward(forward) = &location.action {
-                prop_assert!(snapshot.upstreams.contains_key(&forward.upstream));
+                prop_assert!(snapshot.upstreams.contains(&forward.upstream));
                 if let WhenEmpty::Fallback(other) = &forward.when_empty {
-                    prop_assert!(snapshot.upstreams.contains_key(other));
+                    prop_assert!(snapshot.upstreams.contains(other));
                 }
             }
         }
-        for host in &snapshot.hosts {
+        for host in snapshot.hosts.iter() {
             let roots = host.locations.iter().filter(|location| matches!(&location.matcher, PathMatch::Prefix(path) | PathMatch::Pattern(path) if path == "/"));
             prop_assert_eq!(roots.count(), 1, "{} answers everything", host.name);
         }
@@ -120,7 +120,7 @@ proptest! {
 /// What is equal in two snapshots is the same in memory.
 fn unchanged_parts_are_kept(before: &Snapshot, after: &Snapshot) -> Result<(), TestCaseError> {
     let hosts: BTreeMap<_, _> = before.hosts.iter().map(|host| (&host.name, host)).collect();
-    for host in &after.hosts {
+    for host in after.hosts.iter() {
         let Some(old) = hosts.get(&host.name) else { continue };
         prop_assert_eq!(Arc::ptr_eq(old, host), **old == *host, "host {}", host.name);
         for location in &host.locations {
@@ -130,9 +130,11 @@ fn unchanged_parts_are_kept(before: &Snapshot, after: &Snapshot) -> Result<(), T
             }
         }
     }
-    for (id, upstream) in &after.upstreams {
-        if let Some(old) = before.upstreams.get(id) {
-            prop_assert_eq!(Arc::ptr_eq(old, upstream), old == upstream, "upstream {}", id);
+    let same_hosts = before.hosts.iter().eq(after.hosts.iter());
+    prop_assert_eq!(Arc::ptr_eq(&before.hosts, &after.hosts), same_hosts, "the list of hosts");
+    for upstream in after.upstreams.sorted() {
+        if let Some(old) = before.upstreams.get(&upstream.id) {
+            prop_assert_eq!(Arc::ptr_eq(old, upstream), old == upstream, "{}", &upstream.id);
         }
     }
     prop_assert_eq!(Arc::ptr_eq(&before.tls, &after.tls), before.tls == after.tls, "tls");

@@ -5,6 +5,7 @@
 //! here may hold up traffic. Whoever can reach it can send anything, so that everything about it is bounded: the
 //! connections, the time that each step may take, the size of a body, and how many large ones are held at a time.
 
+mod connection;
 mod identity;
 mod server;
 
@@ -12,6 +13,7 @@ mod server;
 mod tests;
 
 use std::{
+    convert::Infallible,
     io,
     net::{SocketAddr, TcpListener},
     pin::Pin,
@@ -21,6 +23,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 pub use identity::Identity;
@@ -42,13 +45,19 @@ pub type Respond = Arc<dyn Fn(Bytes) -> Pin<Box<dyn Future<Output = Reply> + Sen
 struct Limits {
     /// For a TLS handshake.
     handshake: Duration,
-    /// For the head of a request, and for the pause before it.
+    /// For the pause before a request.
+    idle: Duration,
+    /// For the head of a request, from its first byte on.
     head: Duration,
     /// For a body.
     body: Duration,
     /// For the callback.
     answer: Duration,
-    /// Connections at a time. One more ends the oldest that nobody waits for.
+    /// For sending an answer.
+    answer_sent: Duration,
+    /// For what is under way when the server stops.
+    farewell: Duration,
+    /// Connections at a time. One more ends the one that is idle for longest, and is refused if none is.
     connections: usize,
     /// A body of this size is too large (the reference's 9 MiB).
     body_size: usize,
@@ -63,9 +72,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(10),
+            // An API server keeps a connection for 90 s. It must not be the one that finds it closed.
+            idle: Duration::from_secs(120),
             head: Duration::from_secs(10),
             body: Duration::from_secs(10),
             answer: Duration::from_secs(15),
+            answer_sent: Duration::from_secs(10),
+            farewell: Duration::from_secs(5),
             connections: 64,
             body_size: 9 << 20,
             small_body: 256 << 10,
@@ -74,12 +87,16 @@ impl Default for Limits {
     }
 }
 
-/// A running server. Dropping it ends it at once, whatever is under way: callers try again, and whoever stops a
-/// webhook wants no more of its answers.
+/// A running server. Dropping it ends it at once, whatever is under way; [`Webhook::shut_down`] does not.
 #[derive(Debug)]
 pub struct Webhook {
     address: SocketAddr,
+    /// Accept nothing more, and end when what is under way is answered.
     stop: CancellationToken,
+    /// End at once.
+    cut: CancellationToken,
+    /// Closed when its thread ends.
+    ended: oneshot::Receiver<Infallible>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -123,24 +140,28 @@ fn start_within(
     let address = listener.local_addr()?;
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let stop = CancellationToken::new();
-    let stopped = stop.clone();
+    let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+    let (stopped, is_cut) = (stop.clone(), cut.clone());
+    let (ends, ended) = oneshot::channel();
     let tls = identity::server_config(identity);
     let thread = thread::Builder::new().name("webhook".into()).spawn(move || {
+        // Dropped at the end, after the runtime.
+        let _ends: oneshot::Sender<Infallible> = ends;
+        let runtime = runtime;
         runtime.block_on(async {
-            let server = server::Server::new(limits, tls, respond);
+            let server = server::Server::new(limits, tls, respond, stopped);
             tokio::select! {
                 served = server.serve(listener) => {
                     if let Err(error) = served {
                         tracing::error!(%error, "the webhook cannot listen");
                     }
                 }
-                () = stopped.cancelled() => {}
+                () = is_cut.cancelled() => {}
             }
         });
         // Connections that are left end with the runtime.
     })?;
-    Ok(Webhook { address, stop, thread: Some(thread) })
+    Ok(Webhook { address, stop, cut, ended, thread: Some(thread) })
 }
 
 impl Webhook {
@@ -148,11 +169,18 @@ impl Webhook {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Accepts nothing more, lets the requests under way be answered, for a few seconds at most, and ends.
+    pub async fn shut_down(mut self) {
+        self.stop.cancel();
+        // Nothing is ever sent.
+        let _ = (&mut self.ended).await;
+    }
 }
 
 impl Drop for Webhook {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.cut.cancel();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

@@ -129,13 +129,14 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     let counted = Arc::clone(&metrics);
     let (ready, http, https) = (Arc::clone(&readiness), gateway.http, gateway.https);
     let publish = move |snapshot: Snapshot| {
-        let is_named = |host: &&Arc<Host>| host.pattern != HostPattern::Default;
-        let hosts = snapshot.hosts.iter().filter(is_named).count();
+        let all = Arc::clone(&snapshot.hosts);
         let first = live.revision() == 0;
         live.publish(snapshot);
         metrics.published(live.revision());
         if first {
             ready.set_ready();
+            let is_named = |host: &&Arc<Host>| host.pattern != HostPattern::Default;
+            let hosts = all.iter().filter(is_named).count();
             tracing::info!(hosts, %http, %https, %admin, after = ?started.elapsed(), "ready");
         }
     };

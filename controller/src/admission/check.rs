@@ -43,8 +43,8 @@ impl Rejection {
     }
 }
 
-/// Judges an Ingress.
-pub fn judge(law: Law<'_>, subject: &Subject) -> Outcome {
+/// Judges an Ingress. Once nobody awaits it, the outcome may be incomplete.
+pub fn judge(law: Law<'_>, subject: &Subject, is_awaited: &dyn Fn() -> bool) -> Outcome {
     let started = Instant::now();
     let mut warnings = Warnings::default();
     let mut comparing = Duration::ZERO;
@@ -61,7 +61,7 @@ pub fn judge(law: Law<'_>, subject: &Subject) -> Outcome {
         uid(subject)?;
         strict_paths(law, subject)?;
         annotation_names(law, subject)?;
-        annotation_values(law, subject, &mut warnings)?;
+        annotation_values(law, subject, &mut warnings, is_awaited)?;
         let read = started.elapsed();
         let compared = overlap(law, subject);
         if compared.is_ok() && !law.translator.options().disable_full_test {
@@ -187,6 +187,7 @@ fn annotation_values(
     law: Law<'_>,
     subject: &Subject,
     warnings: &mut Warnings,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<(), Rejection> {
     let options = law.translator.options();
     let read = annotations::read(annotations::subject::Subject {
@@ -199,7 +200,7 @@ fn annotation_values(
     let refusal = match read {
         Ok(Reading { annotations, findings, .. }) => {
             warnings.add(findings.into_iter().map(|finding| finding.message));
-            warnings.about_patterns(law, subject, &annotations);
+            warnings.about_patterns(law, subject, &annotations, is_awaited);
             return Ok(());
         }
         Err(refusal) => refusal,

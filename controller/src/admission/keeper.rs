@@ -4,21 +4,29 @@
 //! Every replica does the same, whoever is leader: what one has made, the others find. A new certificate is trusted
 //! first and served some seconds later; the authority of the one before stays trusted, as long as any replica may
 //! serve it.
+//!
+//! A certificate is made, and is replaced for its age, by the clock of the API server, which is who checks it. Replicas
+//! whose clocks are wrong agree on it, so that none replaces what another has made.
+
+mod problem;
 
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    fmt,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, SystemTime},
 };
 
+use http::{HeaderMap, Request, header};
 use k8s_openapi::{
     ByteString,
     api::{admissionregistration::v1::ValidatingWebhookConfiguration, core::v1::Secret},
+    jiff::fmt::rfc2822::DateTimeParser,
 };
 use kube::{
     Api, Client, Error,
     api::{ObjectMeta, Patch, PatchParams, PostParams},
+    client::Body,
 };
 use serde_json::json;
 
@@ -27,6 +35,7 @@ use crate::{
     options::NamespacedName,
     source::cluster::{Access, ClusterError},
 };
+use problem::Problem;
 
 /// How often the Secret and the configuration are looked at. Without its caBundle no Ingress can be changed, so that a
 /// configuration that was applied anew must not stay without for long.
@@ -38,6 +47,8 @@ const EVERY_UNTIL_WELL: Duration = Duration::from_secs(5);
 const SETTLE: Duration = Duration::from_secs(10);
 /// What a look may take, with all its requests.
 const LONGEST_ROUND: Duration = Duration::from_secs(60);
+/// A clock that differs more than this from the API server's is worth a word.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60 * 60);
 /// How often an object that others change at the same time is read again.
 const TRIES: u32 = 4;
 
@@ -88,49 +99,8 @@ pub async fn keep_certificate(
     }
 }
 
-/// What keeps the certificate from being in order. The next round tries again.
-#[derive(Debug)]
-enum Problem {
-    /// The API server did not do what was asked.
-    Request { what: String, error: Error },
-    /// The configuration has no webhook that calls our Service.
-    NotOurs { configuration: String, service: NamespacedName },
-    /// There is no such configuration.
-    NoConfiguration(String),
-    /// No certificate can be made.
-    Made(String),
-    /// It cannot be served.
-    Served(String),
-    /// Others change it all the time.
-    Contended,
-    /// No answer came.
-    Silence,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Request { what, error: Error::Api(status) } if status.is_forbidden() => {
-                write!(f, "not allowed to {what}; grant it to the ServiceAccount")
-            }
-            Self::Request { what, error } => write!(f, "cannot {what}: {error}"),
-            Self::NotOurs { configuration, service } => write!(
-                f,
-                "no webhook of the ValidatingWebhookConfiguration {configuration} calls the Service {service}; correct --validating-webhook-configuration or --validating-webhook-service"
-            ),
-            Self::NoConfiguration(name) => write!(
-                f,
-                "there is no ValidatingWebhookConfiguration {name}, so that nobody asks; create it or correct --validating-webhook-configuration"
-            ),
-            Self::Made(error) => write!(f, "cannot be made: {error}"),
-            Self::Served(error) => write!(f, "cannot be served: {error}"),
-            Self::Contended => f.write_str("others change its Secret all the time"),
-            Self::Silence => f.write_str("the API server does not answer"),
-        }
-    }
-}
-
 struct Keeper<S> {
+    client: Client,
     secrets: Api<Secret>,
     configurations: Api<ValidatingWebhookConfiguration>,
     settings: SelfManaged,
@@ -138,24 +108,28 @@ struct Keeper<S> {
     serve: S,
     served: Option<Identity>,
     settle: Duration,
+    /// Whether our clock was wrong when the API server's was asked for last.
+    is_clock_wrong: AtomicBool,
 }
 
 impl<S: Fn(&str, &str) -> Result<(), String>> Keeper<S> {
     fn new(client: Client, settings: SelfManaged, serve: S) -> Self {
         Self {
             secrets: Api::namespaced(client.clone(), &settings.secret.namespace),
-            configurations: Api::all(client),
+            configurations: Api::all(client.clone()),
             names: certificate::service_names(&settings.service.namespace, &settings.service.name),
             settings,
             serve,
             served: None,
             settle: SETTLE,
+            is_clock_wrong: AtomicBool::new(false),
+            client,
         }
     }
 
     /// Puts everything in order that is not.
     async fn round(&mut self, now: SystemTime) -> Result<(), Problem> {
-        let identity = self.identity(now).await?;
+        let (identity, now) = self.identity(now).await?;
         let trusted = self.trust(&identity).await;
         match &self.served {
             Some(served) if served.is_same_certificate(&identity) => {}
@@ -175,19 +149,25 @@ impl<S: Fn(&str, &str) -> Result<(), String>> Keeper<S> {
         trusted
     }
 
-    /// The certificate of the Secret, after it was made or replaced if need be.
-    async fn identity(&self, now: SystemTime) -> Result<Identity, Problem> {
+    /// The certificate of the Secret, after it was made or replaced if need be, and the time by which it is good: ours, or
+    /// the API server's where ours finds a fault.
+    async fn identity(&self, ours: SystemTime) -> Result<(Identity, SystemTime), Problem> {
         let SelfManaged { secret: NamespacedName { name, .. }, .. } = &self.settings;
         for _ in 0..TRIES {
             let found = self.secrets.get_opt(name).await;
             let found = found.map_err(|error| self.request("get", error))?;
             let held = found.as_ref().map(held);
-            let fault = match held {
-                None => "it does not exist".to_owned(),
-                Some(held) => match certificate::check(&held, &self.names, now) {
-                    Ok(()) => return Ok(held),
-                    Err(fault) => fault,
-                },
+            let check = |now| {
+                let held = held.as_ref().ok_or("it does not exist")?;
+                certificate::check(held, &self.names, now).map(|()| held.clone())
+            };
+            if let Ok(held) = check(ours) {
+                return Ok((held, ours));
+            }
+            let now = self.time(ours).await?;
+            let fault = match check(now) {
+                Ok(held) => return Ok((held, now)),
+                Err(fault) => fault,
             };
             // Others may still serve what we serve, even if its Secret was deleted.
             let before = found.as_ref().map(self::held).or_else(|| self.served.clone());
@@ -205,13 +185,35 @@ impl<S: Fn(&str, &str) -> Result<(), String>> Keeper<S> {
                 }
             };
             match written {
-                Ok(_) => return Ok(made),
+                Ok(_) => return Ok((made, now)),
                 // Another replica was quicker: its certificate is as good.
                 Err(Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {}
                 Err(error) => return Err(self.request("create or update", error)),
             }
         }
         Err(Problem::Contended)
+    }
+
+    /// The time by the API server's clock; by ours if something on the way takes the date from its answers.
+    async fn time(&self, ours: SystemTime) -> Result<SystemTime, Problem> {
+        let request = Request::get("/version").body(Body::empty());
+        let request = request.expect("the path is one");
+        // Whatever the answer is, it has a date.
+        let answer = self.client.send(request).await;
+        let answer = answer.map_err(|error| Problem::Request {
+            what: "ask the API server for the time".into(),
+            error,
+        })?;
+        let theirs = date(answer.headers()).unwrap_or(ours);
+        let apart = theirs.duration_since(ours).unwrap_or_else(|error| error.duration());
+        let is_wrong = apart > CLOCKS_DIFFER;
+        if !self.is_clock_wrong.swap(is_wrong, Relaxed) && is_wrong {
+            tracing::warn!(
+                seconds = apart.as_secs(),
+                "the clock of this machine differs from the API server's; correct it. The webhook's certificate is kept by the API server's"
+            );
+        }
+        Ok(theirs)
     }
 
     /// Makes the configuration trust the authorities. What else it trusts is left alone: it may be what a replica has
@@ -276,6 +278,13 @@ impl<S: Fn(&str, &str) -> Result<(), String>> Keeper<S> {
     fn request(&self, verb: &str, error: Error) -> Problem {
         Problem::Request { what: format!("{verb} the Secret {}", self.settings.secret), error }
     }
+}
+
+/// When an answer was sent, by the sender's clock.
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    let date = headers.get(header::DATE)?;
+    let date = DateTimeParser::new().parse_timestamp(date.as_bytes()).ok()?;
+    Some(date.into())
 }
 
 /// What a Secret holds. What is missing is empty, and found to be no certificate.

@@ -248,6 +248,12 @@ impl Answer {
         )
     }
 
+    /// The answer while too many reviews wait to be judged. With it the API server does as `failurePolicy` says, or tries
+    /// again.
+    pub(super) fn too_many() -> Self {
+        Self::plain(503, "too many reviews wait at a time; try again in a moment\n".into())
+    }
+
     fn plain(status: u16, text: String) -> Self {
         Self { status, body: text.into_bytes() }
     }

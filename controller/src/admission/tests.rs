@@ -1,6 +1,8 @@
 //! Reviews from bytes to bytes, against objects that a source has read.
 
 mod overlap;
+mod patterns;
+mod places;
 mod speed;
 mod table;
 mod wire;

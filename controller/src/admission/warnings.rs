@@ -9,9 +9,13 @@ use headgate_config::{ObjectRef, Rewrite, UpstreamId};
 
 use super::{check::Law, review::Subject};
 use crate::{
-    objects::{Backend, Key, Kind, Path},
+    objects::{Backend, Key, Kind},
     options::PatternCheck,
-    translate::{annotations::Annotations, ingress::host_of, pattern, upstream},
+    translate::{
+        annotations::{Annotations, Finding},
+        ingress::host_of,
+        pattern, upstream,
+    },
 };
 
 /// Annotations that the reference calls deprecated (annotations §1.13).
@@ -29,6 +33,9 @@ const MOST_OF_REFERENCE: usize = 64;
 const MOST: usize = 5;
 /// Services and Secrets that are looked at, at most.
 const MOST_REFERENCES: usize = 64;
+/// Different regular expressions that are checked, at most: an Ingress may have tens of thousands, and while they are
+/// checked no change of the cluster is followed.
+const MOST_PATTERNS: usize = 64;
 /// Characters of a warning, at most: what an API server leaves of one when there are many.
 const LONGEST: usize = 256;
 
@@ -59,11 +66,24 @@ impl Warnings {
         self.own.extend(findings.into_iter().take(room));
     }
 
-    /// Adds what is wrong with regular expressions. Like the reference, which does not load what it would render, a review
-    /// refuses none.
-    pub fn about_patterns(&mut self, law: Law<'_>, subject: &Subject, annotations: &Annotations) {
+    /// Adds what is wrong with regular expressions, of which no more are checked than is reasonable, and none as soon as
+    /// nobody awaits the answer. Like the reference, which does not load what it would render, a review refuses none.
+    pub fn about_patterns(
+        &mut self,
+        law: Law<'_>,
+        subject: &Subject,
+        annotations: &Annotations,
+        is_awaited: &dyn Fn() -> bool,
+    ) {
         if let Some(check) = law.translator.options().pattern_check {
-            self.add(patterns(check, law, subject, annotations));
+            let (found, are_all_checked) = patterns(check, law, subject, annotations, is_awaited);
+            self.add(found);
+            if !are_all_checked {
+                // Whatever else there is to say: what is not said above may still be wrong.
+                self.own.push(format!(
+                    "only the first {MOST_PATTERNS} regular expressions were checked; what is wrong with others is found when the Ingress is read"
+                ));
+            }
         }
     }
 
@@ -92,13 +112,14 @@ impl Warnings {
     }
 }
 
-/// Paths and aliases that are to be regular expressions, and cannot be.
+/// Paths and aliases that are to be regular expressions, and cannot be; and whether all were checked.
 fn patterns(
     check: PatternCheck,
     law: Law<'_>,
     subject: &Subject,
     annotations: &Annotations,
-) -> impl Iterator<Item = String> {
+    is_awaited: &dyn Fn() -> bool,
+) -> (Vec<String>, bool) {
     let is_pattern = |host: &str| {
         annotations.use_regex
             || annotations.rewrite_target.is_some()
@@ -106,24 +127,54 @@ fn patterns(
     };
     let rules = subject.ingress.rules.iter().map(|rule| (host_of(rule), rule));
     let paths = rules.clone().filter(|(host, _)| is_pattern(host)).flat_map(|(host, rule)| {
-        let broken = |path: &Path| {
-            pattern::broken_path(check, host, &path.text, &path.text).or_else(|| {
-                let target = annotations.rewrite_target.clone();
-                let target = target.filter(|target| **target != *path.text)?;
-                let (pattern, forwarded_prefix) =
-                    (path.text.to_string(), annotations.forwarded_prefix.clone());
-                let rewrite = Rewrite { pattern, target, forwarded_prefix };
-                pattern::broken_rewrite(check, host, &path.text, &rewrite)
-            })
-        };
-        rule.paths.iter().filter_map(broken).take(MOST).collect::<Vec<_>>()
+        rule.paths.iter().map(move |path| (host, Pattern::Path(&path.text)))
     });
     let regexes = annotations.aliases.iter().filter_map(|alias| alias.strip_prefix('~'));
-    let aliases = rules.take(1).flat_map(|(host, _)| {
-        regexes.clone().filter_map(move |regex| pattern::broken_alias(check, host, regex))
-    });
-    let found: Vec<_> = paths.take(MOST).chain(aliases).map(|found| found.message).collect();
-    found.into_iter()
+    let aliases = rules
+        .take(1)
+        .flat_map(|(host, _)| regexes.clone().map(move |regex| (host, Pattern::Alias(regex))));
+    let (mut found, mut fine, mut checked) = (Vec::new(), BTreeSet::new(), 0);
+    for (host, pattern) in paths.chain(aliases) {
+        // More would not be told.
+        if found.len() == MOST {
+            break;
+        }
+        if fine.contains(&pattern) {
+            continue;
+        }
+        if checked == MOST_PATTERNS || !is_awaited() {
+            return (found, false);
+        }
+        checked += 1;
+        match pattern.fault(check, host, annotations) {
+            Some(fault) => found.push(fault.message),
+            None => drop(fine.insert(pattern)),
+        }
+    }
+    (found, true)
+}
+
+/// A regular expression of an Ingress. Two that are equal are both usable, or both not.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Pattern<'a> {
+    Path(&'a str),
+    Alias(&'a str),
+}
+
+impl Pattern<'_> {
+    fn fault(self, check: PatternCheck, host: &str, annotations: &Annotations) -> Option<Finding> {
+        let path = match self {
+            Self::Alias(regex) => return pattern::broken_alias(check, host, regex),
+            Self::Path(path) => path,
+        };
+        pattern::broken_path(check, host, path, path).or_else(|| {
+            let target = annotations.rewrite_target.clone();
+            let target = target.filter(|target| **target != *path)?;
+            let forwarded_prefix = annotations.forwarded_prefix.clone();
+            let rewrite = Rewrite { pattern: path.to_owned(), target, forwarded_prefix };
+            pattern::broken_rewrite(check, host, path, &rewrite)
+        })
+    }
 }
 
 /// Services that do not exist, or not with the port that is named.

@@ -1,14 +1,18 @@
 //! Posting events. Whatever goes wrong here disturbs nobody else.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use k8s_openapi::{api::core::v1::Event, jiff::Timestamp};
 use kube::{Api, Client, api::PostParams};
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use super::{
-    draft::Draft,
-    queue::{Bucket, Queue},
+    held::{Attempt, Held},
+    queue::{Bucket, Queue, TOO_MANY},
 };
 use crate::{
     clock::now,
@@ -18,48 +22,91 @@ use crate::{
 /// Events that are posted without a pause, and then per second.
 const BURST: u32 = 100;
 const PER_SECOND: u32 = 20;
-/// Between two tries to post the same event.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// How often a refusal for lack of rights is asked about again: a server that has just started refuses what it allows
-/// a moment later.
-const FORBIDDEN_TRIES: u32 = 4;
+/// After a failure, and while new events wait, nothing is tried again sooner: each try may take as long as an answer that
+/// does not come.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Posts the events of a queue for ever.
 pub async fn post(client: Client, queue: Arc<Queue>) {
     let mut bucket = Bucket::new(BURST, PER_SECOND, now());
+    let mut agenda = Agenda { queue: &queue, held: Held::default(), try_again_at: now() };
     loop {
-        let draft = queue.next().await;
+        let attempt = agenda.next().await;
         while let Some(pause) = bucket.take(now()) {
             sleep(pause).await;
         }
-        post_one(&client, &draft, &queue).await;
+        post_one(&client, attempt, &mut agenda).await;
     }
 }
 
-/// Posts one event; tries until the server has accepted or refused it.
-async fn post_one(client: &Client, draft: &Draft, queue: &Queue) {
-    let events: Api<Event> = Api::namespaced(client.clone(), draft.namespace());
-    let event = draft.event(Timestamp::now());
-    let (mut pause, mut forbidden) = (SHORTEST_PAUSE, 0);
-    loop {
-        let failure =
-            match answer(ANSWER_WITHIN, events.create(&PostParams::default(), &event)).await {
-                Ok(_) => return,
-                // Another replica, or this one before it was restarted, has said the same.
-                Err(failure) if failure.is_conflict() => return,
-                Err(failure) => failure,
-            };
-        if failure.is_forbidden() {
-            forbidden += 1;
+/// Which event is posted next.
+struct Agenda<'a> {
+    queue: &'a Queue,
+    held: Held,
+    /// When something is tried again although new events wait.
+    try_again_at: Instant,
+}
+
+impl Agenda<'_> {
+    async fn next(&mut self) -> Attempt {
+        loop {
+            let is_turn = now() >= self.try_again_at;
+            if let Some(attempt) = is_turn.then(|| self.held.take(now())).flatten() {
+                return attempt;
+            }
+            if let Some(draft) = self.queue.pop() {
+                let attempt = Attempt { draft, at: Timestamp::now() };
+                if !self.held.holds(attempt.draft.namespace()) {
+                    return attempt;
+                }
+                if !self.held.push(attempt) {
+                    self.queue.lose(TOO_MANY);
+                }
+                continue;
+            }
+            if let Some(attempt) = self.held.take(now()) {
+                return attempt;
+            }
+            let due = self.held.next_due();
+            tokio::select! {
+                () = self.queue.filled() => {}
+                () = reached(due) => {}
+            }
         }
-        if !failure.is_passing() && (!failure.is_forbidden() || forbidden > FORBIDDEN_TRIES) {
-            tracing::debug!(object = %draft.object, reason = draft.reason, %failure, "an event is refused");
-            return queue.lose(&format!("it is refused: {failure}"));
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
+
+    fn failed(&mut self, attempt: Attempt) {
+        self.try_again_at = now() + TRY_AGAIN_AFTER;
+        if !self.held.failed(attempt, now()) {
+            self.queue.lose(TOO_MANY);
+        }
+    }
+}
+
+async fn reached(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due.into()).await,
+        None => pending().await,
+    }
+}
+
+/// Posts one event, or tries to. It is tried again later only if that may help.
+async fn post_one(client: &Client, attempt: Attempt, agenda: &mut Agenda<'_>) {
+    let Attempt { draft, at } = &attempt;
+    let events: Api<Event> = Api::namespaced(client.clone(), draft.namespace());
+    let (event, params) = (draft.event(*at), PostParams::default());
+    match answer(ANSWER_WITHIN, events.create(&params, &event)).await {
+        Ok(_) => {}
+        // Another replica, or this one before it was restarted, has said the same.
+        Err(failure) if failure.is_conflict() => {}
+        Err(failure) if failure.is_passing() => return agenda.failed(attempt),
+        // As for good as can be known: the namespace is gone or being deleted, or the account has no right to this.
+        Err(failure) => {
+            tracing::debug!(object = %draft.object, reason = draft.reason, %failure, "an event is refused");
+            agenda.queue.lose(&format!("it is refused: {failure}"));
+        }
+    }
+    agenda.held.answered(draft.namespace(), now());
 }
 
 #[cfg(test)]
@@ -68,7 +115,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        events::draft::Weight,
+        events::draft::{Draft, Weight},
         request::mock::{Fate, Server},
         source::cluster::Meta,
     };
@@ -76,8 +123,13 @@ mod tests {
     const EVENTS: &str = "/api/v1/namespaces/a/events";
 
     fn draft(reason: &str) -> Draft {
+        draft_in("a", reason)
+    }
+
+    fn draft_in(namespace: &str, reason: &str) -> Draft {
+        let (kind, name) = ("Ingress".into(), "i".into());
         Draft {
-            object: ObjectRef { kind: "Ingress".into(), namespace: "a".into(), name: "i".into() },
+            object: ObjectRef { kind, namespace: namespace.into(), name },
             meta: Meta::default(),
             content: 1,
             weight: Weight::Warning,
@@ -138,12 +190,77 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_refused_is_counted_and_given_up() {
-        for (code, tries) in [(403, 5), (404, 1), (422, 1)] {
+        for code in [400, 403, 404, 422] {
             let (server, queue) = (Server::default(), Arc::<Queue>::default());
             server.decide(move |_| Fate::Refuse(code));
             queue.push(draft("No"));
             run_for(&server, &queue, 60).await;
-            assert_eq!((server.take_log().len(), queue.lost()), (tries, 1), "{code}");
+            assert_eq!((server.take_log().len(), queue.lost()), (1, 1), "{code}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_again() {
+        for code in [408, 429, 500, 503] {
+            let (server, queue) = (Server::default(), Arc::<Queue>::default());
+            let mut tries = 0;
+            server.decide(move |_| {
+                tries += 1;
+                if tries < 4 { Fate::Refuse(code) } else { Fate::Serve }
+            });
+            queue.push(draft("Late"));
+            run_for(&server, &queue, 60).await;
+            assert_eq!((server.objects(EVENTS).len(), queue.lost()), (1, 0), "{code}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_namespace_that_takes_no_event_holds_up_no_other() {
+        for (fate, within) in [(Fate::Refuse(403), 0), (Fate::Refuse(500), 0), (Fate::Lose, 5)] {
+            let (server, queue) = (Server::default(), Arc::<Queue>::default());
+            server.decide(move |line| if line.contains("/bad/") { fate } else { Fate::Serve });
+            for number in 0..20 {
+                queue.push(draft_in("bad", &number.to_string()));
+                queue.push(draft_in("a", &number.to_string()));
+            }
+            let began = now();
+            let posted = async {
+                while server.objects(EVENTS).len() < 20 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::select! {
+                () = post(server.client(), Arc::clone(&queue)) => {}
+                () = posted => {}
+            }
+            let took = now() - began;
+            assert!(took <= Duration::from_millis(within * 1000 + 10), "{fate:?}: {took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_back_is_posted_although_new_events_come() {
+        let (server, queue) = (Server::default(), Arc::<Queue>::default());
+        let began = now();
+        server.decide(move |line| match line.contains("/bad/") {
+            true if now() - began < Duration::from_secs(60) => Fate::Refuse(500),
+            _ => Fate::Serve,
+        });
+        for number in 0..10 {
+            queue.push(draft_in("bad", &number.to_string()));
+        }
+        let stream = async {
+            for number in 0.. {
+                // More than may be posted, so that new ones always wait.
+                queue.push(draft(&number.to_string()));
+                sleep(Duration::from_millis(40)).await;
+            }
+        };
+        tokio::select! {
+            () = post(server.client(), Arc::clone(&queue)) => {}
+            () = stream => {}
+            () = sleep(Duration::from_secs(200)) => {}
+        }
+        assert_eq!(server.objects("/api/v1/namespaces/bad/events").len(), 10);
     }
 }

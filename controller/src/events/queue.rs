@@ -12,7 +12,9 @@ use tokio::sync::Notify;
 use super::draft::{Draft, Weight};
 
 /// Events that wait, at most. What comes then is lost.
-const CAPACITY: usize = 4096;
+pub const CAPACITY: usize = 4096;
+/// Why an event is lost for which there is no room.
+pub const TOO_MANY: &str = "there are too many";
 
 /// The waiting events. Filled by the controller's thread, which never waits.
 #[derive(Debug, Default)]
@@ -45,20 +47,25 @@ impl Queue {
         }
         drop(waiting);
         if is_full {
-            self.lose("there are too many");
+            self.lose(TOO_MANY);
         }
         self.added.notify_one();
     }
 
-    /// The next event, when there is one.
-    pub async fn next(&self) -> Draft {
+    /// Returns when there is an event.
+    pub async fn filled(&self) {
         loop {
             let added = self.added.notified();
-            if let Some(draft) = self.pop() {
-                return draft;
+            if !self.is_empty() {
+                return;
             }
             added.await;
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.warnings.is_empty() && waiting.normal.is_empty()
     }
 
     /// Counts an event that nobody will see; the first one is logged.
@@ -73,11 +80,15 @@ impl Queue {
         self.lost.load(Relaxed)
     }
 
+    /// The next event, if there is one.
     pub(super) fn pop(&self) -> Option<Draft> {
         let mut waiting = self.waiting.lock();
         waiting.warnings.pop_front().or_else(|| waiting.normal.pop_front())
     }
 }
+
+/// What a pause takes at least.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// A token bucket.
 #[derive(Debug)]
@@ -104,7 +115,8 @@ impl Bucket {
             self.tokens -= 1.0;
             return None;
         }
-        Some(Duration::from_secs_f64((1.0 - self.tokens) / self.per_second))
+        // Not 0, whatever was rounded on the way.
+        Some(Duration::from_secs_f64((1.0 - self.tokens) / self.per_second).max(SHORTEST))
     }
 }
 

@@ -124,9 +124,10 @@ impl State {
     fn serve(&mut self, method: &Method, path: &str, body: &[u8]) -> Result<Value, u16> {
         let sent = || serde_json::from_slice::<Value>(body).map_err(|_| 400_u16);
         if method == Method::GET {
-            let is_list = ["leases", "events", "pods", "nodes", "services", "ingresses"]
-                .iter()
-                .any(|kind| path.ends_with(&format!("/{kind}")));
+            let is_list =
+                ["leases", "events", "pods", "nodes", "services", "ingresses", "ingressclasses"]
+                    .iter()
+                    .any(|kind| path.ends_with(&format!("/{kind}")));
             if !is_list {
                 return self.objects.get(path).cloned().ok_or(404);
             }

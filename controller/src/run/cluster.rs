@@ -68,9 +68,10 @@ pub fn run_cluster(
     // Neither has a bound, because the thread that talks to the API server must never wait for the one that translates:
     // it keeps the lease and reads all other watches meanwhile. In effect the cluster bounds what waits: a watch sends
     // its objects once, and all of them again only after an interruption, whose pauses grow; changes come as fast as the
-    // API server makes them, and are taken by the thousand into one snapshot. Reviews are as many as the webhook has
-    // connections, for each waits for its answer. Commands are one for each Secret that an Ingress has begun to name,
-    // and one for each interruption; they start tasks, and nothing waits for what these do.
+    // API server makes them, and are taken by the thousand into one snapshot. Reviews need
+    // a place, of which there is a limited number, and are turned away when none is free. Commands are one for each
+    // Secret that an Ingress has begun to name, and one for each interruption; they start tasks, and nothing waits for
+    // what these do.
     let (signals, received) = channel();
     let (commands, commanded) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel();
@@ -116,9 +117,10 @@ pub fn run_cluster(
         }
     })?;
     let stopper = Stopper::new(move || {
-        // Threads that have ended need no signal.
-        let _ = signals.send(Signal::Stop);
+        // Threads that have ended need no signal. The one that gives back what only one replica has is told first, or it
+        // would take the end of the other for a death.
         let _ = stop.send(());
+        let _ = signals.send(Signal::Stop);
     });
     let threads = vec![controller, api];
     Ok(super::Controller { stopper, threads, role, leadership, queue, reviewer: Some(reviewer) })

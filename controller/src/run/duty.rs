@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{
     leader::{Election, Elector, Leadership},
     options::NamespacedName,
-    status::{Board, StatusSettings, Writer},
+    status::{Board, Office, StatusSettings, Writer},
 };
 
 /// What is written back to the cluster.
@@ -140,13 +140,19 @@ impl Duty {
         }
     }
 
-    /// Leaves the statuses as a replica does that stops, if it leads.
+    /// Leaves the statuses as a replica does that stops. The last one empties them though it does not lead, as when the
+    /// leader has just gone without releasing the Lease (operations §5); but never while a leader is there.
     async fn clean(&mut self) {
-        if let Some(writer) = self.writer.as_ref().filter(|_| self.elector.leads()) {
-            tokio::select! {
+        let Some(writer) = &self.writer else { return };
+        if self.elector.leads() {
+            return tokio::select! {
                 () = self.elector.hold() => {}
-                () = writer.clean() => {}
-            }
+                () = writer.clean(Office::Leads) => {}
+            };
+        }
+        match self.elector.other_holder().await {
+            Ok(holder) => writer.clean(Office::Vacant { holder }).await,
+            Err(reason) => tracing::warn!(reason, "the statuses stay as they are"),
         }
     }
 }

@@ -16,7 +16,7 @@ pub struct Publisher<P> {
     /// Those of the last snapshot.
     verdicts: Arc<Vec<Verdict>>,
     /// What was said about Ingresses that others may serve.
-    remarks: Vec<Verdict>,
+    remarks: Arc<Vec<Verdict>>,
     publish: P,
 }
 
@@ -24,7 +24,7 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
     /// A publisher that has published nothing yet.
     pub fn new(options: Options, publish: P) -> Self {
         let translator = Translator::new(options);
-        Self { translator, verdicts: Arc::default(), remarks: Vec::new(), publish }
+        Self { translator, verdicts: Arc::default(), remarks: Arc::default(), publish }
     }
 
     /// Translates the `changes` of objects, and publishes if the result is another than before.
@@ -38,13 +38,16 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
         let snapshot = self.translator.translate(objects, changes);
         let mut outcome =
             Outcome { verdicts: Vec::new(), ingresses: self.translator.take_looked_at() };
-        if self.remarks != self.translator.remarks() {
-            let remarks = self.translator.remarks().to_vec();
+        if !Arc::ptr_eq(&self.remarks, self.translator.remarks()) {
+            let remarks = Arc::clone(self.translator.remarks());
             new_verdicts(&self.remarks, &remarks).iter().for_each(log_remark);
             self.remarks = remarks;
         }
         if let Some(snapshot) = snapshot {
-            outcome.verdicts = new_verdicts(&self.verdicts, &snapshot.verdicts);
+            // A change of endpoints, the most frequent one, changes no finding.
+            if !Arc::ptr_eq(&self.verdicts, &snapshot.verdicts) {
+                outcome.verdicts = new_verdicts(&self.verdicts, &snapshot.verdicts);
+            }
             for verdict in &outcome.verdicts {
                 log(verdict);
             }
@@ -52,6 +55,11 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
             (self.publish)(snapshot);
         }
         outcome
+    }
+
+    /// Heeds `spec.ingressClassName` from now on.
+    pub fn heed_classes(&mut self) {
+        self.translator.heed_classes();
     }
 
     /// What has been published was made by it.

@@ -99,6 +99,19 @@ impl Reader {
         Ok(pods.iter().any(|pod| is_other(pod) && stays(pod)))
     }
 
+    /// Whether this pod is there, however it is labelled. One that is being deleted is: what it has to do when it
+    /// stops, it does itself.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub async fn is_there(&self, pod: &str) -> Result<bool, String> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.pod.namespace);
+        let found = answer(ANSWER_WITHIN, pods.get_opt(pod)).await;
+        let found = found.map_err(|failure| format!("the pod {pod} cannot be read: {failure}"))?;
+        Ok(found.as_ref().is_some_and(|pod| !address::is_finished(pod)))
+    }
+
     /// Says each time that the addresses may have changed, as soon as the account may watch what they come from.
     pub fn changes(&self) -> BoxStream<'static, ()> {
         match &self.source {

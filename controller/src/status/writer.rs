@@ -4,6 +4,8 @@
 //! while it is not known what that is. Each write names the version of the object that was read just before, so that a
 //! writer that is late changes nothing.
 
+mod last;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -12,7 +14,8 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::{Api, Client, api::PostParams};
-use tokio::time::{sleep_until, timeout};
+pub use last::Office;
+use tokio::time::sleep_until;
 
 use super::{Address, AddressSource, Board, source::Reader};
 use crate::{
@@ -31,10 +34,6 @@ const TRIES: u32 = 5;
 const READ_AGAIN: Duration = Duration::from_secs(1);
 /// Shorter intervals are raised to this.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(5);
-/// What a single request may take while the program stops, and everything together as long as it gets on.
-const LAST_ANSWER_WITHIN: Duration = Duration::from_secs(2);
-const CLEAN_WITHIN: Duration = Duration::from_secs(30);
-
 /// What is written into statuses.
 #[derive(Clone, Debug)]
 pub struct StatusSettings {
@@ -94,7 +93,7 @@ impl Wanted {
 enum Written {
     /// Its status is right now.
     Done,
-    /// It is gone, or this replica does not lead any more.
+    /// It is gone, or this replica may not write it any more.
     Given,
 }
 
@@ -139,58 +138,6 @@ impl Writer {
         }
     }
 
-    /// Empties the statuses, if this is the last replica and nobody else serves their addresses (operations §5). Ends
-    /// soon if the API server does not answer.
-    pub async fn clean(&self) {
-        if !self.clean_on_shutdown {
-            return;
-        }
-        let decision = async {
-            let addresses = self.reader.read().await?;
-            Ok::<_, String>(addresses.len() <= 1 && !self.reader.has_peers().await?)
-        };
-        match timeout(LAST_ANSWER_WITHIN, decision).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => return,
-            Ok(Err(reason)) => return tracing::warn!(reason, "the statuses stay as they are"),
-            Err(_) => {
-                return tracing::warn!(
-                    reason = "no answer in time",
-                    "the statuses stay as they are"
-                );
-            }
-        }
-        self.board.wake();
-        let due = self.board.outdated(&[], now()).due;
-        tracing::info!(
-            ingresses = due.len(),
-            "this was the last replica: the statuses are emptied"
-        );
-        if timeout(CLEAN_WITHIN, self.empty(due)).await.is_err() {
-            tracing::warn!("not all statuses could be emptied in time");
-        }
-    }
-
-    /// Empties these statuses, until one cannot be because the API server does not answer.
-    async fn empty(&self, ingresses: Vec<Key>) {
-        let mut ingresses = ingresses.into_iter();
-        let mut open = FuturesUnordered::new();
-        let mut is_answering = true;
-        loop {
-            while is_answering
-                && open.len() < AT_ONCE
-                && let Some(key) = ingresses.next()
-            {
-                open.push(self.write(key, &[], LAST_ANSWER_WITHIN));
-            }
-            let Some((ingress, written)) = open.next().await else { return };
-            if let Err(failure) = written {
-                tracing::warn!(%ingress, %failure, "its status is not emptied");
-                is_answering &= !failure.is_passing();
-            }
-        }
-    }
-
     async fn read(&self, wanted: &mut Wanted) {
         wanted.was_read = now();
         let read = match self.reader.read().await {
@@ -225,13 +172,14 @@ impl Writer {
 
     /// Writes what is due, and says when more is.
     async fn write_all(&self, addresses: &Arc<[Address]>) -> Option<Instant> {
+        let may_write = || self.leadership.is_leader();
         let mut due = self.board.outdated(addresses, now()).due.into_iter();
         let mut open = FuturesUnordered::new();
         loop {
             while open.len() < AT_ONCE
                 && let Some(key) = due.next()
             {
-                open.push(self.write(key, addresses, ANSWER_WITHIN));
+                open.push(self.write(key, addresses, ANSWER_WITHIN, &may_write));
             }
             let Some((ingress, written)) = open.next().await else { break };
             match written {
@@ -251,8 +199,9 @@ impl Writer {
         ingress: Key,
         addresses: &[Address],
         within: Duration,
+        may_write: &impl Fn() -> bool,
     ) -> (Key, Result<Written, Failure>) {
-        let written = self.try_write(&ingress, addresses, within).await;
+        let written = self.try_write(&ingress, addresses, within, may_write).await;
         (ingress, written)
     }
 
@@ -261,11 +210,12 @@ impl Writer {
         key: &Key,
         addresses: &[Address],
         within: Duration,
+        may_write: &impl Fn() -> bool,
     ) -> Result<Written, Failure> {
         let ingresses: Api<Ingress> = Api::namespaced(self.client.clone(), key.namespace());
         let mut tries = 0;
         loop {
-            if !self.leadership.is_leader() {
+            if !may_write() {
                 return Ok(Written::Given);
             }
             let mut ingress = match answer(within, ingresses.get(key.name())).await {
@@ -277,7 +227,7 @@ impl Writer {
                 return Ok(Written::Done);
             }
             Address::publish(addresses, &mut ingress);
-            if !self.leadership.is_leader() {
+            if !may_write() {
                 return Ok(Written::Given);
             }
             let params = PostParams::default();

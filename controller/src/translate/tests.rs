@@ -13,6 +13,7 @@ use crate::objects::{Kind, Object};
 
 mod protection;
 mod said;
+mod shared;
 
 /// A translator with its objects.
 struct Plane {
@@ -183,6 +184,19 @@ fn classes_come_and_go() {
     assert_eq!(plane.hosts(), ["one.test"], "a class that comes late activates its Ingresses");
     plane.remove(Kind::IngressClass, "", "second");
     assert_eq!(plane.hosts(), [""; 0], "no ghost routes");
+}
+
+#[test]
+fn classes_count_as_soon_as_they_are_heeded() {
+    let options = Options { ignore_ingress_class_name: true, ..Options::default() };
+    let mut plane = Plane::new(options);
+    plane.apply(&ingress("one.test", &[]));
+    assert_eq!(plane.hosts(), [""; 0], "it has no annotation that names a class");
+    plane.translator.heed_classes();
+    plane.translate();
+    assert_eq!(plane.hosts(), ["one.test"]);
+    plane.remove(Kind::IngressClass, "", "nginx");
+    assert_eq!(plane.hosts(), [""; 0]);
 }
 
 #[test]

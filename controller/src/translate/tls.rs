@@ -94,8 +94,9 @@ impl TlsState {
         let is_concerned = |choice: &Choice| {
             is_default || choice.consulted.iter().any(|key| reloaded.contains(key))
         };
-        let concerned =
-            self.choices.iter().filter(|(_, choice)| is_concerned(choice)).map(|(name, _)| name);
+        // Endpoints change often, and there may be many names.
+        let choices = (!reloaded.is_empty()).then_some(&self.choices).into_iter().flatten();
+        let concerned = choices.filter(|(_, choice)| is_concerned(choice)).map(|(name, _)| name);
         for name in concerned.chain(names).cloned().collect::<BTreeSet<_>>() {
             let choice = source
                 .hosts

@@ -5,13 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use headgate_config::{Upstream, UpstreamId, Verdict};
+use headgate_config::{UpstreamId, Upstreams, Verdict};
 use smallvec::SmallVec;
 
 use super::{
     ingress::{Accepted, host_of},
     location::first_port_of,
-    upstream::{self, Resolved},
+    upstream,
 };
 use crate::{
     objects::{Key, Objects},
@@ -24,6 +24,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct UpstreamTable {
     states: BTreeMap<UpstreamId, State>,
+    /// There is one if any Ingress that mentions it is serving.
+    upstreams: Upstreams,
     dirty: BTreeSet<UpstreamId>,
 }
 
@@ -40,8 +42,6 @@ pub struct Refreshed {
 struct State {
     /// Oldest first.
     mentions: SmallVec<[Mention; 1]>,
-    /// There is one if any Ingress that mentions it is serving.
-    upstream: Option<Arc<Upstream>>,
     /// What is wrong with its Service, once for each Ingress that mentions it.
     verdicts: Vec<Verdict>,
 }
@@ -111,10 +111,15 @@ impl UpstreamTable {
             if is_global || state.mentions.iter().any(|mention| mention.ingress.is_serving()) {
                 let by_cluster_ip = state.by_cluster_ip(&id);
                 let resolved = upstream::resolve(options, objects, &id, by_cluster_ip);
-                state.adopt(resolved, &id, is_global, &mut refreshed);
+                refreshed.verdicts |= state.judge(resolved.verdict, &id, is_global);
+                // What is equal to before is kept.
+                if self.upstreams.get(&id).map(|upstream| &**upstream) != Some(&resolved.upstream) {
+                    self.upstreams.insert(Arc::new(resolved.upstream));
+                    refreshed.changed = true;
+                }
                 continue;
             }
-            refreshed.changed |= state.upstream.take().is_some();
+            refreshed.changed |= self.upstreams.remove(&id);
             refreshed.verdicts |= !std::mem::take(&mut state.verdicts).is_empty();
             if state.mentions.is_empty() {
                 self.states.remove(&id);
@@ -124,9 +129,8 @@ impl UpstreamTable {
     }
 
     /// The upstreams by their identity.
-    pub fn upstreams(&self) -> BTreeMap<UpstreamId, Arc<Upstream>> {
-        let upstreams = self.states.values().filter_map(|state| state.upstream.as_ref());
-        upstreams.map(|upstream| (upstream.id.clone(), upstream.clone())).collect()
+    pub fn upstreams(&self) -> &Upstreams {
+        &self.upstreams
     }
 
     /// Findings about Services, said to the Ingresses that name them.
@@ -136,23 +140,12 @@ impl UpstreamTable {
 }
 
 impl State {
-    /// Takes over what was looked up, keeping what is equal to before; notes what differs.
-    fn adopt(
-        &mut self,
-        Resolved { upstream, verdict }: Resolved,
-        id: &UpstreamId,
-        is_global: bool,
-        refreshed: &mut Refreshed,
-    ) {
+    /// Takes over what was found; says whether that is other than before.
+    fn judge(&mut self, verdict: Option<Box<Verdict>>, id: &UpstreamId, is_global: bool) -> bool {
         let verdicts = verdict.map_or_else(Vec::new, |verdict| self.said(*verdict, id, is_global));
-        if self.verdicts != verdicts {
-            self.verdicts = verdicts;
-            refreshed.verdicts = true;
-        }
-        if self.upstream.as_deref() != Some(&upstream) {
-            self.upstream = Some(Arc::new(upstream));
-            refreshed.changed = true;
-        }
+        let differs = self.verdicts != verdicts;
+        self.verdicts = verdicts;
+        differs
     }
 
     /// A finding about the Service, as it is said to each Ingress that mentions it, and to whoever set the options.

@@ -145,12 +145,13 @@ fn snapshot() -> Snapshot {
     };
     let id_of = certificate.id.clone();
     Snapshot {
-        hosts: vec![
+        hosts: [
             host("*.b.test", HostPattern::OneLabel("b.test".into()), Action::Respond(404)),
             host("_", HostPattern::Default, Action::Deny),
             host("a.test", HostPattern::Exact("a.test".into()), forward),
-        ],
-        upstreams: BTreeMap::from([(id, upstream)]),
+        ]
+        .into(),
+        upstreams: [upstream].into_iter().collect(),
         tls: Arc::new(TlsTable {
             names: BTreeMap::from([
                 ("a.test".into(), Some(id_of.clone())),

@@ -3,12 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{
-    borrow::Cow,
-    cmp::Ordering,
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{borrow::Cow, cmp::Ordering, collections::HashMap, sync::Arc};
 
 use headgate_config::{
     Action, Host, Location, PathMatch, Settings, Snapshot, TlsTable, Upstream, UpstreamId, Verdict,
@@ -69,15 +64,20 @@ impl Compiler {
 
     /// Compiles a snapshot. What is found to be wrong with it meanwhile joins its verdicts.
     pub(super) fn compile(&mut self, mut snapshot: Snapshot, revision: u64) -> LiveConfig {
-        let upstreams = Differences::between(&self.last.upstreams, &snapshot.upstreams);
+        let mut upstreams = Differences::default();
+        for (before, now) in snapshot.upstreams.unshared(&self.last.upstreams) {
+            upstreams.add(before, now);
+        }
         for upstream in upstreams.fresh {
             self.registry.upsert(upstream);
         }
-        self.unused = upstreams.gone.into_iter().cloned().collect();
+        self.unused = upstreams.gone.into_iter().map(|upstream| upstream.id.clone()).collect();
         let settings = self.settings(&snapshot.settings);
         let tls = self.tls(&snapshot.tls, settings.spec.http2);
         // A change of endpoints, the most frequent one, is none of the hosts.
-        if !self.last.hosts.iter().map(identity).eq(snapshot.hosts.iter().map(identity)) {
+        let is_same = Arc::ptr_eq(&self.last.hosts, &snapshot.hosts)
+            || self.last.hosts.iter().map(identity).eq(snapshot.hosts.iter().map(identity));
+        if !is_same {
             self.replace_hosts(&snapshot.hosts);
         }
         self.findings.report(&mut snapshot, self.found.clone());
@@ -248,24 +248,21 @@ struct Differences<'a> {
     /// New ones, and others than before.
     fresh: Vec<&'a Arc<Upstream>>,
     /// Those that there are no more.
-    gone: Vec<&'a UpstreamId>,
+    gone: Vec<&'a Arc<Upstream>>,
 }
 
 impl<'a> Differences<'a> {
-    /// Looks into those only that are not the same object in both: there are many, and few change at a time.
-    fn between(
-        before: &'a BTreeMap<UpstreamId, Arc<Upstream>>,
-        now: &'a BTreeMap<UpstreamId, Arc<Upstream>>,
-    ) -> Self {
-        let mut differences = Self::default();
+    /// Adds how one list differs from the other, both sorted by identity. Looks into those only that are not the same
+    /// object in both.
+    fn add(&mut self, before: &'a [Arc<Upstream>], now: &'a [Arc<Upstream>]) {
         let mut before = before.iter().peekable();
-        for (id, upstream) in now {
+        for upstream in now {
             let mut is_same = false;
-            while let Some((old_id, old)) = before.peek() {
+            while let Some(old) = before.peek() {
                 is_same = Arc::ptr_eq(old, upstream);
-                let order = if is_same { Ordering::Equal } else { (*old_id).cmp(id) };
+                let order = if is_same { Ordering::Equal } else { old.id.cmp(&upstream.id) };
                 match order {
-                    Ordering::Less => differences.gone.push(old_id),
+                    Ordering::Less => self.gone.push(old),
                     Ordering::Equal => {}
                     Ordering::Greater => break,
                 }
@@ -275,10 +272,9 @@ impl<'a> Differences<'a> {
                 }
             }
             if !is_same {
-                differences.fresh.push(upstream);
+                self.fresh.push(upstream);
             }
         }
-        differences.gone.extend(before.map(|(id, _)| id));
-        differences
+        self.gone.extend(before);
     }
 }

@@ -1,7 +1,6 @@
-//! Connections of the webhook: TLS, HTTP/1.1, one body at a time.
+//! What the webhook accepts and answers: connections up to a limit, one body at a time on each.
 
 use std::{
-    convert::Infallible,
     io,
     sync::{
         Arc,
@@ -13,44 +12,42 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use hyper::{
-    body::{Body, Incoming},
-    server::conn::http1,
-    service::service_fn,
-};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::body::{Body, Incoming};
 use rustls::{AlertDescription, ServerConfig};
 use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{Semaphore, SemaphorePermit},
-    task::{AbortHandle, JoinSet},
+    net::TcpListener,
+    sync::{Semaphore, SemaphorePermit, watch},
+    task::{self, AbortHandle, JoinSet},
     time,
 };
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
-use super::{Limits, Reply, Respond};
+use super::{
+    Limits, Reply, Respond,
+    connection::{self, Phase},
+};
 
-/// Room for a request's head.
-const HEAD_BUFFER: usize = 16 << 10;
 /// So much more than the limit is read and thrown away, so that the sender gets to read its answer instead of an error
 /// of the connection.
 const LEFTOVER: usize = 32 << 20;
 
 /// What all connections share.
 pub(super) struct Server {
-    limits: Limits,
-    tls: TlsAcceptor,
+    pub(super) limits: Limits,
+    pub(super) tls: TlsAcceptor,
+    /// No new connections, and none goes on after its answer.
+    pub(super) stop: CancellationToken,
     respond: Respond,
     large_bodies: Semaphore,
     /// Whether it was said that clients do not trust the certificate.
-    has_complained: AtomicBool,
+    pub(super) has_complained: AtomicBool,
 }
 
 /// A connection that may have to make room.
 struct Open {
     task: AbortHandle,
-    /// Whether somebody waits for an answer to a complete request.
-    is_awaited: Arc<AtomicBool>,
+    phase: watch::Receiver<Phase>,
 }
 
 /// Why a body was not read.
@@ -63,17 +60,23 @@ enum Unread {
 }
 
 impl Server {
-    pub(super) fn new(limits: Limits, tls: Arc<ServerConfig>, respond: Respond) -> Self {
+    pub(super) fn new(
+        limits: Limits,
+        tls: Arc<ServerConfig>,
+        respond: Respond,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             limits,
             tls: tls.into(),
+            stop,
             respond,
             large_bodies: Semaphore::new(limits.large_bodies),
             has_complained: AtomicBool::new(false),
         }
     }
 
-    /// Serves for ever.
+    /// Serves until it is stopped, and then what is under way, for a while.
     pub(super) async fn serve(self, listener: std::net::TcpListener) -> io::Result<()> {
         let listener = TcpListener::from_std(listener)?;
         let server = Arc::new(self);
@@ -81,6 +84,7 @@ impl Server {
         let mut open: Vec<Open> = Vec::new();
         loop {
             let stream = tokio::select! {
+                () = server.stop.cancelled() => break,
                 Some(_) = tasks.join_next() => continue,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => stream,
@@ -92,51 +96,29 @@ impl Server {
                     }
                 },
             };
-            if !make_room(&mut open, server.limits.connections) {
+            if !make_room(&mut open, server.limits.connections).await {
+                tracing::debug!("webhook connection refused: too many are busy");
                 continue;
             }
-            let is_awaited = Arc::new(AtomicBool::new(false));
-            let connection = Arc::clone(&server).connection(stream, Arc::clone(&is_awaited));
-            open.push(Open { task: tasks.spawn(connection), is_awaited });
+            let (phase, shown) = watch::channel(Phase::Handshake);
+            let connection = connection::run(Arc::clone(&server), stream, phase);
+            open.push(Open { task: tasks.spawn(connection), phase: shown });
         }
+        drop(listener);
+        let rest = async { while tasks.join_next().await.is_some() {} };
+        if time::timeout(server.limits.farewell, rest).await.is_err() {
+            tracing::warn!("the webhook stops without having answered all reviews");
+        }
+        Ok(())
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, is_awaited: Arc<AtomicBool>) {
-        // Answers are small and waited for.
-        let _ = stream.set_nodelay(true);
-        let stream = match time::timeout(self.limits.handshake, self.tls.accept(stream)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return self.note_handshake(&error),
-            Err(_) => return,
-        };
-        self.has_complained.store(false, Relaxed);
-        let head = self.limits.head;
-        let service = service_fn(move |request| {
-            let (server, is_awaited) = (Arc::clone(&self), Arc::clone(&is_awaited));
-            async move { Ok::<_, Infallible>(server.answer(request, &is_awaited).await) }
-        });
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(head)
-            .max_buf_size(HEAD_BUFFER)
-            .serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = served.await {
-            tracing::debug!(%error, "webhook connection ended");
-        }
-    }
-
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        is_awaited: &AtomicBool,
-    ) -> Response<Full<Bytes>> {
+    /// Answers a request.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (body, _leave) = match self.read(request.into_body()).await {
             Ok(read) => read,
             Err(unread) => return refused(&unread, self.limits.body_size),
         };
-        is_awaited.store(true, Relaxed);
         let answer = time::timeout(self.limits.answer, (self.respond)(body)).await;
-        is_awaited.store(false, Relaxed);
         let Reply { status, body } = answer.unwrap_or_else(|_| Reply {
             status: 503,
             body: Bytes::from_static(b"no answer in time; try again\n"),
@@ -185,7 +167,7 @@ impl Server {
     }
 
     /// Clients that do not trust the certificate are the one fault here that an administrator has to hear of.
-    fn note_handshake(&self, error: &io::Error) {
+    pub(super) fn note_handshake(&self, error: &io::Error) {
         tracing::debug!(%error, "webhook handshake failed");
         let cause = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
         if let Some(rustls::Error::AlertReceived(
@@ -204,20 +186,27 @@ impl Server {
     }
 }
 
-/// Forgets connections that have ended, and ends the oldest one that nobody waits for if there are too many; says
-/// whether there is room now.
-fn make_room(open: &mut Vec<Open>, most: usize) -> bool {
-    if open.len() >= most {
-        open.retain(|open| !open.task.is_finished());
-    }
+/// Forgets connections that have ended, and ends the one that is idle for longest if there are too many; says whether there
+/// is room now.
+async fn make_room(open: &mut Vec<Open>, most: usize) -> bool {
     if open.len() < most {
         return true;
     }
-    let idle = open.iter().position(|open| !open.is_awaited.load(Relaxed));
-    if let Some(idle) = idle {
-        open.remove(idle).task.abort();
+    // Those whose request has come meanwhile get to notice it.
+    task::yield_now().await;
+    open.retain(|open| !open.task.is_finished());
+    if open.len() < most {
+        return true;
     }
-    idle.is_some()
+    let idle = open.iter().enumerate().filter_map(|(at, open)| match *open.phase.borrow() {
+        Phase::Idle(since) => Some((since, at)),
+        _ => None,
+    });
+    let longest = idle.min();
+    if let Some((_, at)) = longest {
+        open.remove(at).task.abort();
+    }
+    longest.is_some()
 }
 
 async fn discard(mut body: Incoming) {

@@ -1,4 +1,6 @@
-use std::{fs, sync::mpsc, time::Instant};
+mod connections;
+
+use std::fs;
 
 use rustls::{
     ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
@@ -186,66 +188,6 @@ async fn only_http_1_1_over_tls_1_2_and_later() {
 }
 
 #[tokio::test]
-async fn each_step_has_its_time() {
-    let short = Duration::from_millis(100);
-    let long = Duration::from_secs(3600);
-    let limits =
-        Limits { handshake: long, head: long, body: long, answer: long, ..Limits::default() };
-    let never: Respond = Arc::new(|_| Box::pin(std::future::pending()));
-
-    let bench = Bench::new(Limits { handshake: short, ..limits }, echo());
-    let mut silent = TcpStream::connect(bench.webhook.address()).await.unwrap();
-    assert_eq!(within(silent.read(&mut [0; 1])).await.unwrap_or(0), 0);
-
-    let bench = Bench::new(Limits { head: short, ..limits }, echo());
-    let mut stream = bench.connect().await;
-    within(stream.write_all(b"POST / HTTP/1.1\r\n")).await.unwrap();
-    ended(&mut stream).await;
-
-    let bench = Bench::new(Limits { body: short, ..limits }, echo());
-    let mut stream = bench.connect().await;
-    let begun = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345";
-    within(stream.write_all(begun)).await.unwrap();
-    assert_eq!(read_answer(&mut stream).await.unwrap().0, 408);
-    ended(&mut stream).await;
-
-    let bench = Bench::new(Limits { answer: short, ..limits }, never);
-    let (status, head, _) = post(&mut bench.connect().await, b"{}").await.unwrap();
-    assert_eq!(status, 503);
-    assert!(head.contains("retry-after: 1"), "{head}");
-}
-
-#[tokio::test]
-async fn one_connection_too_many_ends_the_oldest_that_nobody_waits_for() {
-    let answers = Arc::new(Semaphore::new(0));
-    let waiting = Arc::clone(&answers);
-    let (asked, is_asked) = mpsc::channel();
-    let respond: Respond = Arc::new(move |body| {
-        let (asked, waiting) = (asked.clone(), Arc::clone(&waiting));
-        Box::pin(async move {
-            asked.send(()).unwrap();
-            waiting.acquire().await.unwrap().forget();
-            Reply { status: 200, body }
-        })
-    });
-    let bench = Bench::new(Limits { connections: 3, ..Limits::default() }, respond);
-    let mut awaited = bench.connect().await;
-    within(awaited.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1"))
-        .await
-        .unwrap();
-    let is_asked = within(tokio::task::spawn_blocking(move || is_asked.recv().map(|()| is_asked)));
-    let _is_asked = is_asked.await.unwrap().unwrap();
-    let mut oldest = bench.connect().await;
-    let mut younger = bench.connect().await;
-    let mut newest = bench.connect().await;
-    ended(&mut oldest).await;
-    answers.add_permits(3);
-    assert_eq!(read_answer(&mut awaited).await.unwrap().2, b"1");
-    assert_eq!(post(&mut younger, b"2").await.unwrap().2, b"2");
-    assert_eq!(post(&mut newest, b"3").await.unwrap().2, b"3");
-}
-
-#[tokio::test]
 async fn large_bodies_wait_for_each_other_and_small_ones_for_nobody() {
     let limits = Limits {
         small_body: 1000,
@@ -285,29 +227,6 @@ async fn large_bodies_wait_for_each_other_and_small_ones_for_nobody() {
     assert_eq!(post(&mut bench.connect().await, b"small").await.unwrap().0, 200);
     answers.add_permits(2);
     assert_eq!(post(&mut bench.connect().await, large.as_bytes()).await.unwrap().0, 200);
-}
-
-#[tokio::test]
-async fn it_ends_at_once() {
-    let (asked, is_asked) = mpsc::channel();
-    let respond: Respond = Arc::new(move |_| {
-        asked.send(()).unwrap();
-        Box::pin(std::future::pending())
-    });
-    let bench = Bench::new(Limits::default(), respond);
-    let address = bench.webhook.address();
-    let mut idle = bench.connect().await;
-    let mut awaited = bench.connect().await;
-    within(awaited.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1"))
-        .await
-        .unwrap();
-    within(tokio::task::spawn_blocking(move || is_asked.recv())).await.unwrap().unwrap();
-    let started = Instant::now();
-    drop(bench);
-    assert!(started.elapsed() < Limits::default().answer, "{:?}", started.elapsed());
-    ended(&mut idle).await;
-    ended(&mut awaited).await;
-    assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]

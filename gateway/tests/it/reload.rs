@@ -65,7 +65,7 @@ fn a_path_that_is_no_pattern_is_denied_and_not_served_by_a_broader_one() {
         .location("a.test", location(PathMatch::Pattern("/admin/(?<n".into()), "app"))
         .location("a.test", location(PathMatch::Pattern("/".into()), "app"))
         .build();
-    for host in &mut table.hosts {
+    for host in std::sync::Arc::make_mut(&mut table.hosts) {
         std::sync::Arc::make_mut(host).mode = if host.name == "_" {
             headgate_config::PathMode::Literal
         } else {

@@ -52,8 +52,8 @@ impl Running {
         }
     }
 
-    /// Not ready → wait for others to notice, and ask clients to go elsewhere → no more reviews, status and Lease given back, no new connections → open
-    /// requests end → log written. Endpoints are followed until the last request has ended. A further signal ends the
+    /// Not ready → wait for others to notice, and ask clients to go elsewhere → no more reviews, once those under way are
+    /// answered; status and Lease given back; no new connections → open requests end → log written. Endpoints are followed until the last request has ended. A further signal ends the
     /// waiting at once.
     pub fn shut_down(self, runtime: &Runtime) -> anyhow::Result<()> {
         tracing::info!("stopping");
@@ -62,7 +62,10 @@ impl Running {
         let drain = async {
             gateway.leave();
             time::sleep(delay).await;
-            drop(webhook);
+            // While there is a controller to answer the reviews under way.
+            if let Some(webhook) = webhook {
+                webhook.shut_down().await;
+            }
             controller.resign();
             let (done, drained) = oneshot::channel();
             // A thread of its own: the end of a runtime would wait for a blocking task.

@@ -4,6 +4,7 @@ use std::{
 };
 
 use http::{Method, Request, Response};
+use k8s_openapi::jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
 use kube::client::Body;
 use serde_json::Value;
 
@@ -18,6 +19,8 @@ const CONFIGURATION: &str =
 struct Server {
     objects: BTreeMap<String, Value>,
     version: u64,
+    /// What its clock says; it does not tell if there is none.
+    clock: Option<SystemTime>,
     /// Verb and path of everything that was asked.
     asked: Vec<String>,
     /// Requests that are forbidden, by verb and path.
@@ -128,9 +131,16 @@ impl Bench {
                 let (head, body) = request.into_parts();
                 let body = body.collect_bytes().await?;
                 let path = head.uri.path();
-                let (code, answer) = server.lock().unwrap().answer(&head.method, path, &body);
+                let mut server = server.lock().unwrap();
+                let (code, answer) = server.answer(&head.method, path, &body);
                 let answer = Body::from(answer.to_string().into_bytes());
-                Ok::<_, kube::Error>(Response::builder().status(code).body(answer).unwrap())
+                let mut response = Response::builder().status(code);
+                if let Some(clock) = server.clock {
+                    let date = Timestamp::try_from(clock).unwrap();
+                    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&date).unwrap();
+                    response = response.header(header::DATE, date);
+                }
+                Ok::<_, kube::Error>(response.body(answer).unwrap())
             }
         });
         let settings = SelfManaged {
@@ -221,6 +231,7 @@ async fn a_first_certificate_is_made_trusted_and_served() {
     let secrets = SECRET.strip_suffix("/hook-certificate").unwrap();
     let expected = [
         format!("GET {SECRET}"),
+        "GET /version".into(),
         format!("POST {secrets}"),
         format!("GET {CONFIGURATION}"),
         format!("PATCH {CONFIGURATION}"),
@@ -266,6 +277,39 @@ async fn it_is_replaced_before_it_expires_and_both_are_trusted() {
     other.round(later).await.unwrap();
     let expected = [&first, &first, &second, &second].map(pair);
     assert_eq!(bench.served(), expected);
+}
+
+#[tokio::test]
+async fn replicas_with_wrong_clocks_do_not_replace_each_others() {
+    let years = |number: u64| days(365 * number);
+    let now = SystemTime::now();
+    for first in 0..3 {
+        let bench = Bench::new();
+        bench.server.lock().unwrap().clock = Some(now);
+        let mut replicas =
+            [now + years(10), now - years(10), now].map(|clock| (bench.keeper(), clock));
+        replicas.rotate_left(first);
+        for round in 0..3 {
+            for (keeper, clock) in &mut replicas {
+                keeper.round(*clock + EVERY * round).await.unwrap();
+            }
+        }
+        let held = bench.held();
+        assert_eq!(certificate::check(&held, &names(), now), Ok(()));
+        assert_eq!(bench.served(), [&held; 3].map(pair));
+        assert_eq!(bench.bundle(0).as_deref(), Some(held.authorities.as_bytes()));
+
+        // When it is time by the right clock, whoever looks first replaces it, whatever its own clock says.
+        let later = now + days(300);
+        bench.server.lock().unwrap().clock = Some(later);
+        for (keeper, clock) in &mut replicas {
+            keeper.round(*clock + days(300)).await.unwrap();
+        }
+        let renewed = bench.held();
+        assert!(!renewed.is_same_certificate(&held));
+        assert_eq!(certificate::check(&renewed, &names(), later), Ok(()));
+        assert_eq!(bench.served()[3..], [&renewed; 3].map(pair));
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,10 @@
 use std::sync::{Arc, mpsc::Sender};
 
 use futures_util::future::OptionFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc,
+    oneshot::{self, error::TryRecvError},
+};
 
 use super::{
     super::duty::{Duty, Part, Role, WriteBack},
@@ -56,7 +59,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Runs until it is stopped, or nobody commands any more. Says whether it is `known` where the API server is.
+    /// Runs until it is stopped. Says whether it is `known` where the API server is.
     pub fn run(
         self,
         access: Access,
@@ -94,6 +97,17 @@ impl Link {
             connection = connect => connection,
             _ = &mut stopped => return,
         };
+        self.serve(connection, commands, stopped).await;
+    }
+
+    /// Follows and writes back until it is stopped. If nobody commands any more before that, the other thread has died:
+    /// then the last state is served on, so that statuses stay, and only the Lease is given up.
+    async fn serve(
+        self,
+        connection: Connection,
+        commands: mpsc::UnboundedReceiver<Command>,
+        mut stopped: oneshot::Receiver<()>,
+    ) {
         let Self { signals, scope, config_map, back } = self;
         let Back { write_back, board, role, leadership, queue } = back;
         let client = || connection.client.clone();
@@ -101,11 +115,17 @@ impl Link {
         let duty = OptionFuture::from(duty.map(|duty| duty.run(role.clone())));
         let post = events::post(client(), queue);
         let follow = async {
-            tokio::select! {
-                () = follow(connection, signals, scope, config_map, commands) => {}
+            let is_stopped = tokio::select! {
+                () = follow(connection, signals, scope, config_map, commands) => false,
                 // Without events the queue stays empty.
-                () = post => {}
-                _ = stopped => {}
+                () = post => false,
+                _ = &mut stopped => true,
+            };
+            // Whoever stops both threads tells this one first.
+            if !is_stopped && stopped.try_recv() == Err(TryRecvError::Empty) {
+                tracing::error!("the controller's thread has died: statuses stay as they are");
+                role.set(Part::StandsBy);
+                let _ = stopped.await;
             }
             role.set(Part::Resigns);
         };
@@ -128,6 +148,8 @@ async fn follow(
     let mut watches = Watches::new(connection, scope, sink);
     if knows_classes {
         watches.follow(Kind::IngressClass);
+    } else {
+        watches.follow_classes_when_allowed();
     }
     if needs_namespaces {
         watches.follow(Kind::Namespace);
@@ -151,3 +173,6 @@ async fn follow(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

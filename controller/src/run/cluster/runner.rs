@@ -142,6 +142,12 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
                 interruptions.note(watch.clone(), reason.clone(), *is_refusal, now);
             }
             Feed::Answering => interruptions.answering(),
+            Feed::Complete(watch) => {
+                interruptions.goes_on(watch);
+                if *watch == WatchId::All(Kind::IngressClass) {
+                    self.publisher.heed_classes();
+                }
+            }
             _ => feed.going_on().into_iter().for_each(|watch| interruptions.goes_on(watch)),
         }
     }

@@ -42,10 +42,15 @@ struct Replica {
 }
 
 fn start(server: &Server, name: &str) -> Replica {
+    start_with(server, name, vec![])
+}
+
+/// One that has read these addresses in the status.
+fn start_with(server: &Server, name: &str, published: Vec<Address>) -> Replica {
     let (board, role) = (Arc::<Board>::default(), Role::default());
     let leadership = Arc::<Leadership>::default();
     let key = Key::new("a", "i");
-    board.set_published(&key, vec![]);
+    board.set_published(&key, published);
     board.set_served(&key, true);
     let metadata = json!({"name": name, "labels": {"app": "gateway"}});
     let path = format!("/api/v1/namespaces/ingress/pods/{name}");
@@ -136,17 +141,67 @@ async fn the_last_one_empties_the_status_and_releases_the_lease() {
     assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], Value::Null);
 }
 
+/// A status and a Lease as a leader leaves them that is killed.
+fn leave_behind(server: &Server) {
+    let status = json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}});
+    let metadata = json!({"name": "i", "namespace": "a"});
+    server.put(INGRESS, json!({"metadata": metadata, "spec": {}, "status": status}));
+    let spec = json!({"holderIdentity": "pod-0", "leaseDurationSeconds": 30});
+    server.put(LEASE, json!({"metadata": {"name": "the-leader"}, "spec": spec}));
+}
+
 #[tokio::test(start_paused = true)]
-async fn stopping_takes_a_few_seconds_when_the_api_server_is_gone() {
+async fn the_last_one_empties_the_status_though_it_does_not_lead_yet() {
     let server = server();
-    let replica = start(&server, "pod-1");
+    leave_behind(&server);
+    let replica = start_with(&server, "pod-1", Address::list("192.0.2.1"));
     replica.role.set(Part::Takes);
     settle().await;
-    server.decide(|_| Fate::Lose);
-    let began = Instant::now();
+    assert!(!replica.leadership.is_leader());
     replica.role.set(Part::Resigns);
     replica.task.await.unwrap();
-    assert!(began.elapsed() <= 5 * SECOND, "{:?}", began.elapsed());
+    assert_eq!(status(&server), Value::Null);
+    assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], "pod-0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_lead_empties_no_status_while_the_leader_is_there_or_while_it_stands_by() {
+    for (part, has_leader) in [(Part::Takes, true), (Part::StandsBy, false)] {
+        let server = server();
+        leave_behind(&server);
+        let replica = start_with(&server, "pod-1", Address::list("192.0.2.1"));
+        if has_leader {
+            // Another controller: ours has no labels, so that no other pod is one of its replicas.
+            for name in ["pod-0", "pod-1"] {
+                let pod = json!({"metadata": {"name": name}, "spec": {"containers": []}});
+                server.put(&format!("/api/v1/namespaces/ingress/pods/{name}"), pod);
+            }
+        }
+        replica.role.set(part);
+        settle().await;
+        replica.role.set(Part::Resigns);
+        replica.task.await.unwrap();
+        assert_eq!(status(&server), json!([{"ip": "192.0.2.1"}]), "{part:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_takes_a_few_seconds_when_the_api_server_is_gone() {
+    for leads in [true, false] {
+        let server = server();
+        if !leads {
+            leave_behind(&server);
+        }
+        let replica = start(&server, "pod-1");
+        replica.role.set(Part::Takes);
+        settle().await;
+        assert_eq!(replica.leadership.is_leader(), leads);
+        server.decide(|_| Fate::Lose);
+        let began = Instant::now();
+        replica.role.set(Part::Resigns);
+        replica.task.await.unwrap();
+        assert!(began.elapsed() <= 5 * SECOND, "{:?}", began.elapsed());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,6 +29,8 @@ pub(super) const READ_WITHIN: Duration = Duration::from_secs(15);
 /// How often a refusal to list IngressClasses is asked about again: a server that has just started refuses what it
 /// allows a moment later.
 const CLASS_TRIES: u32 = 4;
+/// And how often after that, spread out so that replicas do not come at once.
+const CLASSES_AGAIN: Duration = Duration::from_secs(45);
 
 /// How the API server is found. Without anything set: in-cluster, or else the user's kubeconfig.
 #[derive(Clone, Debug, Default)]
@@ -159,7 +161,8 @@ pub struct Connection {
     pub client: Client,
     /// Whether the server can send the initial list as a watch, object by object.
     pub streams_lists: bool,
-    /// Whether this account may list IngressClasses. Without that, `spec.ingressClassName` means nothing (routing §1.2).
+    /// Whether this account may list IngressClasses. As long as it may not, `spec.ingressClassName` means nothing (routing
+    /// §1.2).
     pub knows_classes: bool,
     /// The zone of the node that this process runs on, if that was asked for and is known.
     pub zone: Option<String>,
@@ -188,7 +191,7 @@ impl Connection {
         tracing::info!(server = version.git_version, "the API server answers");
         if !knows_classes {
             tracing::warn!(
-                "listing IngressClasses is forbidden: spec.ingressClassName is ignored, only the annotation kubernetes.io/ingress.class counts; grant get, list and watch on ingressclasses.networking.k8s.io"
+                "listing IngressClasses is forbidden: spec.ingressClassName is ignored, only the annotation kubernetes.io/ingress.class counts; grant get, list and watch on ingressclasses.networking.k8s.io, which is noticed within a minute"
             );
         }
         let zone = if access.wants_zone { zone(&client, access.pod.as_ref()).await } else { None };
@@ -233,9 +236,8 @@ async fn zone(client: &Client, pod: Option<&NamespacedName>) -> Option<String> {
 }
 
 async fn may_list_classes(client: &Client) -> bool {
-    let classes: Api<IngressClass> = Api::all(client.clone());
     for _ in 0..CLASS_TRIES {
-        match answer(READ_WITHIN, classes.list(&ListParams::default().limit(1))).await {
+        match list_one_class(client).await {
             Err(failure) if failure.is_forbidden() => {}
             // Anything else is for the watch to try again.
             _ => return true,
@@ -243,6 +245,21 @@ async fn may_list_classes(client: &Client) -> bool {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     false
+}
+
+/// Returns when IngressClasses may be listed. Asks rarely: that rights are given later is the exception.
+pub(super) async fn classes_allowed(client: &Client) {
+    loop {
+        tokio::time::sleep(CLASSES_AGAIN.mul_f32(0.75 + fastrand::f32() / 2.0)).await;
+        if list_one_class(client).await.is_ok() {
+            return;
+        }
+    }
+}
+
+async fn list_one_class(client: &Client) -> Result<(), Failure> {
+    let classes: Api<IngressClass> = Api::all(client.clone());
+    answer(READ_WITHIN, classes.list(&ListParams::default().limit(1))).await.map(drop)
 }
 
 #[cfg(test)]

@@ -251,6 +251,9 @@ impl Mirror {
         }
         let was_ready = self.knows_ingresses();
         self.incomplete.remove(id);
+        if *id == WatchId::All(Kind::IngressClass) {
+            self.heed_classes();
+        }
         if *id == WatchId::All(Kind::Secret) {
             self.interest.list_is_complete();
         }
@@ -270,6 +273,14 @@ impl Mirror {
         if let Some(seen) = seen {
             self.metas.insert((Kind::Secret, key.clone()), seen.meta);
             self.objects.apply(&seen.object);
+        }
+    }
+
+    /// What could not be read at the start, and meant nothing, does now.
+    fn heed_classes(&mut self) {
+        if std::mem::take(&mut self.options.ignore_ingress_class_name) && self.asks {
+            self.classes = Classes::of(&self.options, &self.objects);
+            self.ask_for_secrets_of_all();
         }
     }
 

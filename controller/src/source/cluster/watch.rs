@@ -27,7 +27,10 @@ use pauses::{LONGEST_PAUSE, Pauses, SHORTEST_PAUSE};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
-use super::{Connection, Feed, Meta, Seen, WatchId, connect::READ_WITHIN};
+use super::{
+    Connection, Feed, Meta, Seen, WatchId,
+    connect::{READ_WITHIN, classes_allowed},
+};
 use crate::{
     objects::{Key, Kind, Object},
     options::{NamespaceScope, NamespacedName},
@@ -100,6 +103,19 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
             Kind::ConfigMap => self.spawn(id, self.scoped::<ConfigMap>(), not_helm),
             Kind::Namespace => self.spawn(id, Api::<Namespace>::all(self.client()), not_helm),
         }
+    }
+
+    /// Follows all IngressClasses as soon as they may be listed. Must be called on a runtime.
+    pub fn follow_classes_when_allowed(&mut self) {
+        let client = self.client();
+        let classes = Api::<IngressClass>::all(client.clone());
+        let id = WatchId::All(Kind::IngressClass);
+        let watch = self.watch(id, classes, watcher::Config::default());
+        self.tasks.spawn(async move {
+            classes_allowed(&client).await;
+            tracing::info!("IngressClasses may be listed now: spec.ingressClassName counts");
+            watch.await;
+        });
     }
 
     /// Follows one ConfigMap. Must be called on a runtime.
@@ -178,9 +194,24 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
         K: Watched,
         Object: From<K>,
     {
+        let watch = self.watch(id, api, config);
+        self.tasks.spawn(watch);
+    }
+
+    /// A watch that never ends.
+    fn watch<K>(
+        &self,
+        id: WatchId,
+        api: Api<K>,
+        config: watcher::Config,
+    ) -> impl Future<Output = ()> + Send + use<K, S>
+    where
+        K: Watched,
+        Object: From<K>,
+    {
         let sink = self.sink.clone();
         let mut streams_lists = self.connection.streams_lists;
-        self.tasks.spawn(async move {
+        async move {
             loop {
                 let config = config.clone().timeout(WATCH_SECONDS);
                 let config = if streams_lists { config.streaming_lists() } else { config };
@@ -196,7 +227,7 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
                 }
                 tokio::time::sleep(SHORTEST_PAUSE).await;
             }
-        });
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 use serde_json::{Value, json};
 
+use tokio::time::timeout;
+
 use super::*;
 use crate::request::mock::{Fate, Server};
 
@@ -263,9 +265,39 @@ async fn the_last_replica_empties_the_statuses() {
         let scene = Scene::new(by_service(), clean);
         scene.serve("i", "192.0.2.1");
         prepare(&scene);
-        scene.writer.clean().await;
+        scene.writer.clean(Office::Leads).await;
         assert_eq!(scene.ip("i"), expected, "{name}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_replica_empties_the_statuses_for_a_leader_that_is_gone() {
+    let holder = || Some("old".to_owned());
+    let put = |object: Value| {
+        move |scene: &Scene| scene.server.put("/api/v1/namespaces/ingress/pods/old", object.clone())
+    };
+    let (mut leaving, finished) = (pod("old", "Running"), pod("old", "Succeeded"));
+    leaving["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    type Prepare = Box<dyn Fn(&Scene)>;
+    let cases: [(&str, Option<String>, Prepare, &str); 4] = [
+        ("the Lease is free", None, Box::new(|_| {}), ""),
+        ("its holder is gone", holder(), Box::new(|_| {}), ""),
+        ("its holder is finished", holder(), Box::new(put(finished)), ""),
+        ("its holder empties them itself", holder(), Box::new(put(leaving)), "192.0.2.1"),
+    ];
+    for (name, holder, prepare, expected) in cases {
+        let scene = Scene::of_service();
+        scene.leadership.set(None);
+        scene.serve("i", "192.0.2.1");
+        prepare(&scene);
+        scene.writer.clean(Office::Vacant { holder }).await;
+        assert_eq!(scene.ip("i"), expected, "{name}");
+    }
+    let scene = Scene::of_service();
+    scene.leadership.set(None);
+    scene.serve("i", "192.0.2.1");
+    scene.writer.clean(Office::Leads).await;
+    assert_eq!(scene.ip("i"), "192.0.2.1", "it leads no more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -280,7 +312,7 @@ async fn cleaning_ends_soon_when_the_api_server_is_gone() {
             if is_lost { Fate::Lose } else { Fate::Serve }
         });
         let began = now();
-        scene.writer.clean().await;
+        scene.writer.clean(Office::Leads).await;
         assert!(now() - began <= 4 * SECOND, "{:?}", now() - began);
     }
 }

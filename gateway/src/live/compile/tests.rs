@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use headgate_config::{Balance, Endpoints, HostPattern, PathMode};
 
 use super::*;
@@ -36,9 +38,8 @@ fn host(name: &str) -> Arc<Host> {
 }
 
 fn snapshot(hosts: &[Arc<Host>], upstreams: &[Arc<Upstream>]) -> Snapshot {
-    let upstreams =
-        upstreams.iter().map(|upstream| (upstream.id.clone(), upstream.clone())).collect();
-    Snapshot { hosts: hosts.to_vec(), upstreams, ..Snapshot::default() }
+    let upstreams = upstreams.iter().cloned().collect();
+    Snapshot { hosts: hosts.into(), upstreams, ..Snapshot::default() }
 }
 
 #[test]

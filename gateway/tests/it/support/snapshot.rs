@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use headgate_config::{
     Action, Balance, Endpoints, Forward, ForwardedHeaders, Host, HostPattern, HttpsRedirect,
     Location, ObjectRef, Origin, PathMatch, PathMode, ProxySettings, Redirect, Settings, Snapshot,
-    Upstream, UpstreamId, WhenEmpty,
+    Upstream, UpstreamId, Upstreams, WhenEmpty,
 };
 
 /// A table under construction.
 #[derive(Default)]
 pub struct Table {
     hosts: BTreeMap<String, Vec<Arc<Location>>>,
-    upstreams: BTreeMap<UpstreamId, Arc<Upstream>>,
+    upstreams: Upstreams,
     settings: Settings,
 }
 
@@ -61,7 +61,7 @@ impl Table {
             endpoints: Endpoints::Addresses(endpoints.to_vec()),
             balance: Balance::RoundRobin,
         };
-        self.upstreams.insert(id(name), Arc::new(upstream));
+        self.upstreams.insert(Arc::new(upstream));
         self
     }
 
@@ -121,7 +121,7 @@ impl Table {
             })
         }));
         Snapshot {
-            hosts,
+            hosts: hosts.into(),
             upstreams: self.upstreams,
             settings: Arc::new(self.settings),
             ..Snapshot::default()

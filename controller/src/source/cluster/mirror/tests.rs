@@ -303,6 +303,25 @@ fn a_class_that_becomes_ours_asks_for_the_secrets_of_its_ingresses() {
 }
 
 #[test]
+fn classes_that_may_be_read_later_count_when_their_list_is_complete() {
+    let options = Options { ignore_ingress_class_name: true, ..Options::default() };
+    let kinds = [Kind::Ingress, Kind::Service, Kind::Secret];
+    let mirror = Mirror::new(options, kinds.map(WatchId::All), Arc::default());
+    let mut told = Told { mirror, now: Instant::now() };
+    told.list(Kind::Ingress, vec![ingress("i", Some("tls"))]);
+    for kind in [Kind::Service, Kind::Secret] {
+        told.list(kind, vec![]);
+    }
+    assert!(told.mirror.is_complete());
+    assert_eq!(told.mirror.take_fetches(), []);
+    told.take(Feed::Restarted(WatchId::All(Kind::IngressClass)));
+    told.take(Feed::Listed(WatchId::All(Kind::IngressClass), class()));
+    assert_eq!(told.mirror.take_fetches(), []);
+    told.take(Feed::Complete(WatchId::All(Kind::IngressClass)));
+    assert_eq!(told.mirror.take_fetches(), [Key::new("a", "tls")]);
+}
+
+#[test]
 fn a_config_map_has_a_watch_of_its_own() {
     let id = |name: &str| WatchId::ConfigMap(Key::new("a", name));
     let mut told = Told {

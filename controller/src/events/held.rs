@@ -1,0 +1,102 @@
+//! Events of namespaces that take none at the moment: tried again later, while those of others are posted.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::{draft::Draft, queue::CAPACITY};
+
+/// Between two tries in the same namespace.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// An event on its way.
+#[derive(Debug)]
+pub struct Attempt {
+    /// What is posted.
+    pub draft: Draft,
+    /// When it was to be posted first.
+    pub at: Timestamp,
+}
+
+/// Events that are held back. What fails in one namespace, as a webhook may make it, says nothing of the others; what
+/// fails in all of them is tried once in each.
+#[derive(Debug, Default)]
+pub struct Held {
+    namespaces: BTreeMap<String, Waiting>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    attempts: VecDeque<Attempt>,
+    due: Instant,
+    /// After the next failure.
+    pause: Duration,
+}
+
+impl Held {
+    /// Whether events of a namespace are held back.
+    pub fn holds(&self, namespace: &str) -> bool {
+        self.namespaces.contains_key(namespace)
+    }
+
+    /// Holds back an event that has failed, and all others of its namespace; `false` if there is no room for it.
+    pub fn failed(&mut self, attempt: Attempt, now: Instant) -> bool {
+        if self.count >= CAPACITY {
+            return false;
+        }
+        let namespace = attempt.draft.namespace().to_owned();
+        let waiting = self.namespaces.entry(namespace).or_insert_with(|| Waiting {
+            attempts: VecDeque::new(),
+            due: now,
+            pause: SHORTEST_PAUSE,
+        });
+        waiting.due = now + waiting.pause;
+        waiting.pause = (waiting.pause * 2).min(LONGEST_PAUSE);
+        self.push(attempt)
+    }
+
+    /// Holds back an event of a namespace that is held; `false` if there is no room for it.
+    pub fn push(&mut self, attempt: Attempt) -> bool {
+        let waiting = self.namespaces.get_mut(attempt.draft.namespace());
+        let Some(waiting) = waiting.filter(|_| self.count < CAPACITY) else { return false };
+        waiting.attempts.push_back(attempt);
+        self.count += 1;
+        true
+    }
+
+    /// Notes that a namespace answers: what is held back of it is due.
+    pub fn answered(&mut self, namespace: &str, now: Instant) {
+        if let Some(waiting) = self.namespaces.get_mut(namespace) {
+            waiting.due = now;
+            waiting.pause = SHORTEST_PAUSE;
+            if waiting.attempts.is_empty() {
+                self.namespaces.remove(namespace);
+            }
+        }
+    }
+
+    /// The namespace that is due first, and when.
+    fn first(&self) -> Option<(&String, Instant)> {
+        let due = self.namespaces.iter().map(|(namespace, waiting)| (namespace, waiting.due));
+        due.min_by_key(|(_, due)| *due)
+    }
+
+    /// When the next event is due.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.first().map(|(_, due)| due)
+    }
+
+    /// An event that is due. It has to be told of by [`Self::failed`] or [`Self::answered`] before the next is taken.
+    pub fn take(&mut self, now: Instant) -> Option<Attempt> {
+        let (namespace, _) = self.first().filter(|(_, due)| *due <= now)?;
+        let namespace = namespace.clone();
+        let attempt = self.namespaces.get_mut(&namespace)?.attempts.pop_front()?;
+        self.count -= 1;
+        Some(attempt)
+    }
+}
