@@ -15,6 +15,8 @@ pub struct Settings {
     pub hsts: Option<Hsts>,
     /// Which forwarding headers of clients are believed.
     pub forwarded: ForwardedHeaders,
+    /// Every connection begins with a PROXY header (`use-proxy-protocol`).
+    pub proxy_protocol: bool,
     /// Give requests without `X-Request-ID` a random one (`generate-request-id`).
     pub generate_request_id: bool,
     /// Send the raw target as `X-Original-URI` (`proxy-add-original-uri-header`).
@@ -51,6 +53,7 @@ impl Default for Settings {
             redirect_status: 308,
             hsts: Some(Hsts::default()),
             forwarded: ForwardedHeaders::default(),
+            proxy_protocol: false,
             generate_request_id: true,
             original_uri_header: false,
             underscores_in_headers: false,
@@ -93,6 +96,10 @@ pub struct ForwardedHeaders {
     pub trusted: bool,
     /// Believe the addresses in `X-Forwarded-For`, whatever else is believed (`enable-real-ip`).
     pub real_ip: bool,
+    /// Header of the addresses that a request passed, in lower case (`forwarded-for-header`).
+    pub for_header: String,
+    /// Header whose value is sent as `X-Original-Forwarded-Host`, in lower case (`forwarded-host-header`).
+    pub host_header: String,
     /// Append to the client's `X-Forwarded-For` instead of replacing it (`compute-full-forwarded-for`).
     pub append_for: bool,
     /// The peers that are believed, and the proxies behind them (`proxy-real-ip-cidr`).
@@ -101,6 +108,13 @@ pub struct ForwardedHeaders {
 
 impl Default for ForwardedHeaders {
     fn default() -> Self {
-        Self { trusted: false, real_ip: false, append_for: false, peers: vec![Network::EVERY_IPV4] }
+        Self {
+            trusted: false,
+            real_ip: false,
+            for_header: "x-forwarded-for".into(),
+            host_header: "x-forwarded-host".into(),
+            append_for: false,
+            peers: vec![Network::EVERY_IPV4],
+        }
     }
 }

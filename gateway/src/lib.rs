@@ -30,7 +30,7 @@ mod worker;
 #[cfg(fuzzing)]
 pub mod fuzz {
     pub use crate::{
-        listen::fuzz::client_stream,
+        listen::fuzz::{client_stream, proxy_header},
         route::fuzz::{host_name, pattern, target},
         upstream::h1::fuzz::answer,
     };

@@ -13,6 +13,7 @@ mod http;
 mod http2;
 mod malformed_stream;
 mod pieces;
+pub(crate) mod proxy_protocol;
 pub(crate) mod sockets;
 mod stream;
 pub mod tls;

@@ -4,6 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use headgate_config::{ForwardedHeaders, Network};
+use http::HeaderValue;
+
+use crate::listen::conn::Connection;
 
 /// The client's address: the first one that is not trusted, from `peer` on and then from the end of `chain` to its
 /// begin; if all are trusted, the left-most. `chain` are the values of the header, in their order. What is no address
@@ -23,6 +26,27 @@ pub fn walk<'a>(
         client = next;
     }
     client
+}
+
+/// Who has sent us the requests of a connection: its peer, or whom a trusted peer passes them on for.
+#[derive(Clone, Copy, Debug)]
+pub struct Hop<'a> {
+    /// Its address.
+    pub ip: IpAddr,
+    /// The same as a header value.
+    pub text: &'a HeaderValue,
+}
+
+impl<'a> Hop<'a> {
+    /// The last one that is believed of a connection.
+    pub fn of(connection: &'a Connection, rules: &ForwardedHeaders) -> Self {
+        match connection.proxied() {
+            Some(proxied) if is_trusted(connection.peer.ip(), &rules.peers) => {
+                Self { ip: proxied.source.ip(), text: &proxied.source_ip }
+            }
+            _ => Self { ip: connection.peer.ip(), text: &connection.peer_ip },
+        }
+    }
 }
 
 /// Whether the headers of `peer` about the request (`X-Forwarded-Host`, `-Proto`, `-Port`) are believed.

@@ -14,7 +14,7 @@ use http::{
 };
 use smallvec::SmallVec;
 
-pub use self::client::{Client, X_FORWARDED_FOR};
+pub use self::client::Client;
 use self::spelling::Spelling;
 use crate::upstream::h1::may_follow_request;
 
@@ -38,6 +38,8 @@ pub struct Rules<'a> {
     pub close: bool,
     /// How the body is framed.
     pub framing: Framing,
+    /// Whose values are sent as `X-Original-Forwarded-For` and `X-Original-Forwarded-Host`.
+    pub originals: Originals<'a>,
     /// Headers that are decided elsewhere, whatever the client or the rules above say.
     pub overrides: &'a [Override<'a>],
     /// The client's head as it came, for the spelling of its names; empty where it had no text form.
@@ -63,6 +65,15 @@ impl<'a> Override<'a> {
     pub fn remove(name: impl Into<Cow<'a, str>>) -> Self {
         Self { name: name.into(), value: None }
     }
+}
+
+/// The headers, in lower case, that a client's addresses and host come in.
+#[derive(Clone, Copy, Debug)]
+pub struct Originals<'a> {
+    /// `forwarded-for-header`.
+    pub addresses: &'a str,
+    /// `forwarded-host-header`.
+    pub host: &'a str,
 }
 
 /// What the head says about the body.
@@ -149,16 +160,19 @@ fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
         if rules.decides(name.as_str()) {
             continue;
         }
+        for (original, sent_as) in [
+            (rules.originals.addresses, "X-Original-Forwarded-For"),
+            (rules.originals.host, "X-Original-Forwarded-Host"),
+        ] {
+            if name == original && !value.is_empty() && !rules.decides(sent_as) {
+                line(out, sent_as, value.as_bytes());
+            }
+        }
         match fate(name) {
             Fate::Drop => {}
             Fate::Cookie => {
                 cookie = spelling.of(name, value.len());
                 cookies.push(value.as_bytes());
-            }
-            Fate::Rename(original) => {
-                if !value.is_empty() && !rules.decides(original) {
-                    line(out, original, value.as_bytes());
-                }
             }
             // Without chunks there is no place for what it announces.
             Fate::Trailer if rules.framing != Framing::Chunked => {}
@@ -193,7 +207,6 @@ enum Fate {
     Trailer,
     Prefix,
     OriginalUri,
-    Rename(&'static str),
 }
 
 /// What happens to a header of the client, by its name.
@@ -216,10 +229,10 @@ fn fate(name: &HeaderName) -> Fate {
         | "x-forwarded-proto"
         | "x-forwarded-scheme"
         | "x-scheme"
+        | "x-forwarded-for"
+        | "x-forwarded-host"
         | "x-original-forwarded-for"
         | "x-original-forwarded-host" => Fate::Drop,
-        "x-forwarded-for" => Fate::Rename("X-Original-Forwarded-For"),
-        "x-forwarded-host" => Fate::Rename("X-Original-Forwarded-Host"),
         "x-forwarded-prefix" => Fate::Prefix,
         "x-original-uri" => Fate::OriginalUri,
         "cookie" => Fate::Cookie,

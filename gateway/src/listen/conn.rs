@@ -15,7 +15,10 @@ use bytes::Bytes;
 use http::HeaderValue;
 use parking_lot::Mutex;
 
-use super::tls::Session;
+use super::{
+    proxy_protocol::{HTTPS, Proxied},
+    tls::Session,
+};
 use crate::{clock, live::ListenerSettings};
 
 /// Connections accepted so far.
@@ -38,6 +41,7 @@ pub struct Connection {
     /// Which connection of the process it is, from 1.
     pub number: u64,
     session: OnceLock<Session>,
+    proxied: OnceLock<Proxied>,
     phase: AtomicU8,
     since: AtomicU32,
     write_blocked_since: AtomicU32,
@@ -101,6 +105,7 @@ impl Connection {
             tls,
             number: COUNT.fetch_add(1, Relaxed) + 1,
             session: OnceLock::new(),
+            proxied: OnceLock::new(),
             phase: AtomicU8::new(Phase::Handshake as u8),
             since: AtomicU32::new(clock::tick()),
             write_blocked_since: AtomicU32::new(0),
@@ -127,6 +132,33 @@ impl Connection {
     /// The outcome of the TLS handshake, if there was one.
     pub fn session(&self) -> Option<&Session> {
         self.session.get()
+    }
+
+    /// Notes whose connection a load balancer passes on.
+    pub fn set_proxied(&self, proxied: Proxied) {
+        // There is one header to a connection.
+        let _ = self.proxied.set(proxied);
+    }
+
+    /// Whose connection a load balancer passes on, if it says so.
+    pub fn proxied(&self) -> Option<&Proxied> {
+        self.proxied.get()
+    }
+
+    /// The port that clients believe to have reached, as far as is known.
+    pub fn shown_port(&self) -> &[u8] {
+        match self.proxied() {
+            // Our own port for TLS is shown as the one that leads to it (configmap-and-flags §5.2).
+            Some(proxied) if !(self.tls && proxied.port == self.local.port()) => {
+                proxied.port_text.as_bytes()
+            }
+            _ => self.port.as_bytes(),
+        }
+    }
+
+    /// Whether the client's connection is encrypted, here or where it was passed on.
+    pub fn is_secure(&self) -> bool {
+        self.tls || self.proxied().is_some_and(|proxied| proxied.port == HTTPS)
     }
 
     /// Enters a phase, or notes progress inside it.

@@ -16,7 +16,18 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::{
     conn::Connection,
     guard::{Guarded, STAND_IN},
+    proxy_protocol::{Parsed, parse},
 };
+
+/// Looks for a PROXY header. One that is found is found in the same bytes alone, and nothing less is one.
+pub fn proxy_header(data: &[u8]) {
+    let Parsed::Header(length, addresses) = parse(data) else { return };
+    assert_eq!(parse(&data[..length]), Parsed::Header(length, addresses));
+    for known in 0..length {
+        let parsed = parse(&data[..known]);
+        assert!(matches!(parsed, Parsed::Partial(more) if known < more && more <= length));
+    }
+}
 
 /// A stream that gives one piece after the other, and then nothing for the time being.
 struct Pieces(VecDeque<Vec<u8>>);

@@ -14,7 +14,7 @@ use super::{
     Security,
     conn::{Connection, Phase},
     guard::Guarded,
-    http2,
+    http2, proxy_protocol,
     tls::Session,
 };
 use crate::{observe::metrics, proxy, worker::Worker};
@@ -35,6 +35,16 @@ pub(super) async fn serve(
     stop: CancellationToken,
     counted: Rc<metrics::Connection>,
 ) {
+    let mut stream = stream;
+    if worker.live().settings.spec.proxy_protocol {
+        match proxy_protocol::read(&mut stream).await {
+            Ok(proxied) => proxied.into_iter().for_each(|proxied| connection.set_proxied(proxied)),
+            Err(error) => {
+                tracing::debug!(peer = %connection.peer, %error, "no PROXY header");
+                return;
+            }
+        }
+    }
     match security {
         Security::Plain => serve_plain(worker, connection, stream, stop, counted).await,
         Security::Tls => serve_tls(worker, connection, stream, stop, counted).await,

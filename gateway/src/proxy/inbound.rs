@@ -6,13 +6,14 @@ use bytes::Bytes;
 use headgate_config::ForwardedHeaders;
 use http::{HeaderMap, HeaderValue, Request, Uri, Version, header, request::Parts};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
+use smallvec::SmallVec;
 
 use super::{exchange::copied, tunnel::ClientUpgrade};
 use crate::{
     error::ProxyError,
     filter::{
-        client_address,
-        request_headers::{Client, X_FORWARDED_FOR},
+        client_address::{self, Hop},
+        request_headers::Client,
     },
     listen::conn::{Connection, Head},
     route::{
@@ -149,7 +150,7 @@ impl Inbound {
         self.host.as_ref().map_or(b"", |host| host.as_bytes())
     }
 
-    /// The client's address, if it is not the peer's.
+    /// The client's address, if it is not the peer's of the connection.
     pub fn forwarded_address(&self) -> Option<&str> {
         self.address.as_ref().map(|address| &*address.text)
     }
@@ -168,8 +169,9 @@ impl Inbound {
         let peer = connection.peer_ip.as_bytes();
         let ip = self.forwarded_address().map_or(peer, str::as_bytes);
         let client = Client::direct(connection, ip, self.host_header(), &self.parts.headers);
-        if client_address::believes(rules, connection.peer.ip()) {
-            client.behind_proxy(connection, rules.append_for)
+        let hop = Hop::of(connection, rules);
+        if client_address::believes(rules, hop.ip) {
+            client.behind_proxy(connection, rules.append_for.then_some(hop.text))
         } else {
             client
         }
@@ -204,12 +206,19 @@ fn forwarded_address(
     connection: &Connection,
     rules: &ForwardedHeaders,
 ) -> Option<Box<Address>> {
-    if !(rules.trusted || rules.real_ip) {
-        return None;
-    }
+    let hop = Hop::of(connection, rules);
     let peer = connection.peer.ip();
-    let chain = headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
-    let client = client_address::walk(peer, chain, &rules.peers);
+    // Behind a PROXY header nothing else is asked unless all that is forwarded is believed (configmap-and-flags §4).
+    let walks = rules.trusted || (rules.real_ip && connection.proxied().is_none());
+    let client = if walks {
+        let lines = headers.get_all(&*rules.for_header).iter().map(HeaderValue::as_bytes);
+        // Of other headers only the first line counts.
+        let most = if rules.for_header == "x-forwarded-for" { usize::MAX } else { 1 };
+        let lines: SmallVec<[&[u8]; 4]> = lines.take(most).collect();
+        client_address::walk(hop.ip, lines.into_iter(), &rules.peers)
+    } else {
+        hop.ip
+    };
     (client != peer).then(|| Box::new(Address { ip: client, text: client.to_string().into() }))
 }
 

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use super::{exchange::Exchange, inbound::Inbound};
 use crate::{
-    filter::request_headers::{self, Client, Framing, Override, Rules},
+    filter::request_headers::{self, Client, Framing, Originals, Override, Rules},
     live::LiveConfig,
 };
 
@@ -70,6 +70,10 @@ impl<'a> Outbound<'a> {
             upgrade: self.inbound.upgrade(),
             close: spec.upstream_keepalive == 0,
             framing,
+            originals: Originals {
+                addresses: &spec.forwarded.for_header,
+                host: &spec.forwarded.host_header,
+            },
             overrides: &self.overrides,
             head: &self.inbound.head.text,
         };

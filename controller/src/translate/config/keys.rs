@@ -51,6 +51,12 @@ const KEYS: &[(&str, Apply)] = &[
         set(&mut draft.settings.forwarded.append_for, value::bool(text))
     }),
     ("enable-real-ip", |draft, text| set(&mut draft.settings.forwarded.real_ip, value::bool(text))),
+    ("forwarded-for-header", |draft, text| {
+        set(&mut draft.settings.forwarded.for_header, value::header_name(text))
+    }),
+    ("forwarded-host-header", |draft, text| {
+        set(&mut draft.settings.forwarded.host_header, value::header_name(text))
+    }),
     ("generate-request-id", |draft, text| {
         set(&mut draft.settings.generate_request_id, value::bool(text))
     }),
@@ -64,6 +70,9 @@ const KEYS: &[(&str, Apply)] = &[
     }),
     ("use-forwarded-headers", |draft, text| {
         set(&mut draft.settings.forwarded.trusted, value::bool(text))
+    }),
+    ("use-proxy-protocol", |draft, text| {
+        set(&mut draft.settings.proxy_protocol, value::bool(text))
     }),
     // Clients.
     ("client-body-timeout", |draft, text| {

@@ -35,7 +35,7 @@ const PLANNED: &[&str] = &[
     "disable-ipv6-dns", "disable-proxy-intercept-errors", "disable-stream-access-log", "enable-auth-access-log",
     "enable-brotli", "enable-modsecurity", "enable-ocsp", "enable-opentelemetry",
     "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level", "error-log-path",
-    "forwarded-for-header", "forwarded-host-header", "geoip2-autoreload-in-minutes",
+    "geoip2-autoreload-in-minutes",
     "global-allowed-response-headers", "global-auth-always-set-cookie", "global-auth-cache-duration",
     "global-auth-cache-key", "global-auth-method", "global-auth-request-redirect",
     "global-auth-response-headers", "global-auth-signin", "global-auth-signin-redirect-param",
@@ -56,5 +56,5 @@ const PLANNED: &[&str] = &[
     "ssl-dh-param", "ssl-early-data", "ssl-ecdh-curve", "ssl-protocols", "ssl-reject-handshake",
     "ssl-session-cache", "ssl-session-ticket-key", "ssl-session-tickets", "ssl-session-timeout",
     "stream-access-log-path", "stream-snippet", "syslog-host", "syslog-port", "use-geoip2", "use-gzip",
-    "use-proxy-protocol", "worker-processes", "worker-shutdown-timeout",
+    "worker-processes", "worker-shutdown-timeout",
 ];

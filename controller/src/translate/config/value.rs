@@ -44,6 +44,17 @@ pub fn count(text: &str) -> Result<u64, Expected> {
     u64::try_from(int(text)?).map_err(|_| "a whole number that is not negative")
 }
 
+/// The name of a header, in lower case.
+pub fn header_name(text: &str) -> Result<String, Expected> {
+    let name = text.trim();
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if !name.is_empty() && name.bytes().all(is_token) {
+        Ok(name.to_ascii_lowercase())
+    } else {
+        Err("the name of a header")
+    }
+}
+
 /// A time in whole seconds.
 pub fn seconds(text: &str) -> Result<Duration, Expected> {
     count(text)?;

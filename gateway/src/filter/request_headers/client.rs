@@ -2,10 +2,9 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::listen::conn::Connection;
+use crate::listen::{conn::Connection, proxy_protocol::HTTPS};
 
-/// Header of the addresses that a request passed.
-pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -38,26 +37,30 @@ impl<'a> Client<'a> {
             ip,
             chain: None,
             best_host: host,
-            port: connection.port.as_bytes(),
-            scheme: if connection.tls { b"https" } else { b"http" },
+            port: connection.shown_port(),
+            scheme: if connection.is_secure() { b"https" } else { b"http" },
             headers,
         }
     }
 
-    /// Believes what the client says about the request (`use-forwarded-headers`). With `append` the peer is added to
+    /// Believes what the client says about the request (`use-forwarded-headers`). With `append`, whoever has
+    /// sent it, is added to
     /// its chain (`compute-full-forwarded-for`).
-    pub fn behind_proxy(self, connection: &'a Connection, append: bool) -> Self {
+    pub fn behind_proxy(self, connection: &Connection, append: Option<&HeaderValue>) -> Self {
         let headers = self.headers;
         let value = |name| headers.get(name).map(HeaderValue::as_bytes);
-        let chain = (append && headers.contains_key(X_FORWARDED_FOR)).then(|| {
-            let lines = headers.get_all(X_FORWARDED_FOR).iter().chain([&connection.peer_ip]);
+        let chain = append.filter(|_| headers.contains_key(X_FORWARDED_FOR)).map(|hop| {
+            let lines = headers.get_all(X_FORWARDED_FOR).iter().chain([hop]);
             lines.map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b", "[..])
         });
+        // Where it was encrypted to is known from the connection itself (configmap-and-flags §5.2).
+        let to_https = connection.proxied().is_some_and(|proxied| proxied.port == HTTPS);
+        let scheme = value(X_FORWARDED_PROTO).filter(|_| !to_https);
         Self {
             chain,
             best_host: headers.get(X_FORWARDED_HOST).and_then(first_item).unwrap_or(self.best_host),
             port: value(X_FORWARDED_PORT).unwrap_or(self.port),
-            scheme: value(X_FORWARDED_PROTO).unwrap_or(self.scheme),
+            scheme: scheme.unwrap_or(self.scheme),
             ..self
         }
     }

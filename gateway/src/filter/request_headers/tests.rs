@@ -11,6 +11,7 @@ fn rules<'a>() -> Rules<'a> {
         upgrade: None,
         close: false,
         framing: Framing::None,
+        originals: Originals { addresses: "x-forwarded-for", host: "x-forwarded-host" },
         overrides: &[],
         head: b"",
     }

@@ -88,6 +88,12 @@ impl Table {
         self
     }
 
+    /// Expects a PROXY header of every connection.
+    pub fn behind_balancer(mut self) -> Self {
+        self.settings.proxy_protocol = true;
+        self
+    }
+
     /// Believes forwarding headers like this.
     pub fn forwarded(mut self, rules: ForwardedHeaders) -> Self {
         self.settings.forwarded = rules;

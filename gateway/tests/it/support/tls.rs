@@ -44,6 +44,11 @@ impl Identity {
 
     /// A client that speaks `protocol`. The handshake comes with the first bytes.
     pub fn connect(&self, address: SocketAddr, protocol: &str) -> Client {
+        self.speak(Client::connect(address), protocol)
+    }
+
+    /// The same over a connection that exists.
+    pub fn speak(&self, client: Client, protocol: &str) -> Client {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.chain[0].clone().into()).expect("a certificate");
         let mut config =
@@ -55,6 +60,6 @@ impl Identity {
         config.alpn_protocols = vec![protocol.into()];
         let name = "a.test".try_into().expect("a name");
         let tls = ClientConnection::new(Arc::new(config), name).expect("a client");
-        Client::connect(address).encrypted(tls)
+        client.encrypted(tls)
     }
 }
