@@ -33,9 +33,10 @@ pub fn run(settings: &Demo) -> anyhow::Result<()> {
     let application = application::start(&runtime, &data, settings.app_port_shift)?;
     let folders = manifests::prepare(&data, settings.manifests.clone(), application.endpoints())?;
     let mut running = serve::start(&runtime, plan(settings, folders))?;
-    runtime.block_on(running.ready());
-    introduce(&running, &data);
-    runtime.block_on(running.stop_signal());
+    if runtime.block_on(running.ready()) {
+        introduce(&running, &data);
+        runtime.block_on(running.stop_signal());
+    }
     let stopped = running.shut_down(&runtime);
     runtime.block_on(application.stop());
     stopped

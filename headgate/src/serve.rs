@@ -127,19 +127,10 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     collect(runtime, &live, &stop);
 
     let counted = Arc::clone(&metrics);
-    let (ready, http, https) = (Arc::clone(&readiness), gateway.http, gateway.https);
-    let publish = move |snapshot: Snapshot| {
-        let all = Arc::clone(&snapshot.hosts);
-        let first = live.revision() == 0;
-        live.publish(snapshot);
-        metrics.published(live.revision());
-        if first {
-            ready.set_ready();
-            let is_named = |host: &&Arc<Host>| host.pattern != HostPattern::Default;
-            let hosts = all.iter().filter(is_named).count();
-            tracing::info!(hosts, %http, %https, %admin, after = ?started.elapsed(), "ready");
-        }
-    };
+    let (http, https) = (gateway.http, gateway.https);
+    let publish = publisher(live, metrics, Arc::clone(&readiness), move |hosts| {
+        tracing::info!(hosts, %http, %https, %admin, after = ?started.elapsed(), "ready");
+    });
     let surroundings = webhook::Surroundings { runtime, metrics: &counted, stop: &stop };
     let (controller, webhook) = match plan.source {
         Source::Manifests(folders) => {
@@ -163,6 +154,26 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     };
     let delay = plan.delay;
     Ok(Running { gateway, admin, readiness, controller, webhook, log, stop, delay, signals })
+}
+
+/// Makes snapshots live. The first one makes the process ready, which is told with the number of its hosts.
+fn publisher(
+    live: Arc<Live>,
+    metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
+    tell: impl Fn(usize),
+) -> impl FnMut(Snapshot) {
+    move |snapshot| {
+        let hosts = Arc::clone(&snapshot.hosts);
+        let is_first = live.revision() == 0;
+        live.publish(snapshot);
+        metrics.published(live.revision());
+        if is_first {
+            readiness.set_ready();
+            let is_named = |host: &&Arc<Host>| host.pattern != HostPattern::Default;
+            tell(hosts.iter().filter(is_named).count());
+        }
+    }
 }
 
 /// Makes readiness say how far following the cluster has come.

@@ -68,10 +68,9 @@ pub fn run_cluster(
     // Neither has a bound, because the thread that talks to the API server must never wait for the one that translates:
     // it keeps the lease and reads all other watches meanwhile. In effect the cluster bounds what waits: a watch sends
     // its objects once, and all of them again only after an interruption, whose pauses grow; changes come as fast as the
-    // API server makes them, and are taken by the thousand into one snapshot. Reviews need
-    // a place, of which there is a limited number, and are turned away when none is free. Commands are one for each
-    // Secret that an Ingress has begun to name, and one for each interruption; they start tasks, and nothing waits for
-    // what these do.
+    // API server makes them, and are taken by the thousand into one snapshot. Reviews need a place, of which there is a
+    // limited number, and are turned away when none is free. Commands are one for each Secret that an Ingress has begun
+    // to name, and one for each interruption; they start tasks, and nothing waits for what these do.
     let (signals, received) = channel();
     let (commands, commanded) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel();

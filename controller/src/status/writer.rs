@@ -34,6 +34,7 @@ const TRIES: u32 = 5;
 const READ_AGAIN: Duration = Duration::from_secs(1);
 /// Shorter intervals are raised to this.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(5);
+
 /// What is written into statuses.
 #[derive(Clone, Debug)]
 pub struct StatusSettings {

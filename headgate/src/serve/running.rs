@@ -34,10 +34,17 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits until the first table is live.
-    pub async fn ready(&self) {
-        while self.readiness.check().is_err() {
-            time::sleep(Duration::from_millis(5)).await;
+    /// Waits until the first table is live, or for a signal to stop; `false` if that was it.
+    pub async fn ready(&mut self) -> bool {
+        let readiness = Arc::clone(&self.readiness);
+        let is_live = async {
+            while readiness.check().is_err() {
+                time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            () = is_live => true,
+            () = self.stop_signal() => false,
         }
     }
 
@@ -52,9 +59,9 @@ impl Running {
         }
     }
 
-    /// Not ready → wait for others to notice, and ask clients to go elsewhere → no more reviews, once those under way are
-    /// answered; status and Lease given back; no new connections → open requests end → log written. Endpoints are followed until the last request has ended. A further signal ends the
-    /// waiting at once.
+    /// Not ready → wait for others to notice, and ask clients to go elsewhere → no more reviews, once those under way
+    /// are answered; status and Lease given back; no new connections → open requests end → log written. Endpoints are
+    /// followed until the last request has ended. A further signal ends the waiting at once.
     pub fn shut_down(self, runtime: &Runtime) -> anyhow::Result<()> {
         tracing::info!("stopping");
         self.readiness.set_shutting_down();

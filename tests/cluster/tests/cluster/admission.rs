@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use headgate_cluster::{Cluster, Installation, Settings, with_cluster};
 use serde_json::{Map, Value, json};
 
@@ -13,6 +13,9 @@ const PREFIX: &str =
     "admission webhook \"validate.nginx.ingress.kubernetes.io\" denied the request: ";
 /// Within this time changed settings count.
 const SETTLED: Duration = Duration::from_secs(20);
+
+/// How often a right answer has to come again.
+const AGAIN: usize = 3;
 
 const SNIPPET: &str = "nginx.ingress.kubernetes.io/server-snippet annotation cannot be used. Snippet directives are disabled by the Ingress administrator";
 const CATCH_ALL: &str = "this deployment is trying to create a catch-all ingress while DisableCatchAll flag is set to true. Remove '.spec.defaultBackend' or set DisableCatchAll flag to false";
@@ -190,6 +193,11 @@ async fn check(cluster: &Cluster, rows: Vec<Row>) -> Result<()> {
                 apply(cluster, &ingress, &says).await
             })
             .await?;
+        // By now each replica has to know. Connections of the API server are not shared evenly, so it is asked often.
+        for _ in 0..AGAIN {
+            cluster.kubectl(["delete", "ingress", "app", "--ignore-not-found"]).await?;
+            apply(cluster, &ingress, &says).await.with_context(|| format!("{what}, again"))?;
+        }
     }
     Ok(())
 }

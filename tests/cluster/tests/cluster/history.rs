@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use futures_util::TryStreamExt;
 use headgate_cluster::Cluster;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -39,8 +39,8 @@ pub type Version = (String, Vec<String>);
 /// Every version that any Ingress has ever had, by name.
 pub struct History {
     versions: Arc<Mutex<BTreeMap<String, Vec<Version>>>>,
-    /// What reads them.
-    _reading: JoinSet<Result<()>>,
+    /// What reads them. It never ends by itself.
+    reading: JoinSet<Result<()>>,
 }
 
 impl History {
@@ -65,7 +65,7 @@ impl History {
                 }
             }
         });
-        Self { versions, _reading: reading }
+        Self { versions, reading }
     }
 
     pub fn of(&self, ingress: &str) -> Vec<Version> {
@@ -73,12 +73,18 @@ impl History {
         versions.get(ingress).cloned().unwrap_or_default()
     }
 
-    /// Each of so many statuses was empty at first, and has held this address and no other since.
-    pub fn check(&self, address: &str, count: usize) -> Result<()> {
+    /// Each of so many statuses, and one more that is made now, was empty at first, and has held this address and no
+    /// other since.
+    pub async fn check(&mut self, cluster: &Cluster, address: &str, count: usize) -> Result<()> {
+        // What comes after this change has been seen when it has.
+        published(cluster, self, "the-last").await?;
+        if let Some(ended) = self.reading.try_join_next() {
+            bail!("the statuses are not followed any more: {ended:?}");
+        }
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         let total: usize = versions.values().map(Vec::len).sum();
         eprintln!("{} Ingresses in {total} versions", versions.len());
-        ensure!(versions.len() == count, "{versions:?}");
+        ensure!(versions.len() == count + 1, "{versions:?}");
         for (ingress, versions) in versions.iter() {
             let mut held: Vec<_> = versions.iter().map(|(_, addresses)| addresses).collect();
             held.dedup();

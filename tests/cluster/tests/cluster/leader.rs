@@ -30,7 +30,7 @@ fn one_replica_leads_and_no_status_flaps_when_it_ends() {
         let arguments = vec![format!("--shutdown-grace-period={}", GRACE.as_secs())];
         let installation = Installation { arguments, ..Installation::default() };
         let gateway = cluster.install_headgate(&installation).await?.http;
-        let history = History::follow(cluster);
+        let mut history = History::follow(cluster);
 
         let (first, _) = lease(cluster).await?;
         assert_eq!(leaders(cluster).await?, std::slice::from_ref(&first));
@@ -51,7 +51,7 @@ fn one_replica_leads_and_no_status_flaps_when_it_ends() {
         let writers: BTreeSet<_> = written.iter().map(|event| &event.credential).collect();
         let ingresses: BTreeSet<_> = written.iter().map(|event| &event.name).collect();
         assert_eq!((writers.len(), written.len()), (3, ingresses.len()), "{written:#?}");
-        history.check(&gateway.ip().to_string(), ingresses.len())
+        history.check(cluster, &gateway.ip().to_string(), ingresses.len()).await
     });
 }
 

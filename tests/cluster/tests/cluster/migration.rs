@@ -35,7 +35,7 @@ const CLIENTS: usize = 4;
 fn the_guide_leads_from_the_old_controller_to_headgate_and_back() {
     with_cluster(Settings::default(), async |cluster| {
         let guide = Guide::read(cluster)?;
-        let history = History::follow(cluster);
+        let mut history = History::follow(cluster);
         install_old(cluster).await?;
         apply_blog(cluster).await?;
         let gateway = cluster.load_balancer(NAMESPACE, OLD).await?;
@@ -82,7 +82,7 @@ fn the_guide_leads_from_the_old_controller_to_headgate_and_back() {
         load.check("the old controller serves again")?;
         load.stop().await?;
         // The blog's Ingress, and those made here.
-        history.check(&gateway.ip().to_string(), 7)
+        history.check(cluster, &gateway.ip().to_string(), 7).await
     });
 }
 
@@ -158,7 +158,7 @@ async fn install_old(cluster: &Cluster) -> Result<()> {
     ]);
     apply(cluster, items).await?;
     cluster.wait_deployments(NAMESPACE, SOON).await?;
-    cluster.wait_endpoints(NAMESPACE, &admission, 1, SOON).await?;
+    cluster.wait_endpoints(NAMESPACE, &admission, 2, SOON).await?;
     let configuration = "admissionregistration.k8s.io/v1";
     let configuration =
         named(configuration, "ValidatingWebhookConfiguration", "ingress-nginx-admission");
@@ -204,7 +204,7 @@ fn deployment(labels: &Value) -> Value {
     let volume =
         json!({"name": "certificate", "secret": {"secretName": "ingress-nginx-admission"}});
     let ports = json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "80"}]);
-    json!({"replicas": 1, "selector": {"matchLabels": labels}, "template": {
+    json!({"replicas": 2, "selector": {"matchLabels": labels}, "template": {
         "metadata": {"labels": labels},
         "spec": {"serviceAccountName": NAMESPACE, "terminationGracePeriodSeconds": 60,
             "securityContext": {"sysctls": ports}, "containers": [container], "volumes": [volume]}}})

@@ -1,6 +1,11 @@
 //! The commands of the overlay's README, run as they stand there.
 
-use std::{fs, process::Stdio};
+use std::{
+    env,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    process::Stdio,
+};
 
 use anyhow::{Context, Result, ensure};
 use headgate_cluster::Cluster;
@@ -46,9 +51,16 @@ impl<'a> Guide<'a> {
     async fn run(&self, what: &str, text: &str) -> Result<()> {
         let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("    ")).collect();
         ensure!(!lines.is_empty(), "{what}: there are no commands");
-        let script = format!("kubectl() {{ \"$KUBE\" kubectl \"$@\"; }}\n{}", lines.join("\n"));
+        // The program is kubectl under another name; for `xargs` it has to be one.
+        let tools = tempfile::tempdir()?;
+        let kubectl = tools.path().join("kubectl");
+        fs::write(&kubectl, "#!/bin/sh\nexec \"$KUBE\" kubectl \"$@\"\n")?;
+        fs::set_permissions(&kubectl, Permissions::from_mode(0o755))?;
+        let path = env::var("PATH").unwrap_or_default();
+        let script = lines.join("\n");
         let mut command = Command::new("bash");
         command.args(["-euc", &script]).current_dir(REPOSITORY).kill_on_drop(true);
+        command.env("PATH", format!("{}:{path}", tools.path().display()));
         command.env("KUBE", &self.cluster.programs().apiserver);
         command.env("KUBECONFIG", self.cluster.kubeconfig());
         let output = command.stdin(Stdio::null()).output().await?;
