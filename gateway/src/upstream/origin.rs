@@ -21,10 +21,13 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Endpoints that are remembered. What leads to them may come from clients.
 const MOST_ENDPOINTS: usize = 1024;
 
+/// Where an endpoint is, and the name that connections to it are encrypted for.
+type Place = (SocketAddr, Option<Box<str>>);
+
 /// The endpoints that a worker has asked.
 #[derive(Default)]
 pub struct Origins {
-    endpoints: RefCell<HashMap<(SocketAddr, Option<Box<str>>), Rc<Endpoint>>>,
+    endpoints: RefCell<HashMap<Place, Rc<Endpoint>>>,
     idle: IdleCount,
     next: Cell<usize>,
 }

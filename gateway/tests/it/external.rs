@@ -2,6 +2,7 @@
 
 mod broken;
 mod cached;
+mod encrypted;
 mod flow;
 
 use std::sync::Arc;

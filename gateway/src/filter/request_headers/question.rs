@@ -1,5 +1,7 @@
 //! The head of the question to a service that decides whether a request may pass (annotations §3.7, "The sub-request").
 
+use std::borrow::Cow;
+
 use http::HeaderName;
 use smallvec::SmallVec;
 
@@ -104,11 +106,14 @@ impl Question<'_> {
 
     /// Whether the client's header of this name is passed on.
     fn may_send(&self, name: &HeaderName) -> bool {
-        let plain = name.as_str().replace('_', "-");
+        let plain = match name.as_str() {
+            odd if odd.contains('_') => Cow::Owned(odd.replace('_', "-")),
+            plain => Cow::Borrowed(plain),
+        };
         if self.configures(&plain) {
             return false;
         }
-        match plain.as_str() {
+        match &*plain {
             // Decided here.
             "host"
             | "x-original-url"
