@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 use self::spelling::Spelling;
 pub use self::{
     client::{Client, X_FORWARDED_FOR},
-    question::Question,
+    question::{Question, is_endless},
 };
 use crate::upstream::h1::may_follow_request;
 

@@ -18,7 +18,7 @@ use crate::{
             Destination,
             answer::{Cookies, Decision, copied, decision},
         },
-        request_headers::Question,
+        request_headers::{Question, is_endless},
     },
     live::LiveExternal,
     observe::metrics::Asked,
@@ -115,6 +115,9 @@ async fn question(
     service: &LiveExternal,
     worker: &Worker,
 ) -> Result<(StatusCode, HeaderMap), Failure> {
+    if is_endless(&guarded.inbound.parts.headers) {
+        return Err(Failure::Loop);
+    }
     let (destination, head) = words(exchange, guarded, service).ok_or(Failure::Request)?;
     let addresses = addresses(worker, service, &destination).await;
     if addresses.is_empty() {

@@ -2,10 +2,23 @@
 
 use std::borrow::Cow;
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 
 use super::{Client, Nominated, Spelling, is_odd, is_value, line};
+
+/// Who asks, so that whoever is asked by way of itself notices (RFC 9110 §7.6.3).
+const VIA: &str = "1.1 headgate";
+/// Questions about questions that are asked at most.
+const DEEPEST: usize = 3;
+
+/// Whether a request is a question about a question, and so on, that does not end: the service is behind the location
+/// that it is asked about.
+pub fn is_endless(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(http::header::VIA).iter();
+    let hops = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    hops.filter(|hop| hop.trim_ascii() == VIA.as_bytes()).count() >= DEEPEST
+}
 
 /// What is asked. Values need not be valid in a header: [`write`](Question::write) looks at them.
 pub struct Question<'a> {
@@ -71,6 +84,7 @@ impl Question<'_> {
             line(&mut out, name, value);
         }
         self.copy(client, &mut out);
+        line(&mut out, "Via", VIA.as_bytes());
         out.extend_from_slice(b"\r\n");
         Some(out)
     }
@@ -150,7 +164,7 @@ impl Question<'_> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
+    use http::HeaderValue;
 
     use super::*;
 
@@ -195,7 +209,7 @@ mod tests {
     fn written(question: &Question<'_>, lines: &[(&'static str, &'static str)]) -> Vec<String> {
         let headers = headers(lines);
         let head = String::from_utf8(question.write(&client(&headers)).unwrap()).unwrap();
-        let head = head.strip_suffix("\r\n\r\n").expect("an empty line");
+        let head = head.strip_suffix("\r\nVia: 1.1 headgate\r\n\r\n").expect("the end");
         head.split("\r\n").map(str::to_owned).collect()
     }
 
@@ -270,6 +284,14 @@ mod tests {
         let lines = [("range", "bytes=0-1"), ("if-none-match", "*")];
         assert_eq!(written(&question(), &lines).len(), PLAIN.len() + 2);
         assert_eq!(written(&Question { remembered: true, ..question() }, &lines), PLAIN);
+    }
+
+    #[test]
+    fn questions_about_questions_end() {
+        let mut lines = vec![("via", "1.1 cdn, 1.1 headgate"), ("via", "1.1 headgate")];
+        assert!(!is_endless(&headers(&lines)));
+        lines.push(("via", "1.1 headgate, 1.1 cdn"));
+        assert!(is_endless(&headers(&lines)));
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub enum Failure {
     /// What the client sent does not fit into the URL or the headers.
     #[error("the request does not fit into the URL or a header of the question")]
     Request,
+    /// It is asked about a question to itself.
+    #[error("it is behind a location that it is asked about")]
+    Loop,
     /// Its name has no address.
     #[error("its name has no address")]
     Unresolved,
@@ -48,7 +51,7 @@ impl Failure {
         const PAUSE: u32 = 100;
         static SAID: AtomicU32 = AtomicU32::new(0);
         worker.metrics.asked(match self {
-            Self::Request => Asked::BadRequest,
+            Self::Request | Self::Loop => Asked::BadRequest,
             Self::Unresolved | Self::Unreachable => Asked::Unreachable,
             Self::Timeout => Asked::Timeout,
             Self::Closed | Self::Invalid => Asked::Broken,

@@ -140,3 +140,23 @@ fn a_service_that_cannot_be_asked_as_configured_lets_nothing_pass() {
     }
     assert_eq!(app.connections(), 0);
 }
+
+#[test]
+fn a_service_behind_the_location_that_asks_it_ends_with_a_refusal() {
+    let app = Upstream::echo("app");
+    let gateway = Guarded::by(&app, app.address).start();
+    let own = Guarded::by(&app, app.address)
+        .with(|spec| spec.url = format!("http://$http_x_gateway:{}/check", gateway.http.port()));
+    // Its own name in the table, so that it finds itself.
+    let table = snapshot::Table::default()
+        .upstream("app", &[app.address])
+        .location("a.test", own.location("/"))
+        .location("127.0.0.1", own.location("/"));
+    gateway.live.publish(table.build());
+    eventually("the new table is used", || {
+        get(&gateway, "/", "X-Gateway: 127.0.0.1\r\n").status == 500
+    });
+    let before = counted(&gateway, "unexpected_status");
+    assert_eq!(get(&gateway, "/", "X-Gateway: 127.0.0.1\r\n").status, 500);
+    assert_eq!(counted(&gateway, "unexpected_status") - before, 3, "questions in a row");
+}
