@@ -264,7 +264,7 @@ impl Translator {
             return false;
         };
         let map = objects.config_map(&key);
-        let mut config = Config::read(map.map(|map| (&key, &**map)));
+        let mut config = Config::read(&self.options, map.map(|map| (&key, &**map)));
         if config.settings == self.config.settings {
             config.settings = self.config.settings.clone();
         } else {

@@ -4,7 +4,9 @@
 pub mod access;
 pub mod body;
 pub mod client_address;
+pub mod external;
 pub mod redirect;
 pub mod request_headers;
 pub mod response_headers;
+pub mod sign_in;
 pub mod variables;

@@ -26,6 +26,14 @@ pub mod upstream;
 pub mod webhook;
 mod worker;
 
+/// Asking another service, as far as the benchmarks run it.
+pub mod asking {
+    pub use crate::filter::{
+        external::{External, cache},
+        variables::Variables,
+    };
+}
+
 /// What the fuzz targets run.
 #[cfg(fuzzing)]
 pub mod fuzz {

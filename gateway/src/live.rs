@@ -26,16 +26,17 @@ use parking_lot::Mutex;
 use self::compile::Compiler;
 pub(crate) use self::{
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty},
-    protection::{Check, LiveProtection},
+    protection::{Check, LiveExternal, LiveProtection},
 };
 use crate::{
+    filter::external::cache::Answers,
     listen::tls::TlsState,
     observe::{
         access_log::{Escape, LogFormat},
         metrics::Metrics,
     },
     route::host::HostTable,
-    upstream::{pool::KeepAlive, resolve::Resolver},
+    upstream::{names::Names, pool::KeepAlive, resolve::Resolver},
 };
 
 /// Everything that a request is executed against.
@@ -127,6 +128,16 @@ pub struct Live {
     current: ArcSwap<LiveConfig>,
     revision: AtomicU64,
     publisher: Mutex<Publisher>,
+    asking: Asking,
+}
+
+/// What all workers share about services that are asked. It outlives tables.
+#[derive(Clone)]
+pub(crate) struct Asking {
+    /// Their answers.
+    pub answers: Arc<Answers>,
+    /// Addresses of their names.
+    pub names: Arc<Names>,
 }
 
 struct Publisher {
@@ -139,13 +150,21 @@ struct Publisher {
 impl Live {
     /// An empty configuration: every host is unknown. `https_port` is named in redirects that name a port.
     pub fn new(resolver: Resolver, metrics: Arc<Metrics>) -> Self {
+        let asking =
+            Asking { answers: Arc::default(), names: Arc::new(Names::new(resolver.clone())) };
         let mut compiler = Compiler::new(resolver, metrics);
         let first = compiler.compile(Snapshot::default(), 0);
         Self {
             current: ArcSwap::from_pointee(first),
             revision: AtomicU64::new(0),
             publisher: Mutex::new(Publisher { compiler, retired: Vec::new() }),
+            asking,
         }
+    }
+
+    /// What all workers share about services that are asked.
+    pub(crate) fn asking(&self) -> &Asking {
+        &self.asking
     }
 
     /// Compiles a snapshot and makes it live. Requests that are on their way keep what they have.

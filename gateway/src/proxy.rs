@@ -4,6 +4,7 @@ mod answer;
 mod attempt;
 mod discard;
 mod exchange;
+mod external;
 mod inbound;
 mod outbound;
 mod protect;
@@ -302,8 +303,11 @@ fn variables<'a>(
         method: &inbound.parts.method,
         headers: &inbound.parts.headers,
         host,
+        http_host: inbound.host_header(),
         best_host: client.best_host,
         scheme: client.scheme,
+        listener_scheme: exchange.connection.scheme(),
+        listener_port: exchange.connection.port.as_bytes(),
         client_ip: client.ip,
         target: inbound.raw_target(),
         path: target.path(),

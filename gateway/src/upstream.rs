@@ -7,9 +7,12 @@
 
 pub(crate) mod body;
 pub(crate) mod h1;
+pub(crate) mod names;
+pub(crate) mod origin;
 pub(crate) mod pool;
 pub(crate) mod registry;
 pub mod resolve;
+pub(crate) mod tls;
 pub(crate) mod worker;
 
 pub(crate) use body::RequestBody;

@@ -14,9 +14,9 @@ use crate::{
     clock,
     deadline::Deadlines,
     filter::body::Budget,
-    live::{Live, LiveConfig},
+    live::{Asking, Live, LiveConfig},
     observe::{access_log::WorkerLog, metrics::WorkerMetrics, request_id::RequestIds},
-    upstream::WorkerUpstreams,
+    upstream::{WorkerUpstreams, origin::Origins},
 };
 
 /// A configuration in use: to hold it is a worker's own count, not one that all workers fight over.
@@ -37,6 +37,10 @@ pub struct Worker {
     pub https_port: u16,
     /// Upstreams with their connections.
     pub upstreams: WorkerUpstreams,
+    /// Connections to services that are asked.
+    pub origins: Origins,
+    /// What all workers share about them.
+    pub asking: Asking,
     /// Counters.
     pub metrics: Rc<WorkerMetrics>,
     /// The access log's buffer.
@@ -59,6 +63,7 @@ impl Worker {
         log: WorkerLog,
     ) -> Self {
         let revision = live.revision();
+        let asking = live.asking().clone();
         let current = Rc::new(live.load());
         Self {
             live,
@@ -69,6 +74,8 @@ impl Worker {
             ids: RefCell::new(ids),
             https_port,
             upstreams: WorkerUpstreams::default(),
+            origins: Origins::default(),
+            asking,
             metrics: Rc::new(metrics),
             log,
             held_bodies: Budget::default(),
@@ -117,6 +124,8 @@ impl Worker {
     pub fn tick(&self) {
         let live = self.live();
         self.upstreams.sweep(live.settings.spec.upstream_keepalive_timeout);
+        self.origins.sweep();
+        self.asking.answers.sweep(clock::tick());
         self.metrics.sweep();
         self.log.flush();
     }

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::UpstreamId;
+
 /// A service that is asked before a request is forwarded. Texts may contain `$variables` where it says so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ExternalAuth {
     /// Where it is asked, with variables (`auth-url`).
     pub url: String,
-    /// The target that is asked for if the URL has no path: `/_external-auth-…` (annotations §3.7).
-    pub default_path: String,
+    /// The endpoints of its host, where that is not a name to be resolved. The snapshot holds an upstream of this id.
+    pub upstream: Option<UpstreamId>,
     /// The method that it is asked with; none is GET (`auth-method`).
     pub method: Option<String>,
     /// Headers that it is sent, sorted by name; values with variables (`auth-proxy-set-headers`).

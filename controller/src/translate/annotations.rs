@@ -14,6 +14,7 @@ mod access_log;
 mod alias;
 mod canary;
 mod default_backend;
+pub mod external_auth;
 mod group;
 mod ignored;
 mod planned;
@@ -50,6 +51,7 @@ static FAMILIES: &[Family] = &[
     Family { annotations: alias::ANNOTATIONS, read: alias::read },
     Family { annotations: canary::ANNOTATIONS, read: canary::read },
     Family { annotations: default_backend::ANNOTATIONS, read: default_backend::read },
+    Family { annotations: external_auth::ANNOTATIONS, read: external_auth::read },
     Family { annotations: ignored::ANNOTATIONS, read: ignored::read },
     Family { annotations: access_log::ANNOTATIONS, read: access_log::read },
     Family { annotations: planned::ANNOTATIONS, read: planned::read },

@@ -3,17 +3,22 @@
 //! A value that makes no sense leaves its key at the default (configmap-and-flags §1); a missing ConfigMap leaves all.
 //! Which keys there are is in [`keys`]; which of them have no effect here in [`silent`].
 
+mod global_auth;
 mod keys;
 mod silent;
-mod value;
+pub mod value;
 
 use std::sync::Arc;
 
+use global_auth::GlobalAuth;
 use headgate_config::{Effect, ObjectRef, Settings, Verdict};
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::annotations::{Annotations, definition::Risk};
-use crate::objects::{Key, Kind};
+use super::annotations::{Annotations, definition::Risk, external_auth};
+use crate::{
+    objects::{Key, Kind},
+    options::Options,
+};
 
 /// What the main ConfigMap means.
 #[derive(Debug)]
@@ -78,19 +83,21 @@ struct Draft {
     standby: Option<bool>,
     /// Keys that protect, have a value, and are not available yet.
     unprotected: Vec<&'static str>,
+    /// The service that is asked about every location.
+    global_auth: GlobalAuth,
     /// Items of `proxy-real-ip-cidr` that are neither an address nor a network.
     unknown_peers: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self::read(None)
+        Self::read(&Options::default(), None)
     }
 }
 
 impl Config {
     /// Reads the ConfigMap, if there is one.
-    pub fn read(map: Option<(&Key, &ConfigMap)>) -> Self {
+    pub fn read(options: &Options, map: Option<(&Key, &ConfigMap)>) -> Self {
         let mut draft = Draft {
             settings: Settings::default(),
             plain: Annotations::default(),
@@ -106,6 +113,7 @@ impl Config {
             },
             standby: None,
             unprotected: Vec::new(),
+            global_auth: GlobalAuth::default(),
             unknown_peers: Vec::new(),
         };
         let Some((key, map)) = map else {
@@ -136,6 +144,14 @@ impl Config {
         }
         report.list("NotSupported", &planned, "are not supported yet and have no effect");
         report.list("UnknownKey", &unknown, "are unknown and have no effect");
+        let global_auth = std::mem::take(&mut draft.global_auth);
+        if let Err(reason) = global_auth.apply(options, &mut draft.plain) {
+            let reason = format!(
+                "global-auth-url: {reason}: the locations answer 503 rather than stand open"
+            );
+            draft.plain.denied = Some(format!("ConfigMap {key}: {reason}"));
+            report.add(Effect::Denied, "InvalidValue", reason);
+        }
         if !draft.unprotected.is_empty() {
             let names = draft.unprotected.join(", ");
             draft.plain.denied = Some(format!(
@@ -155,8 +171,10 @@ impl Config {
 
 impl Draft {
     fn finish(self, verdicts: Vec<Verdict>) -> Config {
-        let default_host =
+        let mut default_host =
             Annotations { access_log: self.log_default_backend, ..self.plain.for_catch_all() };
+        // Nobody is asked about the host of unknown names, unless an Ingress has it.
+        external_auth::replace(&mut default_host.protection, None, None);
         Config {
             settings: Arc::new(self.settings),
             defaults: Arc::new(Defaults {

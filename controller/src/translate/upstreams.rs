@@ -188,7 +188,12 @@ fn place_of(ingress: &Accepted, id: &UpstreamId) -> String {
         return format!("host {}, path {}{more}", host_of(rule), path.text);
     }
     let is_default = ingress.default_backend().as_ref() == Some(id);
-    if is_default { "spec.defaultBackend" } else { "annotation default-backend" }.to_owned()
+    match is_default {
+        true => "spec.defaultBackend",
+        false if asked(ingress) == Some(id) => "the URL of the external authentication",
+        false => "annotation default-backend",
+    }
+    .to_owned()
 }
 
 /// Every upstream that an Ingress mentions, once for each way.
@@ -201,5 +206,11 @@ fn mentions(ingress: &Accepted) -> BTreeSet<(UpstreamId, bool)> {
         service: service.clone(),
         port: String::new(),
     });
-    backends.chain(default).chain(fallback.map(|id| (id, false))).collect()
+    let asked = asked(ingress).cloned().map(|id| (id, false));
+    backends.chain(default).chain(fallback.map(|id| (id, false))).chain(asked).collect()
+}
+
+/// The upstream that an Ingress's requests are asked about at.
+fn asked(ingress: &Accepted) -> Option<&UpstreamId> {
+    ingress.annotations.protection.as_ref()?.external.as_ref()?.upstream.as_ref()
 }

@@ -4,6 +4,7 @@
 //! as they are, for a second try and for the log.
 
 mod client;
+mod question;
 mod spelling;
 
 use std::borrow::Cow;
@@ -14,8 +15,11 @@ use http::{
 };
 use smallvec::SmallVec;
 
-pub use self::client::Client;
 use self::spelling::Spelling;
+pub use self::{
+    client::Client,
+    question::{Question, is_endless},
+};
 use crate::upstream::h1::may_follow_request;
 
 /// What decides about single headers. All values must be valid in a header.

@@ -1,7 +1,12 @@
 //! Values of `$variables` in configured texts (annotations, appendix A).
 
+use std::borrow::Cow;
+
 use headgate_config::Origin;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method, header};
+
+use super::sign_in;
+use crate::observe::access_log::basic_user;
 
 /// What variables are taken from.
 pub struct Variables<'a> {
@@ -11,10 +16,16 @@ pub struct Variables<'a> {
     pub headers: &'a HeaderMap,
     /// Routing host.
     pub host: &'a [u8],
+    /// `Host` header as sent.
+    pub http_host: &'a [u8],
     /// `Host` header as it counts.
     pub best_host: &'a [u8],
-    /// Scheme of the connection.
+    /// Scheme of the request, as far as it is believed.
     pub scheme: &'a [u8],
+    /// Scheme of the listener.
+    pub listener_scheme: &'a [u8],
+    /// Port of the listener.
+    pub listener_port: &'a [u8],
     /// The client's address.
     pub client_ip: &'a [u8],
     /// Raw target.
@@ -30,12 +41,15 @@ pub struct Variables<'a> {
 }
 
 impl<'a> Variables<'a> {
-    /// The value of a variable; `None` if there is no such variable.
+    /// The value of a variable as far as it need not be put together; `None` if there is no such variable.
     pub fn value(&self, name: &str) -> Option<&'a [u8]> {
         Some(match name {
             "host" | "http_host_name" => self.host,
-            "best_http_host" | "http_host" => self.best_host,
-            "scheme" | "pass_access_scheme" => self.scheme,
+            "http_host" => self.http_host,
+            "best_http_host" => self.best_host,
+            "scheme" => self.listener_scheme,
+            "pass_access_scheme" => self.scheme,
+            "server_port" => self.listener_port,
             "remote_addr" | "the_real_ip" => self.client_ip,
             "request_uri" => self.target,
             "uri" | "document_uri" => self.path,
@@ -54,30 +68,127 @@ impl<'a> Variables<'a> {
             "service_port" => self.origin.port.as_bytes(),
             "location_path" => self.origin.path.as_bytes(),
             _ => {
+                if let Some(name) = name.strip_prefix("arg_") {
+                    return Some(self.argument(name));
+                }
+                if let Some(name) = name.strip_prefix("cookie_") {
+                    return Some(self.cookie(name));
+                }
                 let header = name.strip_prefix("http_")?.replace('_', "-");
                 self.headers.get(header).map_or(&b""[..], |value| value.as_bytes())
             }
         })
     }
 
+    /// The value of a variable; `None` if there is no such variable.
+    pub fn text(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+        match name {
+            "escaped_request_uri" => return Some(Cow::Owned(sign_in::escape(self.target))),
+            "remote_user" => return Some(Cow::Owned(self.user())),
+            "http_host" | "http_host_name" => {}
+            _ => {
+                if let Some(header) = name.strip_prefix("http_") {
+                    return Some(self.lines(header));
+                }
+            }
+        }
+        self.value(name).map(Cow::Borrowed)
+    }
+
     /// A text with its variables replaced. Unknown ones are empty.
     pub fn expand(&self, text: &str) -> Vec<u8> {
         let mut out = Vec::with_capacity(text.len() + 32);
-        let mut rest = text;
-        while let Some(at) = rest.find('$') {
-            out.extend_from_slice(&rest.as_bytes()[..at]);
-            rest = &rest[at + 1..];
-            let braced = rest.strip_prefix('{');
-            let body = braced.unwrap_or(rest);
-            let length =
-                body.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
-            out.extend_from_slice(self.value(&body[..length]).unwrap_or_default());
-            rest = &body[length..];
-            if braced.is_some() {
-                rest = rest.strip_prefix('}').unwrap_or(rest);
+        for part in parts(text) {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Part::Variable(name) => {
+                    out.extend_from_slice(&self.text(name).unwrap_or_default());
+                }
             }
         }
-        out.extend_from_slice(rest.as_bytes());
         out
     }
+
+    /// All lines of a header, whose name is given in lower case and with `_` in place of `-`.
+    fn lines(&self, name: &str) -> Cow<'a, [u8]> {
+        let is_meant = |found: &str| {
+            found.len() == name.len()
+                && found.bytes().zip(name.bytes()).all(|(a, b)| a == b || (a == b'-' && b == b'_'))
+        };
+        let mut found =
+            self.headers.iter().filter(|(name, _)| is_meant(name.as_str())).map(|(_, value)| value);
+        let first = found.next().map_or(&b""[..], HeaderValue::as_bytes);
+        let Some(second) = found.next() else { return Cow::Borrowed(first) };
+        let separator: &[u8] = if name == "cookie" { b"; " } else { b", " };
+        let mut all = first.to_vec();
+        for value in std::iter::once(second).chain(found) {
+            all.extend_from_slice(separator);
+            all.extend_from_slice(value.as_bytes());
+        }
+        Cow::Owned(all)
+    }
+
+    /// The first argument of this name in the query, without regard to case.
+    fn argument(&self, name: &str) -> &'a [u8] {
+        let pairs = self.query.split(|byte| *byte == b'&');
+        let mut values = pairs.filter_map(|pair| {
+            let at = pair.iter().position(|byte| *byte == b'=')?;
+            pair[..at].eq_ignore_ascii_case(name.as_bytes()).then(|| &pair[at + 1..])
+        });
+        values.next().unwrap_or_default()
+    }
+
+    /// The first cookie of this name, without regard to case.
+    fn cookie(&self, name: &str) -> &'a [u8] {
+        let lines = self.headers.get_all(header::COOKIE).iter();
+        let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+        let mut values = pairs.filter_map(|pair| {
+            let pair = pair.trim_ascii();
+            let at = pair.iter().position(|byte| *byte == b'=')?;
+            pair[..at].eq_ignore_ascii_case(name.as_bytes()).then(|| &pair[at + 1..])
+        });
+        values.next().unwrap_or_default()
+    }
+
+    /// The user that the request names by basic authentication, whether it was asked for or not.
+    fn user(&self) -> Vec<u8> {
+        let credentials = self.headers.get(header::AUTHORIZATION);
+        credentials.and_then(|value| basic_user(value.as_bytes())).unwrap_or_default()
+    }
 }
+
+/// A piece of a text with variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'t> {
+    /// Itself.
+    Text(&'t str),
+    /// The value of the variable of this name.
+    Variable(&'t str),
+}
+
+/// The pieces of a text with variables, `$name` or `${name}`.
+pub fn parts(text: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        if at > 0 {
+            parts.push(Part::Text(&rest[..at]));
+        }
+        rest = &rest[at + 1..];
+        let braced = rest.strip_prefix('{');
+        let body = braced.unwrap_or(rest);
+        let length = body.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+        parts.push(Part::Variable(&body[..length]));
+        rest = &body[length..];
+        if braced.is_some() {
+            rest = rest.strip_prefix('}').unwrap_or(rest);
+        }
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest));
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests;

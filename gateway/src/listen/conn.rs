@@ -123,6 +123,11 @@ impl Connection {
         }
     }
 
+    /// The scheme of what comes over it.
+    pub fn scheme(&self) -> &'static [u8] {
+        if self.tls { b"https" } else { b"http" }
+    }
+
     /// Notes the outcome of the TLS handshake.
     pub fn set_session(&self, session: Session) {
         // There is one handshake to a connection.

@@ -188,7 +188,10 @@ impl Compiler {
             .as_ref()
             .filter(|host| !host.contains('$'))
             .and_then(|host| HeaderValue::from_str(host).ok());
-        let protection = spec.protection.as_ref().map(LiveProtection::new).map(Box::new);
+        let protection = spec.protection.as_ref().map(|protection| {
+            let find = |id: &UpstreamId| self.upstream(id);
+            Box::new(LiveProtection::new(protection, &host.name, &spec.matcher, find))
+        });
         LiveLocation { action, rewrite, protection, key, fixed_host, spec: Arc::clone(spec) }
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use headgate_config::{Protection, protection::PasswordScheme};
+use headgate_config::{PathMatch, Protection, UpstreamId, protection::PasswordScheme};
 use smallvec::SmallVec;
 
-use crate::filter::access::Access;
+use super::host::UpstreamRef;
+use crate::filter::{access::Access, external::External};
 
 /// What protects a location.
 pub struct LiveProtection {
@@ -15,6 +16,16 @@ pub struct LiveProtection {
     pub checks: SmallVec<[Check; 3]>,
     /// Which addresses may come.
     pub access: Option<Access>,
+    /// The service that is asked; none if it cannot be asked as configured.
+    pub external: Option<LiveExternal>,
+}
+
+/// A service that is asked.
+pub struct LiveExternal {
+    /// What is asked, and what answers mean.
+    pub policy: External,
+    /// Its endpoints, if they are not those of a name.
+    pub upstream: Option<UpstreamRef>,
 }
 
 /// A check of who may come.
@@ -29,8 +40,13 @@ pub enum Check {
 }
 
 impl LiveProtection {
-    /// Compiles `spec`.
-    pub(super) fn new(spec: &Arc<Protection>) -> Self {
+    /// Compiles `spec` for the location of `host` with this matcher; `find` knows the upstreams.
+    pub(super) fn new(
+        spec: &Arc<Protection>,
+        host: &str,
+        matcher: &PathMatch,
+        find: impl Fn(&UpstreamId) -> Option<UpstreamRef>,
+    ) -> Self {
         let password = spec.password.as_ref().map(|password| password.scheme);
         // Where all have to pass, a digest is asked for before the address is looked at (annotations §3.0, step 11).
         let digest_first = password == Some(PasswordScheme::Digest) && !spec.any_is_enough;
@@ -39,7 +55,14 @@ impl LiveProtection {
         let external = spec.external.as_ref().map(|_| Check::External);
         let order =
             if digest_first { [password, access, external] } else { [access, password, external] };
+        let service = spec.external.as_ref().and_then(|service| {
+            let upstream = service.upstream.as_ref().map(|id| find(id).ok_or(()));
+            let upstream = upstream.transpose().ok()?;
+            let policy = External::new(service, host, matcher)?;
+            Some(LiveExternal { policy, upstream })
+        });
         Self {
+            external: service,
             spec: Arc::clone(spec),
             checks: order.into_iter().flatten().collect(),
             access: spec.access.as_deref().map(Access::new),

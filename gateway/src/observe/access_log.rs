@@ -27,6 +27,7 @@ mod variable;
 pub(crate) use escape::Escape;
 pub(crate) use format::{Captured, LogFormat};
 pub(crate) use record::{AccessRecord, Attempt, TlsInfo};
+pub(crate) use user::basic_user;
 
 use clock::Clock;
 

@@ -120,6 +120,9 @@ impl Answer {
             let value = self.connection(&exchange, &settings.spec);
             self.headers.insert(header::CONNECTION, HeaderValue::from_static(value));
         }
+        if let Some(cookies) = exchange.cookies.take() {
+            cookies.add_to(self.status, &mut self.headers);
+        }
         exchange.status = self.status.as_u16();
         exchange.head_sent = head_length(&self.headers);
         if matches!(self.source, Source::Upstream(_)) {

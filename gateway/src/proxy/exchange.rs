@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::{attempt::Attempt, inbound::Inbound};
 use crate::{
-    filter::request_headers::Client,
+    filter::{external::answer::Cookies, request_headers::Client},
     listen::conn::Connection,
     live::{LiveHost, LiveLocation, LiveSettings},
     observe::{
@@ -40,6 +40,8 @@ pub struct Exchange {
     pub body_sent: u64,
     /// What came of the request's body, if it has one.
     pub body: Option<Rc<Received>>,
+    /// Cookies that a service which was asked gives to the client.
+    pub cookies: Option<Box<Cookies>>,
     /// The tries, in order.
     pub attempts: SmallVec<[Attempt; 1]>,
     started: Instant,
@@ -106,6 +108,7 @@ impl Exchange {
             head_sent: 0,
             body_sent: 0,
             body: None,
+            cookies: None,
             attempts: SmallVec::new(),
             started: Instant::now(),
             logged,

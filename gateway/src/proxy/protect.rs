@@ -5,12 +5,12 @@
 
 use std::{ops::ControlFlow, pin::Pin};
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use super::{answer::Answer, exchange::Exchange, inbound::Inbound, outbound::Outbound};
+use super::{answer::Answer, exchange::Exchange, external, inbound::Inbound, outbound::Outbound};
 use crate::{
     error::ProxyError,
-    filter::{request_headers::Client, variables::Variables},
+    filter::{request_headers::Client, sign_in, variables::Variables},
     live::{Check, LiveConfig, LiveLocation, LiveProtection},
     route::{name::HostName, target::Target},
 };
@@ -82,7 +82,9 @@ pub fn check<'a>(
         };
         match ruling {
             Ok(Ruling::Pass) => None,
-            Ok(Ruling::Refuse(refusal)) => Some(Box::new(Answer::refusal(refusal))),
+            Ok(Ruling::Refuse(refusal)) => {
+                Some(Box::new(Answer::refusal(sign_in(exchange, &guarded, refusal))))
+            }
             Err(error) => Some(Box::new(Answer::from(error))),
         }
     })
@@ -100,7 +102,7 @@ async fn admit(
         let ruling = match check {
             Check::Access => access(exchange, guarded),
             Check::Password => password(exchange, outbound, guarded).await?,
-            Check::External => external(exchange, outbound, guarded).await?,
+            Check::External => external::ask(exchange, outbound, guarded).await,
         };
         if let ControlFlow::Break(ruling) = rulings.add(ruling) {
             return Ok(ruling);
@@ -134,13 +136,22 @@ async fn password(
     Ok(unavailable())
 }
 
-/// Another service. Not available yet: nothing is let through.
-async fn external(
-    _: &mut Exchange,
-    _: &mut Outbound<'_>,
-    _: &Guarded<'_>,
-) -> Result<Ruling, ProxyError> {
-    Ok(unavailable())
+/// What becomes of a refusal where clients are sent to sign in: whoever refused, and with what it says about how to.
+fn sign_in(exchange: &Exchange, guarded: &Guarded<'_>, mut refusal: Refusal) -> Refusal {
+    if let Some(spec) = &guarded.protection.spec.sign_in
+        && refusal.status == StatusCode::UNAUTHORIZED
+    {
+        let client = guarded.client(exchange);
+        match sign_in::location(spec, &guarded.variables(exchange, &client)) {
+            Some(location) => {
+                refusal.status = StatusCode::FOUND;
+                refusal.headers.push((header::LOCATION, location));
+            }
+            // Not even a page to sign in at can be said.
+            None => refusal = Refusal::of(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+    refusal
 }
 
 fn unavailable() -> Ruling {

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{net::TcpStream, time::timeout};
 
-use super::h1;
+use super::{h1, tls::Tls};
 use crate::{clock, error::ProxyError};
 
 /// One endpoint of an upstream, as one worker knows it.
@@ -27,6 +27,8 @@ pub struct Endpoint {
     retired: Cell<bool>,
     /// Those of all endpoints of the worker.
     count: IdleCount,
+    /// How connections to it are encrypted, if they are.
+    tls: Option<Tls>,
 }
 
 /// How many idle connections a worker holds.
@@ -96,7 +98,15 @@ impl Endpoint {
             idle: RefCell::default(),
             retired: Cell::new(false),
             count,
+            tls: None,
         }
+    }
+
+    /// The same, with connections that are encrypted.
+    pub fn encrypted(address: SocketAddr, count: IdleCount, tls: Tls) -> Self {
+        let mut endpoint = Self::new(address, count);
+        endpoint.tls = Some(tls);
+        endpoint
     }
 
     /// An idle connection that seems to be alive.
@@ -113,6 +123,20 @@ impl Endpoint {
 
     /// Makes a new connection.
     pub async fn connect(&self, limit: Duration) -> Result<Box<Pooled>, ProxyError> {
+        let connection = match &self.tls {
+            None => h1::Connection::new(self.stream(limit).await?),
+            Some(tls) => {
+                let encrypted = async { tls.connect(self.stream(limit).await?).await };
+                match timeout(limit, encrypted).await {
+                    Err(_) => return Err(ProxyError::ConnectTimeout),
+                    Ok(stream) => h1::Connection::encrypted(stream?),
+                }
+            }
+        };
+        Ok(Box::new(Pooled { connection, born: clock::tick(), used: 1 }))
+    }
+
+    async fn stream(&self, limit: Duration) -> Result<TcpStream, ProxyError> {
         let stream = match timeout(limit, TcpStream::connect(self.address)).await {
             Err(_) => return Err(ProxyError::ConnectTimeout),
             Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
@@ -123,8 +147,7 @@ impl Endpoint {
         };
         // Only a latency hint: without it the connection still works.
         let _ = stream.set_nodelay(true);
-        let connection = h1::Connection::new(stream);
-        Ok(Box::new(Pooled { connection, born: clock::tick(), used: 1 }))
+        Ok(stream)
     }
 
     /// Keeps a connection for the next request, if it may be kept. Where there are enough it takes the place of the one
@@ -168,6 +191,11 @@ impl Endpoint {
             clock::elapsed(idle.since, now) < limit && idle.connection.is_idle()
         });
         self.count.remove(before - idle.len());
+    }
+
+    /// Whether it has idle connections.
+    pub fn has_idle(&self) -> bool {
+        !self.idle.borrow().is_empty()
     }
 }
 

@@ -61,6 +61,22 @@ impl Resolver {
         Self { runtime, resolver }
     }
 
+    /// Looks a name up, once, and gives its addresses and how long they hold to `done`, whoever waits for it or not.
+    pub(crate) fn look_up(
+        &self,
+        name: String,
+        done: impl FnOnce(Vec<IpAddr>, Duration) + Send + 'static,
+    ) {
+        let resolver = self.resolver.clone();
+        self.runtime.spawn(async move {
+            let (addresses, wait) = match resolver {
+                Some(resolver) => look_up(&resolver, &name).await,
+                None => (Vec::new(), SHORTEST),
+            };
+            done(addresses, wait);
+        });
+    }
+
     /// Starts to keep `upstream` at the addresses of `name`. Until the first answer it keeps those that it has.
     /// `source` is what the upstream knows this resolution by.
     pub fn follow(&self, upstream: Arc<SharedUpstream>, source: u64, name: Name) -> Resolution {

@@ -4,6 +4,7 @@
 
 mod answers;
 mod builtin;
+mod external;
 mod forwarded;
 mod framing;
 mod http2;

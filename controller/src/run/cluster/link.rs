@@ -18,7 +18,7 @@ use crate::{
     leader::Leadership,
     objects::{Key, Kind},
     options::{NamespaceScope, NamespacedName},
-    source::cluster::{Access, ClusterError, Connection, Watches},
+    source::cluster::{Access, ClusterError, Connection, Watches, Wish},
     status::Board,
 };
 
@@ -28,6 +28,8 @@ pub enum Command {
     FollowSecrets,
     /// Read this Secret.
     Fetch(Key),
+    /// Follow a ConfigMap that an Ingress names, or no longer.
+    Map(Wish),
     /// Say when the API server answers again.
     Probe,
 }
@@ -168,6 +170,13 @@ async fn follow(
         match command {
             Some(Command::FollowSecrets) => watches.follow(Kind::Secret),
             Some(Command::Fetch(secret)) => watches.fetch_secret(secret),
+            Some(Command::Map(Wish::Follow(key))) => {
+                watches.follow_config_map(&NamespacedName {
+                    namespace: key.namespace().into(),
+                    name: key.name().into(),
+                });
+            }
+            Some(Command::Map(Wish::Forget(key))) => watches.forget_config_map(&key),
             Some(Command::Probe) => watches.probe(),
             None => return,
         }

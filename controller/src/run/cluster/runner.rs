@@ -134,6 +134,12 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
     fn note(&mut self, feed: &Feed, now: Instant) {
         let interruptions = &mut self.state.interruptions;
         match feed {
+            // That it may not be read is said to the Ingress that names it, and changes nothing for others.
+            Feed::Interrupted { watch, reason, is_refusal: true }
+                if self.mirror.is_named_map(watch) =>
+            {
+                tracing::debug!(%watch, reason, "cannot be followed");
+            }
             Feed::Interrupted { watch, reason, is_refusal } => {
                 tracing::debug!(%watch, reason, "a watch is interrupted");
                 if !is_refusal && !interruptions.has_lost_connection() {
@@ -182,6 +188,9 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         }
         for secret in self.mirror.take_fetches() {
             self.outlets.command(Command::Fetch(secret));
+        }
+        for wish in self.mirror.take_wishes() {
+            self.outlets.command(Command::Map(wish));
         }
     }
 

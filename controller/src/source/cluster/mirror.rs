@@ -16,6 +16,7 @@ use held_back::HeldBack;
 
 use super::{
     feed::{Feed, Meta, Seen, WatchId},
+    maps::{self, Maps, Wish},
     secrets::{self, Interest},
 };
 use crate::{
@@ -37,9 +38,12 @@ pub struct Mirror {
     relists: HashMap<WatchId, HashSet<Key>>,
     classes: Classes,
     interest: Interest,
-    /// Whether all Ingresses have been read, and are asked which Secrets they name.
+    maps: Maps,
+    /// ConfigMaps that are followed whether anybody names them or not.
+    own_maps: Vec<Key>,
+    /// Whether all Ingresses have been read, and are asked which Secrets and ConfigMaps they name.
     asks: bool,
-    /// Ingresses that wait for a Secret.
+    /// Ingresses that wait for a Secret or a ConfigMap.
     held_back: HeldBack,
     /// Secrets that are to be fetched.
     to_fetch: Vec<Key>,
@@ -58,12 +62,19 @@ impl Mirror {
         if let Some(name) = &options.default_ssl_certificate {
             interest.pin(name.into());
         }
+        let incomplete: HashSet<_> = watches.into_iter().collect();
+        let own_maps = incomplete.iter().filter_map(|id| match id {
+            WatchId::ConfigMap(key) => Some(key.clone()),
+            WatchId::All(_) => None,
+        });
         Self {
+            own_maps: own_maps.collect(),
             options,
             interest,
+            maps: Maps::default(),
             board,
             objects: Objects::default(),
-            incomplete: watches.into_iter().collect(),
+            incomplete,
             relists: HashMap::new(),
             classes: Classes::default(),
             asks: false,
@@ -109,6 +120,16 @@ impl Mirror {
         std::mem::take(&mut self.to_fetch)
     }
 
+    /// What is to be done about watches of ConfigMaps since this was asked last.
+    pub fn take_wishes(&mut self) -> Vec<Wish> {
+        self.maps.take_wishes()
+    }
+
+    /// Whether a watch is of a ConfigMap that only some Ingresses name.
+    pub fn is_named_map(&self, watch: &WatchId) -> bool {
+        matches!(watch, WatchId::ConfigMap(key) if self.maps.contains(key))
+    }
+
     /// When the next Ingress has waited long enough.
     pub fn deadline(&self) -> Option<Instant> {
         self.held_back.deadline()
@@ -141,16 +162,20 @@ impl Mirror {
                     self.to_fetch.push(key);
                 }
             }
+            Feed::Interrupted { watch: WatchId::ConfigMap(key), is_refusal: true, .. } => {
+                self.refused(key);
+            }
             Feed::Interrupted { .. } | Feed::Answering => {}
         }
     }
 
     /// Lets go of the Ingresses whose Secrets have been read, or that have waited long enough.
     pub fn release(&mut self, now: Instant) {
-        let (options, interest) = (&self.options, &self.interest);
+        let (options, interest, maps) = (&self.options, &self.interest, &self.maps);
         let ready = self.held_back.release(now, |key, ingress| {
             let named = secrets::named_by(options, key, ingress);
             named.iter().any(|secret| interest.is_unknown(secret))
+                || maps::named_by(options, ingress).iter().any(|map| maps.is_unknown(map))
         });
         for object in ready {
             self.objects.apply(&object);
@@ -163,6 +188,7 @@ impl Mirror {
         let (kind, key) = (object.kind(), object.key());
         match object.body() {
             Body::Secret(_) if !self.interest.known(key) => return,
+            Body::ConfigMap(_) if !self.wants_map(key) => return,
             Body::Ingress(_) | Body::Secret(_) | Body::ConfigMap(_) => {
                 self.metas.insert((kind, key.clone()), meta.clone());
             }
@@ -184,7 +210,7 @@ impl Mirror {
         }
     }
 
-    /// Notes the Secrets that an Ingress names; says whether one of them has not been read yet. Those that it named
+    /// Notes the Secrets and ConfigMaps that an Ingress names; says whether one of them has not been read yet. Those that it named
     /// before stay until it is settled: the version that names them may still be served.
     fn ask_for_secrets(&mut self, key: &Key, ingress: &Ingress) -> bool {
         if !self.asks || !class::is_own(&self.options, &self.classes, ingress) {
@@ -192,7 +218,23 @@ impl Mirror {
         }
         let named = secrets::named_by(&self.options, key, ingress);
         self.to_fetch.extend(self.interest.add(key, &named));
+        let maps = maps::named_by(&self.options, ingress);
+        self.maps.add(key, &maps);
         named.iter().any(|secret| self.interest.is_unknown(secret))
+            || maps.iter().any(|map| self.maps.is_unknown(map))
+    }
+
+    /// Whether anybody wants to know what a ConfigMap holds.
+    fn wants_map(&self, key: &Key) -> bool {
+        self.maps.contains(key) || self.own_maps.contains(key)
+    }
+
+    /// A ConfigMap may not be read: nobody waits for it, and it is as if it did not exist.
+    fn refused(&mut self, key: Key) {
+        if self.maps.contains(&key) {
+            self.maps.known(&key);
+            self.incomplete.remove(&WatchId::ConfigMap(key));
+        }
     }
 
     /// Lets go of the Secrets that neither the newest version of an Ingress names nor the one that is `served`.
@@ -201,8 +243,16 @@ impl Mirror {
         let newest = newest.filter(|ingress| class::is_own(&self.options, &self.classes, ingress));
         let waiting = self.held_back.ingress(key);
         let versions = newest.into_iter().chain(waiting).map(|ingress| &**ingress).chain(served);
-        let named: Vec<_> =
-            versions.flat_map(|ingress| secrets::named_by(&self.options, key, ingress)).collect();
+        let (mut named, mut maps) = (Vec::new(), Vec::new());
+        for ingress in versions {
+            named.extend(secrets::named_by(&self.options, key, ingress));
+            maps.extend(maps::named_by(&self.options, ingress));
+        }
+        for dropped in self.maps.settle(key, &maps) {
+            self.objects.remove(Kind::ConfigMap, &dropped);
+            self.metas.remove(&(Kind::ConfigMap, dropped.clone()));
+            self.incomplete.remove(&WatchId::ConfigMap(dropped));
+        }
         for dropped in self.interest.settle(key, &named) {
             self.objects.remove(Kind::Secret, &dropped);
             self.metas.remove(&(Kind::Secret, dropped));
@@ -251,16 +301,22 @@ impl Mirror {
         }
         let was_ready = self.knows_ingresses();
         self.incomplete.remove(id);
-        if *id == WatchId::All(Kind::IngressClass) {
-            self.heed_classes();
-        }
-        if *id == WatchId::All(Kind::Secret) {
-            self.interest.list_is_complete();
+        match id {
+            WatchId::All(Kind::IngressClass) => self.heed_classes(),
+            WatchId::All(Kind::Secret) => self.interest.list_is_complete(),
+            WatchId::ConfigMap(key) => self.maps.known(key),
+            WatchId::All(_) => {}
         }
         if !was_ready && self.knows_ingresses() {
             self.asks = true;
             self.classes = Classes::of(&self.options, &self.objects);
             self.ask_for_secrets_of_all();
+            // As with Secrets, nothing is published before these have been read.
+            let wishes = self.maps.wishes().iter();
+            self.incomplete.extend(wishes.filter_map(|wish| match wish {
+                Wish::Follow(key) => Some(WatchId::ConfigMap(key.clone())),
+                Wish::Forget(_) => None,
+            }));
         }
     }
 

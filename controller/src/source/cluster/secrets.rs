@@ -34,7 +34,7 @@ pub fn named_by(options: &Options, key: &Key, ingress: &Ingress) -> SmallVec<[Ke
 }
 
 /// Whether an object may have this name (a DNS subdomain, RFC 1123). No other text becomes part of a request.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (1..=253).contains(&text.len())
         && text.bytes().all(|byte| fine(byte) || matches!(byte, b'-' | b'.'))

@@ -4,7 +4,7 @@ mod pauses;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt::Debug, time::Duration};
+use std::{collections::HashMap, fmt::Debug, time::Duration};
 
 use futures_util::StreamExt;
 use k8s_openapi::{
@@ -25,7 +25,7 @@ use kube::{
 };
 use pauses::{LONGEST_PAUSE, Pauses, SHORTEST_PAUSE};
 use serde::de::DeserializeOwned;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::{
     Connection, Feed, Meta, Seen, WatchId,
@@ -71,12 +71,14 @@ pub struct Watches<S> {
     namespaces: NamespaceScope,
     sink: S,
     tasks: JoinSet<()>,
+    /// Watches of single ConfigMaps.
+    maps: HashMap<Key, AbortHandle>,
 }
 
 impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
     /// Watches of the namespaces in scope that tell `sink` what they see.
     pub fn new(connection: Connection, namespaces: NamespaceScope, sink: S) -> Self {
-        Self { connection, namespaces, sink, tasks: JoinSet::new() }
+        Self { connection, namespaces, sink, tasks: JoinSet::new(), maps: HashMap::new() }
     }
 
     /// Follows all objects of a kind. Must be called on a runtime.
@@ -84,7 +86,7 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
         let id = WatchId::All(kind);
         // Neither is ever read, and both may be large and many.
         let not_helm = watcher::Config::default().labels("OWNER!=TILLER");
-        match kind {
+        let _: AbortHandle = match kind {
             Kind::IngressClass => {
                 self.spawn(id, Api::<IngressClass>::all(self.client()), watcher::Config::default())
             }
@@ -94,15 +96,11 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
                 self.spawn(id, self.scoped::<EndpointSlice>(), watcher::Config::default())
             }
             Kind::Secret => {
-                self.spawn(
-                    id,
-                    self.scoped::<Secret>(),
-                    not_helm.fields("type!=helm.sh/release.v1"),
-                );
+                self.spawn(id, self.scoped::<Secret>(), not_helm.fields("type!=helm.sh/release.v1"))
             }
             Kind::ConfigMap => self.spawn(id, self.scoped::<ConfigMap>(), not_helm),
             Kind::Namespace => self.spawn(id, Api::<Namespace>::all(self.client()), not_helm),
-        }
+        };
     }
 
     /// Follows all IngressClasses as soon as they may be listed. Must be called on a runtime.
@@ -122,7 +120,18 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
     pub fn follow_config_map(&mut self, name: &NamespacedName) {
         let id = WatchId::ConfigMap(name.into());
         let only = watcher::Config::default().fields(&format!("metadata.name={}", name.name));
-        self.spawn(id, Api::<ConfigMap>::namespaced(self.client(), &name.namespace), only);
+        let api = Api::<ConfigMap>::namespaced(self.client(), &name.namespace);
+        let watch = self.spawn(id, api, only);
+        if let Some(before) = self.maps.insert(name.into(), watch) {
+            before.abort();
+        }
+    }
+
+    /// Ends the watch of one ConfigMap.
+    pub fn forget_config_map(&mut self, key: &Key) {
+        if let Some(watch) = self.maps.remove(key) {
+            watch.abort();
+        }
     }
 
     /// Reads one Secret, and tells the sink whether it could. Must be called on a runtime.
@@ -189,13 +198,13 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
         }
     }
 
-    fn spawn<K>(&mut self, id: WatchId, api: Api<K>, config: watcher::Config)
+    fn spawn<K>(&mut self, id: WatchId, api: Api<K>, config: watcher::Config) -> AbortHandle
     where
         K: Watched,
         Object: From<K>,
     {
         let watch = self.watch(id, api, config);
-        self.tasks.spawn(watch);
+        self.tasks.spawn(watch)
     }
 
     /// A watch that never ends.

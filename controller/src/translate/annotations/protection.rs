@@ -5,10 +5,7 @@
 
 use super::{
     Annotations,
-    check::{
-        ANY, BASIC, BASIC_SPACES, BOOL, CIDRS, Check, INT, ON_OFF, URL_VARIABLES, parse_bool,
-        parse_int,
-    },
+    check::{ANY, BASIC, BASIC_SPACES, BOOL, CIDRS, Check, INT, ON_OFF, parse_bool, parse_int},
     definition::{
         Bad::{self, Deny, Fallback, Refuse},
         Definition,
@@ -40,10 +37,9 @@ const HOST_WIDE: &str = "auth-tls-secret";
 type AsksForNothing = fn(&str) -> bool;
 /// These protect unless their value is empty or one that asks for nothing. A value that cannot be read protects: it
 /// gets here where validation is switched off, which must not open anything (annotations §1.4).
-const UNLESS: [(&str, AsksForNothing); 12] = [
+const UNLESS: [(&str, AsksForNothing); 11] = [
     ("auth-tls-secret", |_| false),
     ("auth-type", |_| false),
-    ("auth-url", |_| false),
     ("satisfy", |_| false),
     ("limit-connections", is_no_limit),
     ("limit-rate", is_no_limit),
@@ -58,18 +54,9 @@ const UNLESS: [(&str, AsksForNothing); 12] = [
 
 pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("allowlist-source-range", CIDRS, Deny, Medium).alias("whitelist-source-range"),
-    url("auth-always-set-cookie", ANY, Fallback, Low),
-    url("auth-cache-duration", ANY, Fallback, Medium),
-    url("auth-cache-key", ANY, Fallback, Medium),
-    url("auth-method", ANY, Deny, Low),
-    url("auth-proxy-set-headers", ANY, Fallback, Medium),
     basic("auth-realm", BASIC_SPACES, Refuse, Medium),
-    url("auth-request-redirect", ANY, Fallback, Medium),
-    url("auth-response-headers", ANY, Deny, Medium),
     basic("auth-secret", BASIC, Deny, Medium),
     basic("auth-secret-type", AUTH_SECRET_TYPE, Refuse, Low),
-    url("auth-signin", ANY, Fallback, High),
-    url("auth-signin-redirect-param", ANY, Fallback, Medium),
     tls("auth-tls-error-page", ANY, Refuse, High),
     tls("auth-tls-match-cn", MATCH_CN, Refuse, High),
     tls("auth-tls-pass-certificate-to-upstream", BOOL, Refuse, Low),
@@ -77,10 +64,8 @@ pub const ANNOTATIONS: &[Definition] = &[
     tls("auth-tls-verify-client", ANY, Fallback, Medium),
     tls("auth-tls-verify-depth", ANY, Fallback, Low),
     Definition::new("auth-type", AUTH_TYPE, Refuse, Low),
-    Definition::new("auth-url", URL_VARIABLES, Refuse, High),
     Definition::new("backend-protocol", PROTOCOL, Fallback, Low),
     Definition::new("denylist-source-range", CIDRS, Deny, Medium),
-    Definition::new("enable-global-auth", ANY, Fallback, Low),
     Definition::new("limit-allowlist", CIDRS, Refuse, Low).alias("limit-whitelist"),
     Definition::new("limit-burst-multiplier", ANY, Fallback, Low),
     Definition::new("limit-connections", INT, Refuse, Low),
@@ -96,10 +81,6 @@ pub const ANNOTATIONS: &[Definition] = &[
 
 const fn basic(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
     Definition::new(name, check, bad, risk).needs(Present("auth-type"))
-}
-
-const fn url(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
-    Definition::new(name, check, bad, risk).needs(Present("auth-url"))
 }
 
 const fn tls(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {

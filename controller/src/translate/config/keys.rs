@@ -38,7 +38,6 @@ const KEYS: &[(&str, Apply)] = &[
     ("block-referers", |draft, text| protect(draft, "block-referers", text)),
     ("block-user-agents", |draft, text| protect(draft, "block-user-agents", text)),
     ("denylist-source-range", |draft, text| protect(draft, "denylist-source-range", text)),
-    ("global-auth-url", |draft, text| protect(draft, "global-auth-url", text)),
     ("limit-rate", |draft, text| {
         if value::int(text)? > 0 {
             draft.unprotected.push("limit-rate");
@@ -46,6 +45,23 @@ const KEYS: &[(&str, Apply)] = &[
         Ok(())
     }),
     ("whitelist-source-range", |draft, text| protect(draft, "whitelist-source-range", text)),
+    // The service that is asked about every location.
+    ("global-auth-always-set-cookie", |draft, text| {
+        set(&mut draft.global_auth.service.always_set_cookie, value::bool(text))
+    }),
+    ("global-auth-cache-duration", |draft, text| draft.global_auth.set_cache_durations(text)),
+    ("global-auth-cache-key", |draft, text| draft.global_auth.set_cache_key(text)),
+    ("global-auth-method", |draft, text| draft.global_auth.set_method(text)),
+    ("global-auth-request-redirect", |draft, text| draft.global_auth.set_request_redirect(text)),
+    ("global-auth-response-headers", |draft, text| draft.global_auth.set_response_headers(text)),
+    ("global-auth-signin", |draft, text| draft.global_auth.set_sign_in(text)),
+    ("global-auth-signin-redirect-param", |draft, text| {
+        draft.global_auth.set_return_parameter(text)
+    }),
+    ("global-auth-url", |draft, text| {
+        draft.global_auth.url = text.trim().to_owned();
+        Ok(())
+    }),
     // Forwarding headers.
     ("compute-full-forwarded-for", |draft, text| {
         set(&mut draft.settings.forwarded.append_for, value::bool(text))

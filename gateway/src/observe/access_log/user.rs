@@ -1,7 +1,7 @@
 //! The user name in an `Authorization` header, for `$remote_user`.
 
 /// The user of basic authentication. None if the header is of another kind or malformed, or the name is empty.
-pub(super) fn basic_user(authorization: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn basic_user(authorization: &[u8]) -> Option<Vec<u8>> {
     let (scheme, credentials) = authorization.split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;

@@ -6,7 +6,7 @@ use super::{
     Metrics,
     series::Counter,
     text::{Exposition, Kind},
-    worker::Shard,
+    worker::{Asked, Shard},
 };
 
 macro_rules! name {
@@ -173,5 +173,15 @@ fn own(text: &mut Exposition, metrics: &Metrics) {
     ] {
         text.family(name, kind, help);
         text.instance_sample(name, &[], value);
+    }
+    const ASKED: &str = "headgate_external_auth_requests_total";
+    text.family(
+        ASKED,
+        Kind::Counter,
+        "Requests that another service was asked about, by what came of it.",
+    );
+    for (outcome, label) in Asked::ALL {
+        let value = sum(metrics, |shard| &shard.asked[outcome as usize]);
+        text.instance_sample(ASKED, &[("result", label)], value);
     }
 }

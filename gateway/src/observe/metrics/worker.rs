@@ -37,6 +37,46 @@ pub(super) struct Shard {
     pub(super) in_flight: Counter,
     /// Requests that found no room for a new series.
     pub(super) overflow: Counter,
+    /// What came of asking services, by [`Asked`].
+    pub(super) asked: [Counter; Asked::ALL.len()],
+}
+
+/// What came of asking a service whether a request may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It may.
+    Passed,
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// Any other status.
+    Unclear,
+    /// Its answer about an earlier one was remembered.
+    Remembered,
+    /// No connection could be made.
+    Unreachable,
+    /// It did not answer in time.
+    Timeout,
+    /// It hung up, or answered what is not HTTP.
+    Broken,
+    /// It was not asked, because what the client sent does not fit into the question.
+    BadRequest,
+}
+
+impl Asked {
+    /// All of them with their label, in order.
+    pub(super) const ALL: [(Self, &'static str); 9] = [
+        (Self::Passed, "passed"),
+        (Self::Unauthorized, "unauthorized"),
+        (Self::Forbidden, "forbidden"),
+        (Self::Unclear, "unexpected_status"),
+        (Self::Remembered, "remembered"),
+        (Self::Unreachable, "unreachable"),
+        (Self::Timeout, "timeout"),
+        (Self::Broken, "broken"),
+        (Self::BadRequest, "bad_request"),
+    ];
 }
 
 /// The metrics of one worker. It counts on the thread of that worker only, hence it is not `Sync`.
@@ -174,6 +214,11 @@ impl WorkerMetrics {
         self.shard.handled.add(1);
         self.shard.active.add(1);
         Connection::new(Rc::clone(self))
+    }
+
+    /// Counts what came of asking a service.
+    pub fn asked(&self, outcome: Asked) {
+        self.shard.asked[outcome as usize].add(1);
     }
 
     /// Counts a connection that was accepted and closed at once, because of a limit.

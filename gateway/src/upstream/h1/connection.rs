@@ -6,13 +6,17 @@ use std::{
     io::{self, IoSlice},
     mem,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::{Buf, Bytes, BytesMut, buf::Chain};
 use http::{HeaderMap, Method};
 use memchr::memmem;
-use tokio::{io::AsyncWrite, net::TcpStream};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::client::TlsStream;
 
 use super::{
     body::Decoder,
@@ -84,8 +88,17 @@ impl Expect {
 impl Connection {
     /// A connection over a stream that was just made.
     pub fn new(stream: TcpStream) -> Self {
+        Self::over(Stream::Whole(stream))
+    }
+
+    /// The same over an encrypted one. It takes no body that is passed on as it arrives.
+    pub fn encrypted(stream: TlsStream<TcpStream>) -> Self {
+        Self::over(Stream::Encrypted(Box::new(stream)))
+    }
+
+    fn over(stream: Stream) -> Self {
         Self {
-            stream: Stream::Whole(stream),
+            stream,
             partial: BytesMut::new(),
             held: Bytes::new(),
             unsent: nothing(),
@@ -102,8 +115,18 @@ impl Connection {
 
     /// Whether it can take a request: its peer has neither closed it nor said anything unasked. Costs a system call
     /// only if something has happened to it.
-    pub fn is_idle(&self) -> bool {
-        let Stream::Whole(stream) = &self.stream else { return false };
+    pub fn is_idle(&mut self) -> bool {
+        let stream = match &mut self.stream {
+            Stream::Whole(stream) => stream,
+            // What its peer says may be for the encryption only, so it has to be read.
+            Stream::Encrypted(stream) => {
+                let mut byte = [0];
+                let mut byte = ReadBuf::new(&mut byte);
+                let mut cx = Context::from_waker(Waker::noop());
+                return Pin::new(stream).poll_read(&mut cx, &mut byte).is_pending();
+            }
+            Stream::Uploading(..) | Stream::Closed => return false,
+        };
         matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
@@ -137,6 +160,9 @@ impl Connection {
                     written.map_err(|_| RequestBody::Full(bytes))
                 }
                 RequestBody::Streamed(body) => {
+                    if !matches!(self.stream, Stream::Whole(_)) {
+                        return Err(RequestBody::Streamed(body));
+                    }
                     if self.write_now(out, Bytes::new()).is_err() {
                         return Err(RequestBody::Streamed(body));
                     }
@@ -156,8 +182,15 @@ impl Connection {
 
     /// Writes as much as the system takes, and holds the rest.
     fn write_now(&mut self, head: &[u8], body: Bytes) -> io::Result<()> {
-        let Stream::Whole(stream) = &self.stream else {
-            return Err(io::ErrorKind::NotConnected.into());
+        let stream = match &self.stream {
+            Stream::Whole(stream) => stream,
+            Stream::Encrypted(_) => {
+                self.unsent = Bytes::copy_from_slice(head).chain(body);
+                return Ok(());
+            }
+            Stream::Uploading(..) | Stream::Closed => {
+                return Err(io::ErrorKind::NotConnected.into());
+            }
         };
         let outcome = if body.is_empty() {
             stream.try_write(head)
@@ -179,9 +212,9 @@ impl Connection {
 
     /// Writes what was held.
     fn poll_unsent(&mut self, cx: &mut Context<'_>) {
-        let Stream::Whole(stream) = &mut self.stream else { return };
         while self.unsent.has_remaining() {
-            match Pin::new(&mut *stream).poll_write(cx, self.unsent.chunk()) {
+            let Some(outcome) = self.stream.poll_write(cx, self.unsent.chunk()) else { return };
+            match outcome {
                 Poll::Pending => return,
                 Poll::Ready(Ok(written @ 1..)) => {
                     self.sent = true;
@@ -194,6 +227,7 @@ impl Connection {
                 }
             }
         }
+        self.broken |= matches!(self.stream.poll_flush(cx), Poll::Ready(Err(_)));
     }
 
     /// Bytes of the current request that the system has not taken yet, but for those of a streamed body.

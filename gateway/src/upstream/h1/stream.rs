@@ -4,15 +4,16 @@ use std::{
     cell::RefCell,
     future::Future,
     io,
-    pin::pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
 };
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncReadExt, AsyncWrite},
     net::{TcpStream, tcp::OwnedReadHalf},
 };
+use tokio_rustls::client::TlsStream;
 
 use super::upload::Upload;
 
@@ -28,6 +29,8 @@ thread_local! {
 pub(super) enum Stream {
     /// All of it.
     Whole(TcpStream),
+    /// The same, encrypted.
+    Encrypted(Box<TlsStream<TcpStream>>),
     /// The other half is with the upload.
     Uploading(OwnedReadHalf, Upload),
     /// None any more.
@@ -35,6 +38,27 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    /// Writes to it, if it is written to from here.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Option<Poll<io::Result<usize>>> {
+        match self {
+            Self::Whole(stream) => Some(Pin::new(stream).poll_write(cx, bytes)),
+            Self::Encrypted(stream) => Some(Pin::new(stream).poll_write(cx, bytes)),
+            Self::Uploading(..) | Self::Closed => None,
+        }
+    }
+
+    /// Sends what encryption has taken and not sent yet.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Encrypted(stream) => Pin::new(stream).poll_flush(cx),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
     /// Reads what is there. Empty at the end of the stream.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         INPUT.with_borrow_mut(|input| {
@@ -42,6 +66,7 @@ impl Stream {
             input.reserve(READ_SIZE);
             let outcome = match self {
                 Self::Whole(stream) => pin!(stream.read_buf(input)).poll(cx),
+                Self::Encrypted(stream) => pin!(stream.read_buf(input)).poll(cx),
                 Self::Uploading(read, _) => pin!(read.read_buf(input)).poll(cx),
                 Self::Closed => Poll::Ready(Ok(0)),
             };

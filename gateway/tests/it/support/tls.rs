@@ -3,13 +3,15 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use headgate_config::{Certificate, CertificateId, PrivateKey, TlsTable, certificate::KeyFormat};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::aws_lc_rs};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, crypto::aws_lc_rs};
+use rustls_pki_types::PrivateKeyDer;
 
 use super::Client;
 
 /// A certificate with its key.
 pub struct Identity {
     certificate: Arc<Certificate>,
+    key: Vec<u8>,
 }
 
 impl Identity {
@@ -17,10 +19,11 @@ impl Identity {
     pub fn new() -> Self {
         let names = vec!["a.test".to_owned()];
         let made = rcgen::generate_simple_self_signed(names.clone()).expect("a certificate");
-        let key = PrivateKey::new(made.signing_key.serialize_der(), KeyFormat::Pkcs8);
+        let bytes = made.signing_key.serialize_der();
+        let key = PrivateKey::new(bytes.clone(), KeyFormat::Pkcs8);
         let id = CertificateId("default/a".to_owned());
         let chain = vec![made.cert.der().to_vec()];
-        Self { certificate: Arc::new(Certificate { id, chain, key, names }) }
+        Self { certificate: Arc::new(Certificate { id, chain, key, names }), key: bytes }
     }
 
     /// A table in which it is the default.
@@ -61,5 +64,18 @@ impl Identity {
         let name = "a.test".try_into().expect("a name");
         let tls = ClientConnection::new(Arc::new(config), name).expect("a client");
         client.encrypted(tls)
+    }
+
+    /// Servers that present it.
+    pub fn server(&self) -> Arc<ServerConfig> {
+        let key = PrivateKeyDer::Pkcs8(self.key.clone().into());
+        let chain = vec![self.certificate.chain[0].clone().into()];
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("a certificate with its key");
+        Arc::new(config)
     }
 }

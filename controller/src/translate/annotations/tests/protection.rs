@@ -5,7 +5,6 @@ use super::{super::protection, *};
 #[test]
 fn protection_that_is_not_available_denies() {
     for (name, value) in [
-        ("auth-url", "https://auth.test/"),
         ("auth-type", "basic"),
         ("allowlist-source-range", ""),
         ("whitelist-source-range", ""),

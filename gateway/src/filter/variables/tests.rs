@@ -1,0 +1,77 @@
+use std::sync::Arc;
+
+use headgate_config::ObjectRef;
+
+use super::*;
+
+fn expanded(headers: &[(&'static str, &'static str)], text: &str) -> String {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(*name, HeaderValue::from_static(value));
+    }
+    let object = ObjectRef { kind: "Ingress".into(), namespace: "shop".into(), name: "app".into() };
+    let origin = Arc::new(Origin { object: Some(object), path: "/p".into(), ..Origin::default() });
+    let variables = Variables {
+        method: &Method::PUT,
+        headers: &map,
+        host: b"a.test",
+        http_host: b"A.test:8080",
+        best_host: b"b.test",
+        scheme: b"https",
+        listener_scheme: b"http",
+        listener_port: b"80",
+        client_ip: b"192.0.2.1",
+        target: b"/a%20b?x=1&Y=&y=2",
+        path: b"/a b",
+        query: b"x=1&Y=&y=2",
+        request_id: b"id",
+        origin: &origin,
+    };
+    String::from_utf8(variables.expand(text)).unwrap()
+}
+
+#[test]
+fn names_end_where_they_end() {
+    assert_eq!(
+        parts("a$b-${c}d$"),
+        [
+            Part::Text("a"),
+            Part::Variable("b"),
+            Part::Text("-"),
+            Part::Variable("c"),
+            Part::Text("d"),
+            Part::Variable("")
+        ]
+    );
+    assert_eq!(expanded(&[], "$host:$server_port/$unknown${args}!"), "a.test:80/x=1&Y=&y=2!");
+}
+
+#[test]
+fn what_is_believed_and_what_is_not_have_names_of_their_own() {
+    assert_eq!(
+        expanded(&[], "$scheme $pass_access_scheme $http_host $best_http_host"),
+        "http https A.test:8080 b.test"
+    );
+    assert_eq!(expanded(&[], "$namespace/$ingress_name$location_path"), "shop/app/p");
+}
+
+#[test]
+fn repeated_headers_are_all_there() {
+    let headers = [("x-token", "a"), ("x-other", "b"), ("x_token", "c"), ("cookie", "k=1")];
+    assert_eq!(expanded(&headers, "$http_x_token|$http_x_none|$http_cookie"), "a, c||k=1");
+}
+
+#[test]
+fn parts_of_the_query_of_cookies_and_of_credentials() {
+    assert_eq!(expanded(&[], "$arg_X$is_args$arg_y."), "1?.");
+    let headers = [
+        ("cookie", "a=1; session=s=2"),
+        ("cookie", "b=3"),
+        ("authorization", "Basic YWxhZGRpbjpvcGVuOnNlc2FtZQ=="),
+    ];
+    assert_eq!(
+        expanded(&headers, "$cookie_session $cookie_b $cookie_c $remote_user"),
+        "s=2 3  aladdin"
+    );
+    assert_eq!(expanded(&[], "$escaped_request_uri"), "%2Fa%2520b%3Fx%3D1%26Y%3D%26y%3D2");
+}
