@@ -15,6 +15,7 @@ mod content_length;
 mod deadline;
 mod error;
 mod filter;
+mod limits;
 pub mod listen;
 pub mod live;
 pub mod observe;

@@ -9,6 +9,7 @@ mod outbound;
 mod protect;
 mod response_body;
 mod send;
+mod throttle;
 mod tries;
 mod tunnel;
 
@@ -148,6 +149,11 @@ fn locate<'a>(
     exchange.set_host(host, name.as_bytes());
     let peer = Arc::clone(&exchange.connection);
     exchange.describe(host, &target, || inbound.client(&peer, &live.settings.spec.forwarded));
+    if let Some(blocked) = &live.settings.blocked
+        && let Some(status) = blocked.refuses(inbound.client_address(&peer), &inbound.parts.headers)
+    {
+        return Ok(Break(Answer::page(status)));
+    }
     if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
         let url = redirect::app_root(peer.tls, inbound.host_header(), app_root);
         return Ok(Break(Answer::redirect(StatusCode::FOUND, url)));

@@ -8,6 +8,7 @@ use std::{
     cmp::Ordering,
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Instant,
 };
 
 use headgate_config::{
@@ -23,6 +24,7 @@ use super::{
     protection::LiveProtection,
 };
 use crate::{
+    limits,
     listen::tls::TlsState,
     observe::metrics::Metrics,
     route::{host::HostTable, path::PathTable, rewrite::RewriteProgram},
@@ -35,6 +37,7 @@ const PARALLEL_FROM: usize = 256;
 /// Compiles snapshots, one after the other.
 pub(super) struct Compiler {
     registry: Registry,
+    limits: limits::Registry,
     metrics: Arc<Metrics>,
     /// The hosts of the last snapshot by their identity (the address of the `Arc`'s content).
     hosts: HashMap<usize, Arc<LiveHost>, foldhash::fast::FixedState>,
@@ -55,6 +58,7 @@ impl Compiler {
     pub(super) fn new(resolver: Resolver, metrics: Arc<Metrics>) -> Self {
         Self {
             registry: Registry::new(resolver),
+            limits: limits::Registry::default(),
             metrics,
             hosts: HashMap::default(),
             table: Arc::new(HostTable::new([])),
@@ -80,7 +84,9 @@ impl Compiler {
         if !self.last.hosts.iter().map(identity).eq(snapshot.hosts.iter().map(identity)) {
             self.replace_hosts(&snapshot.hosts);
         }
-        self.findings.report(&mut snapshot, self.found.clone());
+        let mut found = self.found.clone();
+        found.extend(finding::broken_blocks(&settings));
+        self.findings.report(&mut snapshot, found);
         let snapshot = Arc::new(snapshot);
         self.last = Arc::clone(&snapshot);
         LiveConfig { hosts: Arc::clone(&self.table), tls, settings, snapshot, revision }
@@ -91,6 +97,11 @@ impl Compiler {
         for id in self.unused.drain(..) {
             self.registry.forget(&id);
         }
+    }
+
+    /// Forgets counters of limits that no location has used for a while.
+    pub(super) fn forget_limits(&self) {
+        self.limits.forget_unused(Instant::now());
     }
 
     fn replace_hosts(&mut self, hosts: &[Arc<Host>]) {
@@ -188,7 +199,9 @@ impl Compiler {
             .as_ref()
             .filter(|host| !host.contains('$'))
             .and_then(|host| HeaderValue::from_str(host).ok());
-        let protection = spec.protection.as_ref().map(LiveProtection::new).map(Box::new);
+        let protection = spec.protection.as_ref();
+        let protection = protection.and_then(|spec| LiveProtection::new(spec, &self.limits));
+        let protection = protection.map(Box::new);
         LiveLocation { action, rewrite, protection, key, fixed_host, spec: Arc::clone(spec) }
     }
 

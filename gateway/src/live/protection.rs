@@ -5,7 +5,10 @@ use std::sync::Arc;
 use headgate_config::{Protection, protection::PasswordScheme};
 use smallvec::SmallVec;
 
-use crate::filter::access::Access;
+use crate::{
+    filter::access::Access,
+    limits::{Limits, Registry},
+};
 
 /// What protects a location.
 pub struct LiveProtection {
@@ -13,6 +16,8 @@ pub struct LiveProtection {
     pub spec: Arc<Protection>,
     /// Who is asked whether a client may come, in this order.
     pub checks: SmallVec<[Check; 3]>,
+    /// How many requests a client may make.
+    pub limits: Option<Limits>,
     /// Which addresses may come.
     pub access: Option<Access>,
 }
@@ -29,8 +34,8 @@ pub enum Check {
 }
 
 impl LiveProtection {
-    /// Compiles `spec`.
-    pub(super) fn new(spec: &Arc<Protection>) -> Self {
+    /// Compiles `spec`; nothing if it asks for nothing. Counters are those of `registry`.
+    pub(super) fn new(spec: &Arc<Protection>, registry: &Registry) -> Option<Self> {
         let password = spec.password.as_ref().map(|password| password.scheme);
         // Where all have to pass, a digest is asked for before the address is looked at (annotations §3.0, step 11).
         let digest_first = password == Some(PasswordScheme::Digest) && !spec.any_is_enough;
@@ -39,10 +44,13 @@ impl LiveProtection {
         let external = spec.external.as_ref().map(|_| Check::External);
         let order =
             if digest_first { [password, access, external] } else { [access, password, external] };
-        Self {
+        let checks: SmallVec<_> = order.into_iter().flatten().collect();
+        let asks_for_nothing = checks.is_empty() && spec.limits.is_none();
+        (!asks_for_nothing).then(|| Self {
             spec: Arc::clone(spec),
-            checks: order.into_iter().flatten().collect(),
+            checks,
+            limits: spec.limits.as_ref().map(|limits| Limits::new(limits, registry)),
             access: spec.access.as_deref().map(Access::new),
-        }
+        })
     }
 }

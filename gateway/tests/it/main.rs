@@ -2,11 +2,13 @@
 
 #![allow(clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod access;
 mod answers;
 mod builtin;
 mod forwarded;
 mod framing;
 mod http2;
+mod limits;
 mod proxying;
 mod records;
 mod reload;
