@@ -27,6 +27,8 @@ pub mod upstream;
 pub mod webhook;
 mod worker;
 
+pub use filter::blocked::check as check_blocked;
+
 /// What the fuzz targets run.
 #[cfg(fuzzing)]
 pub mod fuzz {
