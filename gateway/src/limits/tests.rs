@@ -113,23 +113,45 @@ fn counters_outlive_tables_and_are_forgotten_when_nobody_has_used_them_for_a_whi
     assert_eq!(registry.0.lock().len(), 1, "a location uses it");
 }
 
-/// Acceptance: a million distinct clients.
+fn stranger(number: u32) -> IpAddr {
+    let number = u128::from(number);
+    IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8 << 96) + number * 0x1_0000_0001))
+}
+
 #[test]
-fn a_flood_of_clients_is_remembered_in_bounded_memory_and_time() {
+fn a_flood_of_clients_is_remembered_in_bounded_memory() {
     let limits = limits(RequestLimits { per_second: rate(1, 0), per_minute: rate(1, 0), ..spec() });
-    let mut slowest = Duration::ZERO;
-    for number in 0..1_000_000_u128 {
-        let client = IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8 << 96) + number * 0x1_0001));
-        let begin = Instant::now();
-        assert!(limits.admit(client, 1 + number as u64 / 1000).is_ok());
-        slowest = slowest.max(begin.elapsed());
+    for number in 0..1_000_000 {
+        assert!(limits.admit(stranger(number), 1 + u64::from(number) / 1000).is_ok());
     }
     let shards = limits.counters.rates.iter().map(|shard| shard.lock());
     let (clients, bytes) = shards
         .fold((0, 0), |(clients, bytes), shard| (clients + shard.len(), bytes + shard.bytes()));
-    eprintln!("{clients} clients in {bytes} bytes, slowest {slowest:?}");
-    assert!(clients <= MOST_CLIENTS);
+    eprintln!("{clients} clients in {bytes} bytes");
+    assert_eq!(clients, MOST_CLIENTS);
     assert!(bytes <= 5 << 20, "{bytes}");
+}
+
+/// The machine may be busy with something else: each step counts as long as the shortest of several runs.
+#[test]
+fn none_of_a_flood_of_clients_takes_long() {
+    const RUNS: usize = 4;
+    const CLIENTS: u32 = 100_000;
+    let random = RandomState::default();
+    let paces = [rate(1, 0).map(Pace::per_second), rate(1, 0).map(Pace::per_minute)];
+    let mut shortest = vec![Duration::MAX; CLIENTS as usize];
+    for _ in 0..RUNS {
+        let counters = Counters { random: random.clone(), ..Counters::new() };
+        for number in 0..CLIENTS {
+            let begin = Instant::now();
+            counters.take(Client::from(stranger(number)), &paces, 1 + u64::from(number) / 1000);
+            let took = &mut shortest[number as usize];
+            *took = begin.elapsed().min(*took);
+        }
+    }
+    let longest = shortest.into_iter().max().unwrap();
+    eprintln!("at most {longest:?}");
+    assert!(longest < Duration::from_millis(5), "{longest:?}");
 }
 
 #[test]

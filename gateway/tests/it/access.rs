@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headgate_config::{
-    Blocked, ForwardedHeaders, Network, ObjectRef, Protection, protection::AccessLists,
+    Action, Blocked, ForwardedHeaders, Network, ObjectRef, Protection, protection::AccessLists,
 };
 
 use crate::support::{Table, TestGateway, Upstream, client::Answer, snapshot};
@@ -43,6 +43,20 @@ fn lists_go_by_the_client_and_not_by_the_proxy_before_us() {
     }
     assert_eq!(gateway.get("/").status, 403, "loopback is on no list");
     assert_eq!(upstream.seen().len(), 2);
+}
+
+#[test]
+fn a_page_in_place_of_an_upstream_is_protected_like_one() {
+    let upstream = Upstream::echo("ok");
+    let deny = AccessLists { deny: networks(&["127.0.0.0/8"]), ..AccessLists::default() };
+    let access = Protection { access: Some(deny.into()), ..Protection::default() };
+    let location = snapshot::root("app", |location| {
+        location.action = Action::Respond(404);
+        location.protection = Some(access.into());
+    });
+    let gateway = TestGateway::start(table(&upstream).location("a.test", location).build());
+    assert_eq!(gateway.get("/").status, 403);
+    assert_eq!(ask(&gateway, "/", "X-Forwarded-For: 192.0.2.1").status, 404);
 }
 
 #[test]

@@ -191,6 +191,30 @@ fn an_answer_is_sent_no_faster_than_allowed() {
 }
 
 #[test]
+fn each_stream_has_a_speed_of_its_own() {
+    let upstream = Upstream::scripted(|_, _| Reply::Bytes(ok(&"x".repeat(6000))));
+    let throttle = Throttle { rate: 10_000, after: 0 };
+    let change = |location: &mut Location| location.throttle = Some(throttle);
+    let gateway = TestGateway::start(table(&upstream, change));
+    let mut client = Http2::connect(gateway.http, 65_535);
+    let begin = Instant::now();
+    for stream in [1, 3] {
+        client.request(stream, "GET", "/", http2::END_STREAM);
+    }
+    let mut length = 0;
+    let mut ends = 0;
+    while ends < 2 {
+        let frame = client.until(|frame| frame.kind == http2::DATA).expect("the answers go on");
+        length += frame.payload.len();
+        ends += usize::from(frame.is_last());
+    }
+    assert_eq!(length, 12_000);
+    let all = begin.elapsed();
+    assert!(all >= Duration::from_millis(400), "{all:?}");
+    assert!(all < Duration::from_secs(5), "{all:?}");
+}
+
+#[test]
 fn a_slow_answer_does_not_count_against_its_upstream() {
     // The upstream may be silent for half a second; what it has sent is sent on for longer than that.
     let upstream = Upstream::raw(|mut client| {
