@@ -26,7 +26,7 @@ pub use location::{
 pub use network::{Network, NotANetwork};
 pub use object::{Effect, ObjectRef, Verdict};
 pub use protection::Protection;
-pub use settings::{ForwardedHeaders, Hsts, Settings};
+pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
 pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};
 pub use upstreams::Upstreams;

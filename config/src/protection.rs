@@ -15,7 +15,7 @@ use serde::Serialize;
 
 pub use access::AccessLists;
 pub use external::{CacheDuration, ExternalAuth, SignIn};
-pub use limits::{LimitId, RequestLimits, Throttle};
+pub use limits::{LimitId, Rate, RequestLimits, Throttle};
 pub use password::{PasswordAuth, PasswordScheme, Users};
 
 /// Everything that protects a location. The default protects nothing.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Network;
+use crate::{Network, ObjectRef};
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,6 +41,8 @@ pub struct Settings {
     pub upstream_keepalive_requests: u64,
     /// Age at which an upstream connection is closed (`upstream-keepalive-time`).
     pub upstream_keepalive_time: Duration,
+    /// Who gets nothing but 403, whatever is asked for.
+    pub blocked: Blocked,
     /// Write the access log at all (inverse of `disable-access-log`).
     pub access_log: bool,
     /// Access log format; `None` is the reference's default (`log-format-upstream`).
@@ -66,6 +68,7 @@ impl Default for Settings {
             upstream_keepalive_timeout: Duration::from_secs(60),
             upstream_keepalive_requests: 10_000,
             upstream_keepalive_time: Duration::from_secs(3600),
+            blocked: Blocked::default(),
             access_log: true,
             log_format: None,
         }
@@ -117,4 +120,20 @@ impl Default for ForwardedHeaders {
             peers: vec![Network::EVERY_IPV4],
         }
     }
+}
+
+/// Requests that are answered with 403 on every path of every host. By default none.
+///
+/// A text is a whole value, compared without regard to case; behind `~` it is a PCRE, and behind `~*` one that does not
+/// regard case. If one of them is no usable pattern, every request is answered with 503.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Blocked {
+    /// Addresses of clients (`block-cidrs`).
+    pub networks: Vec<Network>,
+    /// Values of `User-Agent` (`block-user-agents`).
+    pub user_agents: Vec<String>,
+    /// Values of `Referer` (`block-referers`).
+    pub referers: Vec<String>,
+    /// The object that says so, for findings about it.
+    pub origin: Option<ObjectRef>,
 }

@@ -66,6 +66,8 @@ pub struct PatternCheck {
     pub rewrite: fn(&Rewrite) -> Result<(), String>,
     /// Of an alias that is a regular expression, without the `~`.
     pub alias: fn(&str) -> Result<(), String>,
+    /// Of an entry of a list of blocked header values.
+    pub blocked: fn(&str) -> Result<(), String>,
 }
 
 /// The namespaces whose objects count (routing §1.1).

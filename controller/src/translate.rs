@@ -265,6 +265,9 @@ impl Translator {
         };
         let map = objects.config_map(&key);
         let mut config = Config::read(&self.options, map.map(|map| (&key, &**map)));
+        if let Some(check) = self.options.pattern_check {
+            config.check_blocked(check);
+        }
         if config.settings == self.config.settings {
             config.settings = self.config.settings.clone();
         } else {

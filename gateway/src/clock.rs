@@ -25,6 +25,12 @@ pub fn advance() {
     NOW.store(u32::try_from(ticks).unwrap_or(u32::MAX).saturating_add(1), Relaxed);
 }
 
+/// Milliseconds from the beginning of the process to a moment of the real clock, and at least 1.
+pub fn milliseconds(moment: Instant) -> u64 {
+    let passed = moment.saturating_duration_since(*START).as_millis();
+    u64::try_from(passed).unwrap_or(u64::MAX).saturating_add(1)
+}
+
 /// Time between two ticks.
 pub fn elapsed(from: u32, to: u32) -> Duration {
     TICK * to.saturating_sub(from)

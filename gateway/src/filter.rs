@@ -2,9 +2,11 @@
 //! policy; `proxy` calls them in the order of annotations §3.0.
 
 pub mod access;
+pub mod blocked;
 pub mod body;
 pub mod client_address;
 pub mod external;
+pub mod rate;
 pub mod redirect;
 pub mod request_headers;
 pub mod response_headers;

@@ -15,6 +15,7 @@ mod content_length;
 mod deadline;
 mod error;
 mod filter;
+mod limits;
 pub mod listen;
 pub mod live;
 pub mod observe;
@@ -25,6 +26,8 @@ pub mod run;
 pub mod upstream;
 pub mod webhook;
 mod worker;
+
+pub use filter::blocked::check as check_blocked;
 
 /// Asking another service, as far as the benchmarks run it.
 pub mod asking {

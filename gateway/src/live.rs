@@ -29,7 +29,7 @@ pub(crate) use self::{
     protection::{Check, LiveExternal, LiveProtection},
 };
 use crate::{
-    filter::external::cache::Answers,
+    filter::{blocked::Blocked, external::cache::Answers},
     listen::tls::TlsState,
     observe::{
         access_log::{Escape, LogFormat},
@@ -65,6 +65,8 @@ pub(crate) struct LiveSettings {
     pub listener: ListenerSettings,
     /// Form of the access log.
     pub log_format: LogFormat,
+    /// Who gets nothing, if anybody.
+    pub blocked: Option<Box<Blocked>>,
 }
 
 /// Time limits of client connections.
@@ -109,6 +111,7 @@ impl LiveSettings {
                 linger_timeout: Duration::from_secs(5),
             },
             log_format: log_format(spec),
+            blocked: Blocked::new(&spec.blocked),
             spec: Arc::clone(spec),
         }
     }
@@ -179,10 +182,11 @@ impl Live {
         publisher.retired.retain(|config| Arc::strong_count(config) > 1);
     }
 
-    /// Drops configurations that no request uses any more. Called from time to time.
+    /// Drops what no request uses any more: old configurations, counters of limits. Called from time to time.
     pub fn collect(&self) {
         if let Some(mut publisher) = self.publisher.try_lock() {
             publisher.retired.retain(|config| Arc::strong_count(config) > 1);
+            publisher.compiler.forget_limits();
         }
     }
 

@@ -10,6 +10,7 @@ mod outbound;
 mod protect;
 mod response_body;
 mod send;
+mod throttle;
 mod tries;
 mod tunnel;
 
@@ -82,10 +83,10 @@ async fn serve(
     live: &LiveConfig,
 ) -> Result<Answer, ProxyError> {
     let peer = Arc::clone(&exchange.connection);
-    let (location, upstream, mut outbound, guarded) =
+    let (location, backend, mut outbound, guarded) =
         match decide(exchange, inbound, &peer, &body, live) {
-            Ok(Verdict::Forward { location, upstream, outbound, guarded }) => {
-                (location, upstream, outbound, guarded)
+            Ok(Verdict::Forward { location, backend, outbound, guarded }) => {
+                (location, backend, outbound, guarded)
             }
             Ok(Verdict::Answer(answer)) => return Ok(without_body(exchange, answer, body)),
             Err(error) => return Ok(without_body(exchange, error.into(), body)),
@@ -95,7 +96,12 @@ async fn serve(
     {
         return Ok(without_body(exchange, *answer, body));
     }
-    send::forward(exchange, live, location, &upstream, &outbound, body).await
+    match backend {
+        Backend::Upstream(upstream) => {
+            send::forward(exchange, live, location, &upstream, &outbound, body).await
+        }
+        Backend::Page(status) => Ok(without_body(exchange, Answer::code(status), body)),
+    }
 }
 
 /// An answer that does not wait for the request's body.
@@ -110,14 +116,22 @@ fn without_body(exchange: &mut Exchange, answer: Answer, body: Incoming) -> Answ
 enum Verdict<'a> {
     /// It is answered here.
     Answer(Answer),
-    /// An upstream answers it.
+    /// A backend answers it.
     Forward {
         location: &'a LiveLocation,
-        upstream: Rc<WorkerUpstream>,
+        backend: Backend,
         outbound: Outbound<'a>,
         /// What it has to pass first, if anything.
         guarded: Option<Box<Guarded<'a>>>,
     },
+}
+
+/// Who answers a request that may pass.
+enum Backend {
+    /// An upstream.
+    Upstream(Rc<WorkerUpstream>),
+    /// The gateway itself, in place of a default backend: with the stock page of this status.
+    Page(u16),
 }
 
 impl From<Answer> for Verdict<'_> {
@@ -149,6 +163,11 @@ fn locate<'a>(
     exchange.set_host(host, name.as_bytes());
     let peer = Arc::clone(&exchange.connection);
     exchange.describe(host, &target, || inbound.client(&peer, &live.settings.spec.forwarded));
+    if let Some(blocked) = &live.settings.blocked
+        && let Some(status) = blocked.refuses(inbound.client_address(&peer), &inbound.parts.headers)
+    {
+        return Ok(Break(Answer::page(status)));
+    }
     if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
         let url = redirect::app_root(peer.tls, inbound.host_header(), app_root);
         return Ok(Break(Answer::redirect(StatusCode::FOUND, url)));
@@ -221,11 +240,18 @@ fn decide<'a>(
         let status = redirect::status(live.settings.spec.redirect_status);
         return Ok(Answer::redirect(status, url).into());
     }
-    let upstream = match pick_upstream(exchange, &location.action) {
-        Picked::Own(upstream) => upstream,
+    let backend = match pick_upstream(exchange, &location.action) {
+        Picked::Own(upstream) => Backend::Upstream(upstream),
         Picked::Fallback(upstream) => {
             outbound.explain_fallback(&location.spec.origin);
-            upstream
+            Backend::Upstream(upstream)
+        }
+        // Where there is no upstream at all, the page stands for one, and is as protected (annotations §1.11).
+        Picked::Respond(status)
+            if matches!(location.action, LiveAction::Respond(_))
+                && location.protection.is_some() =>
+        {
+            Backend::Page(status)
         }
         Picked::Respond(status) => return Ok(Answer::code(status).into()),
     };
@@ -233,7 +259,7 @@ fn decide<'a>(
         .protection
         .as_ref()
         .map(|protection| Box::new(Guarded { inbound, name, target, location, protection, live }));
-    Ok(Verdict::Forward { location, upstream, outbound, guarded })
+    Ok(Verdict::Forward { location, backend, outbound, guarded })
 }
 
 /// What a location's rewrite makes of a request: another target, or an answer.

@@ -13,8 +13,8 @@ pub struct LimitId {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Its UID; empty where it has none.
-    pub uid: String,
+    /// When it was created, in seconds since 1970; 0 where that is not known.
+    pub created: i64,
 }
 
 /// How many requests each client address may make.

@@ -10,6 +10,7 @@ pub mod refusal;
 pub mod subject;
 pub mod values;
 
+mod access;
 mod access_log;
 mod alias;
 mod canary;
@@ -17,6 +18,7 @@ mod default_backend;
 pub mod external_auth;
 mod group;
 mod ignored;
+pub mod limits;
 mod planned;
 mod protection;
 pub mod proxy;
@@ -48,12 +50,14 @@ struct Family {
 
 /// All families. The order has no meaning.
 static FAMILIES: &[Family] = &[
+    Family { annotations: access::ANNOTATIONS, read: access::read },
     Family { annotations: alias::ANNOTATIONS, read: alias::read },
     Family { annotations: canary::ANNOTATIONS, read: canary::read },
     Family { annotations: default_backend::ANNOTATIONS, read: default_backend::read },
     Family { annotations: external_auth::ANNOTATIONS, read: external_auth::read },
     Family { annotations: ignored::ANNOTATIONS, read: ignored::read },
     Family { annotations: access_log::ANNOTATIONS, read: access_log::read },
+    Family { annotations: limits::ANNOTATIONS, read: limits::read },
     Family { annotations: planned::ANNOTATIONS, read: planned::read },
     Family { annotations: protection::ANNOTATIONS, read: protection::read },
     Family { annotations: proxy::ANNOTATIONS, read: proxy::read },
@@ -142,6 +146,16 @@ impl Default for Annotations {
 }
 
 impl Annotations {
+    /// Why the locations must not forward, unless that is known already.
+    fn deny(&mut self, reason: String) {
+        self.denied.get_or_insert(reason);
+    }
+
+    /// What requests have to pass, to be changed.
+    pub(super) fn protect(&mut self) -> &mut Protection {
+        Arc::make_mut(self.protection.get_or_insert_default())
+    }
+
     /// What of them holds for the `/` of the default host: everything but redirects and rewriting (routing §2.3).
     pub fn for_catch_all(&self) -> Self {
         Self {

@@ -11,13 +11,13 @@ pub mod value;
 use std::sync::Arc;
 
 use global_auth::GlobalAuth;
-use headgate_config::{Effect, ObjectRef, Settings, Verdict};
+use headgate_config::{Blocked, Effect, Network, ObjectRef, Settings, Verdict};
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::annotations::{Annotations, definition::Risk, external_auth};
+use super::annotations::{Annotations, definition::Risk, external_auth, limits::Speed};
 use crate::{
     objects::{Key, Kind},
-    options::Options,
+    options::{Options, PatternCheck},
 };
 
 /// What the main ConfigMap means.
@@ -46,6 +46,32 @@ pub struct Defaults {
     pub no_tls_redirect: Vec<String>,
     /// What Ingresses may not have.
     pub restrictions: Restrictions,
+    /// What limits of Ingresses have in common.
+    pub limits: LimitDefaults,
+}
+
+/// What limits of Ingresses have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LimitDefaults {
+    /// Status of an answer to a request too many (`limit-req-status-code`).
+    pub rate_status: u16,
+    /// Status of an answer to a connection too many (`limit-conn-status-code`).
+    pub connection_status: u16,
+    /// How fast answers are sent (`limit-rate`, `limit-rate-after`).
+    pub throttle: Speed,
+    /// Why clients cannot be counted as it is wanted, if so (`limit-conn-zone-variable`).
+    pub unusable_key: Option<String>,
+}
+
+impl Default for LimitDefaults {
+    fn default() -> Self {
+        Self {
+            rate_status: 503,
+            connection_status: 503,
+            throttle: Speed::default(),
+            unusable_key: None,
+        }
+    }
 }
 
 /// What Ingresses may not have.
@@ -85,6 +111,9 @@ struct Draft {
     unprotected: Vec<&'static str>,
     /// The service that is asked about every location.
     global_auth: GlobalAuth,
+    /// What is wrong with lists that protect and cannot be read.
+    unreadable: Vec<String>,
+    limits: LimitDefaults,
     /// Items of `proxy-real-ip-cidr` that are neither an address nor a network.
     unknown_peers: Vec<String>,
 }
@@ -114,6 +143,8 @@ impl Config {
             standby: None,
             unprotected: Vec::new(),
             global_auth: GlobalAuth::default(),
+            unreadable: Vec::new(),
+            limits: LimitDefaults::default(),
             unknown_peers: Vec::new(),
         };
         let Some((key, map)) = map else {
@@ -142,6 +173,21 @@ impl Config {
             );
             report.add(Effect::Warning, "InvalidValue", message);
         }
+        if !draft.unreadable.is_empty() {
+            let problems = draft.unreadable.join("; ");
+            draft.plain.denied = Some(format!("{problems} (ConfigMap {key})"));
+            let message = format!("{problems}: all locations answer 503 rather than stand open");
+            report.add(Effect::Denied, "InvalidValue", message);
+        }
+        if let Some(reason) = &mut draft.limits.unusable_key {
+            let message = format!("{reason}: locations with limits answer 503");
+            report.add(Effect::Denied, "NotSupported", message);
+            *reason = format!("{reason} (ConfigMap {key})");
+        }
+        if draft.settings.blocked != Blocked::default() {
+            draft.settings.blocked.origin = Some(report.object.clone());
+        }
+        draft.plain.throttle = draft.limits.throttle.throttle();
         report.list("NotSupported", &planned, "are not supported yet and have no effect");
         report.list("UnknownKey", &unknown, "are unknown and have no effect");
         let global_auth = std::mem::take(&mut draft.global_auth);
@@ -169,7 +215,40 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Says which entries of the lists of blocked values are no patterns. What becomes of requests is left to the
+    /// gateway, which refuses them all.
+    pub fn check_blocked(&mut self, check: PatternCheck) {
+        let blocked = &self.settings.blocked;
+        let Some(object) = &blocked.origin else { return };
+        for text in blocked.user_agents.iter().chain(&blocked.referers) {
+            if let Err(error) = (check.blocked)(text) {
+                self.verdicts.push(Verdict {
+                    object: object.clone(),
+                    effect: Effect::Denied,
+                    reason: "InvalidValue".into(),
+                    message: format!("{error}; all requests are answered with 503"),
+                });
+            }
+        }
+    }
+}
+
 impl Draft {
+    /// The networks of a list that protects, sorted. What is none of them is remembered: it closes everything.
+    fn networks(&mut self, name: &str, text: &str) -> Vec<Network> {
+        let (mut networks, unknown) = value::networks(text);
+        if !unknown.is_empty() {
+            let items = unknown.join(", ");
+            self.unreadable.push(format!("{name}: {items:?} is neither an address nor a network"));
+        } else if networks.is_empty() && !text.trim().is_empty() {
+            self.unreadable.push(format!("{name}: {text:?} names no address"));
+        }
+        networks.sort_unstable();
+        networks.dedup();
+        networks
+    }
+
     fn finish(self, verdicts: Vec<Verdict>) -> Config {
         let mut default_host =
             Annotations { access_log: self.log_default_backend, ..self.plain.for_catch_all() };
@@ -183,6 +262,7 @@ impl Draft {
                 retry_non_idempotent: self.retry_non_idempotent,
                 no_tls_redirect: self.no_tls_redirect,
                 restrictions: self.restrictions,
+                limits: self.limits,
             }),
             standby: self.standby,
             verdicts,

@@ -80,6 +80,8 @@ impl<'a> Maker<'a> {
         } else {
             self.action(annotations, upstream)
         };
+        // Nobody owns the default host: its own page is for everybody.
+        let is_nobodys = matches!(action, Action::Respond(_)) && origin.object.is_none();
         Location {
             slash_redirect: place.slash_redirect && action != Action::Deny,
             origin,
@@ -90,7 +92,7 @@ impl<'a> Maker<'a> {
             rewrite,
             upstream_host: annotations.upstream_host.clone(),
             proxy: annotations.proxy.clone(),
-            protection: annotations.protection.clone(),
+            protection: annotations.protection.clone().filter(|_| !is_nobodys),
             throttle: annotations.throttle,
             access_log: annotations.access_log,
             matcher: place.matcher,

@@ -279,11 +279,11 @@ fn what_restrictions_refuse_later_stays_in_service() {
 }
 
 #[test]
-fn protection_of_the_config_map_that_is_not_available_denies_everything() {
+fn a_list_of_the_config_map_that_cannot_be_read_denies_everything() {
     let mut plane = Plane::new(with_config_map());
     plane.apply(&ingress("one.test", &[]));
-    plane.apply(&config_map(json!({ "whitelist-source-range": "10.0.0.0/8" })));
-    assert_eq!(plane.reasons(), [(Effect::Denied, "NotSupported")]);
+    plane.apply(&config_map(json!({ "whitelist-source-range": "10.0.0.0/33" })));
+    assert_eq!(plane.reasons(), [(Effect::Denied, "InvalidValue")]);
     let actions: Vec<_> = plane
         .last
         .hosts
@@ -293,6 +293,10 @@ fn protection_of_the_config_map_that_is_not_available_denies_everything() {
         .collect();
     let own = [&Action::Health, &Action::ConnectionStatus];
     assert_eq!(actions, [&Action::Deny, own[0], own[1], &Action::Deny]);
+    plane.apply(&config_map(json!({ "whitelist-source-range": "10.0.0.0/8" })));
+    assert_eq!(plane.reasons(), []);
+    let location = &plane.last.hosts[1].locations[0];
+    assert!(location.action != Action::Deny && location.protection.is_some());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, cmp::Ordering, collections::HashMap, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, collections::HashMap, sync::Arc, time::Instant};
 
 use headgate_config::{
     Action, Host, Location, PathMatch, Settings, Snapshot, TlsTable, Upstream, UpstreamId, Verdict,
@@ -18,6 +18,7 @@ use super::{
     protection::LiveProtection,
 };
 use crate::{
+    limits,
     listen::tls::TlsState,
     observe::metrics::Metrics,
     route::{host::HostTable, path::PathTable, rewrite::RewriteProgram},
@@ -30,6 +31,7 @@ const PARALLEL_FROM: usize = 256;
 /// Compiles snapshots, one after the other.
 pub(super) struct Compiler {
     registry: Registry,
+    limits: limits::Registry,
     metrics: Arc<Metrics>,
     /// The hosts of the last snapshot by their identity (the address of the `Arc`'s content).
     hosts: HashMap<usize, Arc<LiveHost>, foldhash::fast::FixedState>,
@@ -50,6 +52,7 @@ impl Compiler {
     pub(super) fn new(resolver: Resolver, metrics: Arc<Metrics>) -> Self {
         Self {
             registry: Registry::new(resolver),
+            limits: limits::Registry::default(),
             metrics,
             hosts: HashMap::default(),
             table: Arc::new(HostTable::new([])),
@@ -80,7 +83,9 @@ impl Compiler {
         if !is_same {
             self.replace_hosts(&snapshot.hosts);
         }
-        self.findings.report(&mut snapshot, self.found.clone());
+        let mut found = self.found.clone();
+        found.extend(finding::broken_blocks(&settings));
+        self.findings.report(&mut snapshot, found);
         let snapshot = Arc::new(snapshot);
         self.last = Arc::clone(&snapshot);
         LiveConfig { hosts: Arc::clone(&self.table), tls, settings, snapshot, revision }
@@ -91,6 +96,11 @@ impl Compiler {
         for id in self.unused.drain(..) {
             self.registry.forget(&id);
         }
+    }
+
+    /// Forgets counters of limits that no location has used for a while.
+    pub(super) fn forget_limits(&self) {
+        self.limits.forget_unused(Instant::now());
     }
 
     fn replace_hosts(&mut self, hosts: &[Arc<Host>]) {
@@ -188,10 +198,11 @@ impl Compiler {
             .as_ref()
             .filter(|host| !host.contains('$'))
             .and_then(|host| HeaderValue::from_str(host).ok());
-        let protection = spec.protection.as_ref().map(|protection| {
+        let protection = spec.protection.as_ref().and_then(|protection| {
             let find = |id: &UpstreamId| self.upstream(id);
-            Box::new(LiveProtection::new(protection, &host.name, &spec.matcher, find))
+            LiveProtection::new(protection, &host.name, &spec.matcher, find, &self.limits)
         });
+        let protection = protection.map(Box::new);
         LiveLocation { action, rewrite, protection, key, fixed_host, spec: Arc::clone(spec) }
     }
 

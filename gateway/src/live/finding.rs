@@ -4,6 +4,7 @@ use std::{fmt::Display, sync::Arc};
 
 use headgate_config::{Effect, Host, Location, ObjectRef, Rewrite, Snapshot, Verdict};
 
+use super::LiveSettings;
 use crate::route::{host::AliasError, path::PatternError};
 
 /// A path of a host that is no pattern.
@@ -41,6 +42,18 @@ pub(super) fn broken_alias(hosts: &[Arc<Host>], error: &AliasError) -> Option<Ve
     let at = hosts.binary_search_by(|host| host.name.cmp(&error.host)).ok()?;
     let message = format!("{error}; it matches nothing");
     Some(verdict(hosts[at].alias_origin.as_deref()?, Effect::Warning, "InvalidAlias", message))
+}
+
+/// Texts of the lists of who is blocked that are no patterns.
+pub(super) fn broken_blocks(settings: &LiveSettings) -> Vec<Verdict> {
+    let errors = settings.blocked.iter().flat_map(|blocked| &blocked.errors);
+    let Some(origin) = &settings.spec.blocked.origin else { return Vec::new() };
+    errors
+        .map(|error| {
+            let message = format!("{error}; all requests are answered with 503");
+            verdict(origin, Effect::Denied, "InvalidValue", message)
+        })
+        .collect()
 }
 
 fn denied(location: &Location, reason: &str, message: String) -> Option<Verdict> {

@@ -6,7 +6,10 @@ use headgate_config::{PathMatch, Protection, UpstreamId, protection::PasswordSch
 use smallvec::SmallVec;
 
 use super::host::UpstreamRef;
-use crate::filter::{access::Access, external::External};
+use crate::{
+    filter::{access::Access, external::External},
+    limits::{Limits, Registry},
+};
 
 /// What protects a location.
 pub struct LiveProtection {
@@ -14,6 +17,8 @@ pub struct LiveProtection {
     pub spec: Arc<Protection>,
     /// Who is asked whether a client may come, in this order.
     pub checks: SmallVec<[Check; 3]>,
+    /// How many requests a client may make.
+    pub limits: Option<Limits>,
     /// Which addresses may come.
     pub access: Option<Access>,
     /// The service that is asked; none if it cannot be asked as configured.
@@ -40,13 +45,15 @@ pub enum Check {
 }
 
 impl LiveProtection {
-    /// Compiles `spec` for the location of `host` with this matcher; `find` knows the upstreams.
+    /// Compiles `spec` for the location of `host` with this matcher; nothing if it asks for nothing. `find` knows the
+    /// upstreams; counters are those of `registry`.
     pub(super) fn new(
         spec: &Arc<Protection>,
         host: &str,
         matcher: &PathMatch,
         find: impl Fn(&UpstreamId) -> Option<UpstreamRef>,
-    ) -> Self {
+        registry: &Registry,
+    ) -> Option<Self> {
         let password = spec.password.as_ref().map(|password| password.scheme);
         // Where all have to pass, a digest is asked for before the address is looked at (annotations §3.0, step 11).
         let digest_first = password == Some(PasswordScheme::Digest) && !spec.any_is_enough;
@@ -61,11 +68,14 @@ impl LiveProtection {
             let policy = External::new(service, host, matcher)?;
             Some(LiveExternal { policy, upstream })
         });
-        Self {
+        let checks: SmallVec<_> = order.into_iter().flatten().collect();
+        let asks_for_nothing = checks.is_empty() && spec.limits.is_none();
+        (!asks_for_nothing).then(|| Self {
             external: service,
             spec: Arc::clone(spec),
-            checks: order.into_iter().flatten().collect(),
+            checks,
+            limits: spec.limits.as_ref().map(|limits| Limits::new(limits, registry)),
             access: spec.access.as_deref().map(Access::new),
-        }
+        })
     }
 }

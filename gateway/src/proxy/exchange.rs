@@ -8,12 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use headgate_config::protection::Throttle;
 use http::{HeaderName, HeaderValue, Method, Version, header, request::Parts};
 use smallvec::SmallVec;
 
 use super::{attempt::Attempt, inbound::Inbound};
 use crate::{
     filter::{external::answer::Cookies, request_headers::Client},
+    limits::Permit,
     listen::conn::Connection,
     live::{LiveHost, LiveLocation, LiveSettings},
     observe::{
@@ -44,6 +46,8 @@ pub struct Exchange {
     pub cookies: Option<Box<Cookies>>,
     /// The tries, in order.
     pub attempts: SmallVec<[Attempt; 1]>,
+    /// It counts as one of its client's requests on their way, where they are limited.
+    pub permit: Option<Permit>,
     started: Instant,
     logged: bool,
     counted: Rc<metrics::Connection>,
@@ -110,6 +114,7 @@ impl Exchange {
             body: None,
             cookies: None,
             attempts: SmallVec::new(),
+            permit: None,
             started: Instant::now(),
             logged,
             counted,
@@ -190,6 +195,11 @@ impl Exchange {
     /// The id of the request: the client's, or a new one.
     pub fn request_id(&self) -> Option<&HeaderValue> {
         self.request_id.as_ref()
+    }
+
+    /// How fast it may be answered, if that is limited.
+    pub fn throttle(&self) -> Option<Throttle> {
+        self.location.as_ref()?.spec.throttle
     }
 
     /// Whether a location was found: its answers carry what the configuration adds to all of them.

@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::{answer::Answer, exchange::Exchange, external, inbound::Inbound, outbound::Outbound};
 use crate::{
+    clock,
     error::ProxyError,
     filter::{request_headers::Client, sign_in, variables::Variables},
     live::{Check, LiveConfig, LiveLocation, LiveProtection},
@@ -111,9 +112,20 @@ async fn admit(
     Ok(rulings.end())
 }
 
-/// How many requests the client may make. Not available yet: nothing is let through.
-fn limit(_: &mut Exchange, guarded: &Guarded<'_>) -> Ruling {
-    if guarded.protection.spec.limits.is_some() { unavailable() } else { Ruling::Pass }
+/// How many requests the client may make. The exchange counts as one on its way from now on.
+fn limit(exchange: &mut Exchange, guarded: &Guarded<'_>) -> Ruling {
+    let Some(limits) = &guarded.protection.limits else { return Ruling::Pass };
+    let client = guarded.inbound.client_address(&exchange.connection);
+    match limits.admit(client, clock::milliseconds(exchange.started())) {
+        Ok(permit) => {
+            exchange.permit = permit;
+            Ruling::Pass
+        }
+        Err(status) => {
+            let status = StatusCode::from_u16(status);
+            Ruling::Refuse(Refusal::of(status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE)))
+        }
+    }
 }
 
 /// Which addresses may come.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use super::exchange::Exchange;
+use super::{exchange::Exchange, throttle::Throttled};
 use crate::{
     deadline::Deadline,
     error::ProxyError,
@@ -22,6 +22,8 @@ use crate::{
 /// A response body with the record of its request.
 pub struct ResponseBody {
     source: Source,
+    /// Holds it back, where that is wanted.
+    throttled: Option<Box<Throttled>>,
     /// `None` if the request goes on behind its answer.
     exchange: Option<Box<Exchange>>,
     /// The HTTP library holds bytes that it may not have sent yet.
@@ -46,6 +48,33 @@ pub enum Source {
     Full(Option<Bytes>),
     /// An upstream, as they arrive.
     Upstream(Box<UpstreamBody>),
+}
+
+impl Source {
+    /// The next frame.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ProxyError>>> {
+        match self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Upstream(body) => body.poll_data(cx),
+        }
+    }
+
+    /// Nobody asked it for a while, which is not its fault.
+    pub fn was_held_up(&self) {
+        if let Self::Upstream(body) = self {
+            body.deadline.reset(body.gap);
+        }
+    }
+
+    /// Bytes that are still to come, if that is known.
+    fn left(&self) -> Option<u64> {
+        match self {
+            Self::Empty => Some(0),
+            Self::Full(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Upstream(body) => body.left(),
+        }
+    }
 }
 
 /// The body of an upstream's answer.
@@ -144,12 +173,22 @@ impl UpstreamBody {
 impl ResponseBody {
     /// The body of an answer whose head is on its way.
     pub fn new(source: Source, exchange: Box<Exchange>) -> Self {
-        Self { source, exchange: Some(exchange), untaken: false }
+        let throttled = exchange.throttle().map(|throttle| {
+            let deadline = exchange.worker.deadlines.set(Duration::ZERO);
+            Box::new(Throttled::new(throttle, deadline))
+        });
+        Self { source, throttled, exchange: Some(exchange), untaken: false }
+    }
+
+    /// Bytes that are still to come, if that is known.
+    fn left(&self) -> Option<u64> {
+        let held = self.throttled.as_ref().map_or(0, |throttled| throttled.held());
+        self.source.left().map(|left| left + held)
     }
 
     /// The body of an answer that changes the protocol: none, and not the end of the request.
     pub fn of_upgrade() -> Self {
-        Self { source: Source::Empty, exchange: None, untaken: false }
+        Self { source: Source::Empty, throttled: None, exchange: None, untaken: false }
     }
 }
 
@@ -166,10 +205,9 @@ impl Body for ResponseBody {
         if std::mem::take(&mut this.untaken) {
             exchange.connection.taken();
         }
-        let polled = match &mut this.source {
-            Source::Empty => Poll::Ready(None),
-            Source::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Source::Upstream(body) => body.poll_data(cx),
+        let polled = match &mut this.throttled {
+            None => this.source.poll(cx),
+            Some(throttled) => throttled.poll(&mut this.source, cx),
         };
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
@@ -190,20 +228,10 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Empty | Source::Full(None) => true,
-            Source::Full(Some(bytes)) => bytes.is_empty(),
-            Source::Upstream(body) => body.left() == Some(0),
-        }
+        self.left() == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Empty | Source::Full(None) => SizeHint::with_exact(0),
-            Source::Full(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Upstream(body) => {
-                body.left().map_or_else(SizeHint::default, SizeHint::with_exact)
-            }
-        }
+        self.left().map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

@@ -5,6 +5,7 @@
 //! back-references, atomic or possessive parts on `fancy-regex` with a step budget. What neither can express is an
 //! [`Error`].
 
+pub(crate) mod anywhere;
 pub(crate) mod bytes;
 pub(crate) mod engine;
 pub(crate) mod fancy;
@@ -46,7 +47,16 @@ impl Pattern {
     /// If PCRE2 would refuse the pattern, or it uses something that is not supported: recursion, verbs, callouts,
     /// `\p`, `\X`, branch reset, conditions other than "group is set".
     pub fn parse(text: &str) -> Result<Self, Error> {
-        parse::parse(text.as_bytes())
+        parse::parse(text.as_bytes(), true)
+    }
+
+    /// Parses a pattern for which case counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pattern::parse`].
+    pub(crate) fn parse_with_case(text: &str) -> Result<Self, Error> {
+        parse::parse(text.as_bytes(), false)
     }
 
     /// Number of a named group.

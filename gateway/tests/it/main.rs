@@ -2,12 +2,14 @@
 
 #![allow(clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod access;
 mod answers;
 mod builtin;
 mod external;
 mod forwarded;
 mod framing;
 mod http2;
+mod limits;
 mod proxying;
 mod records;
 mod reload;

@@ -1,7 +1,10 @@
 //! Lends the gateway's matcher to the controller, which knows none.
 
 use headgate_controller::PatternCheck;
-use headgate_gateway::route::{host::check_alias, path::check_pattern, rewrite::RewriteProgram};
+use headgate_gateway::{
+    check_blocked,
+    route::{host::check_alias, path::check_pattern, rewrite::RewriteProgram},
+};
 
 /// Which patterns the gateway can serve.
 pub const PATTERN_CHECK: PatternCheck = PatternCheck {
@@ -10,4 +13,5 @@ pub const PATTERN_CHECK: PatternCheck = PatternCheck {
         RewriteProgram::compile(rewrite).map(drop).map_err(|error| error.to_string())
     },
     alias: |regex| check_alias(regex).map_err(|error| error.to_string()),
+    blocked: |text| check_blocked(text).map_err(|error| error.to_string()),
 };

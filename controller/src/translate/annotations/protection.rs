@@ -5,7 +5,7 @@
 
 use super::{
     Annotations,
-    check::{ANY, BASIC, BASIC_SPACES, BOOL, CIDRS, Check, INT, ON_OFF, parse_bool, parse_int},
+    check::{ANY, BASIC, BASIC_SPACES, BOOL, Check, ON_OFF, parse_bool},
     definition::{
         Bad::{self, Deny, Fallback, Refuse},
         Definition,
@@ -29,22 +29,15 @@ const PROTOCOL: Check = Check::new(
     "HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS or FCGI",
 );
 
-/// These protect even if they are empty (annotations §1.4).
-const LISTS: [&str; 2] = ["allowlist-source-range", "denylist-source-range"];
 /// This protects every location of the hosts of its Ingress, whoever owns them (annotations §3.5).
 const HOST_WIDE: &str = "auth-tls-secret";
 /// Whether a value of an annotation asks for nothing.
 type AsksForNothing = fn(&str) -> bool;
 /// These protect unless their value is empty or one that asks for nothing. A value that cannot be read protects: it
 /// gets here where validation is switched off, which must not open anything (annotations §1.4).
-const UNLESS: [(&str, AsksForNothing); 11] = [
+const UNLESS: [(&str, AsksForNothing); 6] = [
     ("auth-tls-secret", |_| false),
     ("auth-type", |_| false),
-    ("satisfy", |_| false),
-    ("limit-connections", is_no_limit),
-    ("limit-rate", is_no_limit),
-    ("limit-rpm", is_no_limit),
-    ("limit-rps", is_no_limit),
     // Without these, what is meant to be encrypted or checked on its way to the upstream would be neither.
     ("backend-protocol", is_plain_http),
     ("proxy-ssl-secret", |_| false),
@@ -53,7 +46,6 @@ const UNLESS: [(&str, AsksForNothing); 11] = [
 ];
 
 pub const ANNOTATIONS: &[Definition] = &[
-    Definition::new("allowlist-source-range", CIDRS, Deny, Medium).alias("whitelist-source-range"),
     basic("auth-realm", BASIC_SPACES, Refuse, Medium),
     basic("auth-secret", BASIC, Deny, Medium),
     basic("auth-secret-type", AUTH_SECRET_TYPE, Refuse, Low),
@@ -65,17 +57,8 @@ pub const ANNOTATIONS: &[Definition] = &[
     tls("auth-tls-verify-depth", ANY, Fallback, Low),
     Definition::new("auth-type", AUTH_TYPE, Refuse, Low),
     Definition::new("backend-protocol", PROTOCOL, Fallback, Low),
-    Definition::new("denylist-source-range", CIDRS, Deny, Medium),
-    Definition::new("limit-allowlist", CIDRS, Refuse, Low).alias("limit-whitelist"),
-    Definition::new("limit-burst-multiplier", ANY, Fallback, Low),
-    Definition::new("limit-connections", INT, Refuse, Low),
-    Definition::new("limit-rate", INT, Fallback, Low),
-    Definition::new("limit-rate-after", ANY, Fallback, Low),
-    Definition::new("limit-rpm", INT, Refuse, Low),
-    Definition::new("limit-rps", INT, Refuse, Low),
     Definition::new("proxy-ssl-secret", BASIC, Refuse, Medium),
     Definition::new("proxy-ssl-verify", ON_OFF, Fallback, Low),
-    Definition::new("satisfy", ANY, Fallback, Low),
     Definition::new("ssl-passthrough", BOOL, Refuse, Low),
 ];
 
@@ -85,10 +68,6 @@ const fn basic(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Defini
 
 const fn tls(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
     Definition::new(name, check, bad, risk).needs(Present("auth-tls-secret"))
-}
-
-fn is_no_limit(value: &str) -> bool {
-    parse_int(value).is_some_and(|number| number <= 0)
 }
 
 fn is_plain_http(value: &str) -> bool {
@@ -103,11 +82,10 @@ fn is_other_protocol(value: &str) -> bool {
 }
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
-    let lists = LISTS.into_iter().filter(|name| values.is_present(name));
     let others = UNLESS.into_iter().filter_map(|(name, asks_for_nothing)| {
         values.raw(name).filter(|value| !asks_for_nothing(value)).map(|_| name)
     });
-    let active: Vec<_> = lists.chain(others).collect();
+    let active: Vec<_> = others.collect();
     if values.raw(HOST_WIDE).is_some() {
         annotations.denies_hosts = Some(HOST_WIDE);
     }

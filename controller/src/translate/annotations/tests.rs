@@ -1,3 +1,5 @@
+mod access;
+mod limits;
 mod protection;
 
 use super::*;

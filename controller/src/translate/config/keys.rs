@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::{Hsts, ProxySettings};
+use headgate_config::{Hsts, Network, ProxySettings, protection::AccessLists};
 
 use super::{Draft, value};
 use crate::translate::annotations::{definition::Risk, proxy};
@@ -34,17 +34,6 @@ const KEYS: &[(&str, Apply)] = &[
         set(&mut draft.restrictions.strict_paths, value::bool(text))
     }),
     // Protection of all locations, not available yet.
-    ("block-cidrs", |draft, text| protect(draft, "block-cidrs", text)),
-    ("block-referers", |draft, text| protect(draft, "block-referers", text)),
-    ("block-user-agents", |draft, text| protect(draft, "block-user-agents", text)),
-    ("denylist-source-range", |draft, text| protect(draft, "denylist-source-range", text)),
-    ("limit-rate", |draft, text| {
-        if value::int(text)? > 0 {
-            draft.unprotected.push("limit-rate");
-        }
-        Ok(())
-    }),
-    ("whitelist-source-range", |draft, text| protect(draft, "whitelist-source-range", text)),
     // The service that is asked about every location.
     ("global-auth-always-set-cookie", |draft, text| {
         set(&mut draft.global_auth.service.always_set_cookie, value::bool(text))
@@ -61,6 +50,43 @@ const KEYS: &[(&str, Apply)] = &[
     ("global-auth-url", |draft, text| {
         draft.global_auth.url = text.trim().to_owned();
         Ok(())
+    }),
+    // Who may come.
+    ("block-cidrs", |draft, text| {
+        draft.settings.blocked.networks = draft.networks("block-cidrs", text);
+        Ok(())
+    }),
+    ("block-referers", |draft, text| {
+        set(&mut draft.settings.blocked.referers, Ok(value::list(text)))
+    }),
+    ("block-user-agents", |draft, text| {
+        set(&mut draft.settings.blocked.user_agents, Ok(value::list(text)))
+    }),
+    ("denylist-source-range", |draft, text| {
+        let networks = draft.networks("denylist-source-range", text);
+        lists(draft, networks, |lists| &mut lists.deny)
+    }),
+    ("whitelist-source-range", |draft, text| {
+        let networks = draft.networks("whitelist-source-range", text);
+        lists(draft, networks, |lists| &mut lists.allow)
+    }),
+    // Limits.
+    ("limit-conn-status-code", |draft, text| {
+        set(&mut draft.limits.connection_status, refusal_status(text))
+    }),
+    ("limit-conn-zone-variable", |draft, text| {
+        let is_address = matches!(text.trim(), "" | "$binary_remote_addr" | "$remote_addr");
+        draft.limits.unusable_key = (!is_address).then(|| {
+            format!(
+                "limit-conn-zone-variable: clients are counted by their address, not by {text:?}"
+            )
+        });
+        Ok(())
+    }),
+    ("limit-rate", |draft, text| set(&mut draft.limits.throttle.rate, value::int(text))),
+    ("limit-rate-after", |draft, text| set(&mut draft.limits.throttle.after, value::int(text))),
+    ("limit-req-status-code", |draft, text| {
+        set(&mut draft.limits.rate_status, refusal_status(text))
     }),
     // Forwarding headers.
     ("compute-full-forwarded-for", |draft, text| {
@@ -251,6 +277,24 @@ fn redirect_status(text: &str) -> Result<u16, &'static str> {
         308 => Ok(308),
         _ => Err("301, 302, 307 or 308"),
     }
+}
+
+/// Sets a list of all locations; an empty one is none.
+fn lists(
+    draft: &mut Draft,
+    networks: Vec<Network>,
+    list: fn(&mut AccessLists) -> &mut Vec<Network>,
+) -> Result<(), &'static str> {
+    if !networks.is_empty() {
+        let lists = draft.plain.protect().access.get_or_insert_default();
+        *list(Arc::make_mut(lists)) = networks;
+    }
+    Ok(())
+}
+
+fn refusal_status(text: &str) -> Result<u16, &'static str> {
+    let status = u16::try_from(value::int(text)?).ok();
+    status.filter(|status| (400..600).contains(status)).ok_or("a status from 400 to 599")
 }
 
 fn disable_log(draft: &mut Draft, text: &str) -> Result<(), &'static str> {

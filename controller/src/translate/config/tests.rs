@@ -102,13 +102,106 @@ fn keys_without_effect_are_named_once() {
 
 #[test]
 fn protection_that_is_not_available_denies_everything() {
-    let config = read(&[("whitelist-source-range", "10.0.0.0/8")]);
+    let config = read(&[("global-auth-url", "https://auth.test/")]);
     assert!(config.defaults.plain.denied.is_some());
     assert!(config.defaults.default_host.denied.is_some());
     assert_eq!(config.verdicts[0].effect, Effect::Denied);
-    assert!(read(&[("limit-rate", "1024")]).defaults.plain.denied.is_some());
-    assert!(read(&[("limit-rate", "0")]).defaults.plain.denied.is_none());
-    assert_eq!(read(&[("whitelist-source-range", "")]).defaults.plain.denied, None);
+    assert_eq!(read(&[("global-auth-url", "")]).defaults.plain.denied, None);
+}
+
+fn texts(networks: &[Network]) -> Vec<String> {
+    networks.iter().map(Network::to_string).collect()
+}
+
+#[test]
+fn lists_of_addresses_hold_for_all_locations() {
+    let config = read(&[
+        ("whitelist-source-range", "192.0.2.9,10.1.2.3/8, 192.0.2.9/32"),
+        ("denylist-source-range", "10.0.0.1"),
+        ("block-cidrs", "2001:db8::/32"),
+    ]);
+    assert_eq!(config.verdicts, []);
+    let protection = config.defaults.plain.protection.as_ref().unwrap();
+    assert_eq!(config.defaults.default_host.protection.as_ref(), Some(protection));
+    let lists = protection.access.as_ref().unwrap();
+    assert_eq!(texts(&lists.allow), ["10.0.0.0/8", "192.0.2.9/32"]);
+    assert_eq!(texts(&lists.deny), ["10.0.0.1/32"]);
+    let blocked = &config.settings.blocked;
+    assert_eq!(texts(&blocked.networks), ["2001:db8::/32"]);
+    assert_eq!(blocked.origin.as_ref().unwrap().to_string(), "ConfigMap sys/conf");
+    let empty =
+        read(&[("whitelist-source-range", " "), ("block-cidrs", ""), ("block-referers", "")]);
+    assert_eq!(
+        (empty.defaults.plain.protection.as_ref(), &*empty.settings),
+        (None, &Settings::default())
+    );
+}
+
+#[test]
+fn a_list_that_cannot_be_read_denies_everything() {
+    for (name, value) in [
+        ("whitelist-source-range", "10.0.0.0/8,office"),
+        ("whitelist-source-range", ","),
+        ("denylist-source-range", "10.0.0.0/33"),
+        ("block-cidrs", "all"),
+    ] {
+        let config = read(&[(name, value)]);
+        assert!(config.defaults.plain.denied.as_ref().unwrap().contains(name));
+        assert!(config.defaults.default_host.denied.is_some());
+        assert_eq!(
+            (config.verdicts.len(), config.verdicts[0].effect),
+            (1, Effect::Denied),
+            "{name}"
+        );
+        assert!(config.verdicts[0].message.contains(name), "{:?}", config.verdicts);
+    }
+}
+
+#[test]
+fn blocked_values_are_a_list_and_bad_patterns_are_said() {
+    let mut config = read(&[("block-user-agents", "AlphaBot, ~*x(,"), ("block-referers", "~y")]);
+    let blocked = &config.settings.blocked;
+    assert_eq!(blocked.user_agents, ["AlphaBot", "~*x("]);
+    assert_eq!(blocked.referers, ["~y"]);
+    assert_eq!(config.verdicts, []);
+    let check =
+        |text: &str| if text.contains('(') { Err(format!("{text} is none")) } else { Ok(()) };
+    config.check_blocked(PatternCheck {
+        path: check,
+        rewrite: |_| Ok(()),
+        alias: check,
+        blocked: check,
+    });
+    let messages: Vec<_> = config.verdicts.iter().map(|verdict| &*verdict.message).collect();
+    assert_eq!(messages, ["~*x( is none; all requests are answered with 503"]);
+}
+
+#[test]
+fn limits_have_their_statuses_and_their_speed_in_common() {
+    let config = read(&[
+        ("limit-req-status-code", "429"),
+        ("limit-conn-status-code", "508"),
+        ("limit-conn-zone-variable", "$remote_addr"),
+        ("limit-rate", "2"),
+        ("limit-rate-after", "3"),
+    ]);
+    assert_eq!(config.verdicts, []);
+    let limits = &config.defaults.limits;
+    assert_eq!((limits.rate_status, limits.connection_status), (429, 508));
+    let throttle = config.defaults.plain.throttle.unwrap();
+    assert_eq!((throttle.rate, throttle.after), (2048, 3072));
+    assert_eq!(read(&[("limit-rate-after", "3")]).defaults.plain.throttle, None);
+    let wrong = read(&[("limit-req-status-code", "200")]);
+    assert_eq!(wrong.defaults.limits, LimitDefaults::default());
+    assert_eq!(wrong.verdicts[0].reason, "InvalidValue");
+}
+
+#[test]
+fn clients_that_are_to_be_counted_by_something_else_close_what_is_limited() {
+    let config = read(&[("limit-conn-zone-variable", "$server_name")]);
+    assert!(config.defaults.limits.unusable_key.as_ref().unwrap().contains("$server_name"));
+    assert_eq!(config.defaults.plain.denied, None);
+    assert_eq!(config.verdicts[0].effect, Effect::Denied);
 }
 
 #[test]

@@ -14,12 +14,13 @@ use super::{
 /// Groups may be nested this deep, as in PCRE2.
 const DEEPEST: u32 = 250;
 
-pub(super) fn parse(text: &[u8]) -> Result<Pattern, Error> {
+/// Parses a text; `fold` if case does not count in it.
+pub(super) fn parse(text: &[u8], fold: bool) -> Result<Pattern, Error> {
     let mut parser = Parser {
         text,
         at: 0,
         quoted: false,
-        flags: Flags { fold: true, ..Flags::default() },
+        flags: Flags { fold, ..Flags::default() },
         depth: 0,
         arounds: 0,
         groups: 0,

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use headgate_config::{
-    Action, Balance, Endpoints, Forward, ForwardedHeaders, Host, HostPattern, HttpsRedirect,
-    Location, ObjectRef, Origin, PathMatch, PathMode, ProxySettings, Redirect, Settings, Snapshot,
-    Upstream, UpstreamId, Upstreams, WhenEmpty,
+    Action, Balance, Blocked, Endpoints, Forward, ForwardedHeaders, Host, HostPattern,
+    HttpsRedirect, Location, ObjectRef, Origin, PathMatch, PathMode, ProxySettings, Redirect,
+    Settings, Snapshot, Upstream, UpstreamId, Upstreams, WhenEmpty,
 };
 
 /// A table under construction.
@@ -53,6 +53,13 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
     }
 }
 
+/// The same for everything below `/`, to be made other than usual.
+pub fn root(upstream: &str, change: impl FnOnce(&mut Location)) -> Location {
+    let mut location = location(PathMatch::Prefix("/".into()), upstream);
+    change(&mut location);
+    location
+}
+
 impl Table {
     /// Adds an upstream.
     pub fn upstream(mut self, name: &str, endpoints: &[SocketAddr]) -> Self {
@@ -97,6 +104,12 @@ impl Table {
     /// Believes forwarding headers like this.
     pub fn forwarded(mut self, rules: ForwardedHeaders) -> Self {
         self.settings.forwarded = rules;
+        self
+    }
+
+    /// Refuses these everywhere.
+    pub fn blocked(mut self, blocked: Blocked) -> Self {
+        self.settings.blocked = blocked;
         self
     }
 

@@ -6,12 +6,6 @@ use super::{super::protection, *};
 fn protection_that_is_not_available_denies() {
     for (name, value) in [
         ("auth-type", "basic"),
-        ("allowlist-source-range", ""),
-        ("whitelist-source-range", ""),
-        ("whitelist-source-range", "10.0.0.0/8"),
-        ("denylist-source-range", ""),
-        ("limit-rps", "5"),
-        ("satisfy", "any"),
         ("auth-tls-secret", "ns/ca"),
         ("backend-protocol", "HTTPS"),
         ("backend-protocol", " grpcs "),
@@ -25,7 +19,6 @@ fn protection_that_is_not_available_denies() {
         assert!(read.denied.is_some(), "{name}");
         assert_eq!((finding.effect, finding.reason), (Effect::Denied, "AnnotationParsingFailed"));
     }
-    assert_eq!(means(&[("limit-rps", "0")]).denied, None);
     for (name, value) in
         [("backend-protocol", "http"), ("proxy-ssl-verify", "off"), ("ssl-passthrough", "false")]
     {
@@ -35,13 +28,12 @@ fn protection_that_is_not_available_denies() {
     assert_eq!(means(&[("auth-realm", "no auth-type: means nothing")]).denied, None);
 }
 
-/// An empty value asks for nothing, but for the lists of addresses (annotations §1.4).
+/// An empty value asks for nothing (annotations §1.4).
 #[test]
 fn an_empty_value_protects_nothing() {
     for name in protection::ANNOTATIONS.iter().flat_map(Definition::names) {
         let read = means_or_is_denied(&[(name, "")]);
-        let is_list = name.ends_with("list-source-range");
-        assert_eq!((read.denied.is_some(), read.denies_hosts), (is_list, None), "{name}");
+        assert_eq!((read.denied, read.denies_hosts), (None, None), "{name}");
     }
     // What counts only beside another counts not beside an empty one.
     for (name, value) in [("auth-type", "auth-secret"), ("auth-tls-secret", "auth-tls-match-cn")] {

@@ -1,0 +1,68 @@
+//! Lists of addresses, and whether one of several checks is enough (annotations §3.8).
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use headgate_config::{Network, protection::AccessLists};
+
+use super::{
+    Annotations,
+    check::{CIDRS, Check},
+    definition::{
+        Bad::{Deny, Fallback},
+        Definition,
+        Risk::{Low, Medium},
+    },
+    values::Values,
+};
+
+const ALLOW: &str = "allowlist-source-range";
+const DENY: &str = "denylist-source-range";
+const SATISFY: &str = "satisfy";
+
+const ANY_OR_ALL: Check =
+    Check::new(|value| matches!(value.trim(), "any" | "all"), "one of any and all");
+
+pub const ANNOTATIONS: &[Definition] = &[
+    Definition::new(ALLOW, CIDRS, Deny, Medium).alias("whitelist-source-range"),
+    Definition::new(DENY, CIDRS, Deny, Medium),
+    Definition::new(SATISFY, ANY_OR_ALL, Fallback, Low),
+];
+
+pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
+    for (name, field) in [
+        (ALLOW, (|lists, networks| lists.allow = networks) as fn(&mut AccessLists, _)),
+        (DENY, |lists, networks| lists.deny = networks),
+    ] {
+        match list(values, name) {
+            None => {}
+            // It replaces that of the ConfigMap, and leaves the other list alone.
+            Some(Ok(networks)) => field(lists(annotations), networks),
+            Some(Err(reason)) => annotations.deny(reason),
+        }
+    }
+    match values.raw(SATISFY).map(str::trim) {
+        None | Some("all") => {}
+        Some("any") => annotations.protect().any_is_enough = true,
+        // Only without validation.
+        Some(other) => annotations.deny(format!("{SATISFY}: {other:?} is neither any nor all")),
+    }
+}
+
+/// The lists of the locations, to be changed.
+fn lists(annotations: &mut Annotations) -> &mut AccessLists {
+    Arc::make_mut(annotations.protect().access.get_or_insert_default())
+}
+
+/// The networks of a list that is there, sorted; or why it cannot be honoured.
+fn list(values: &Values<'_>, name: &str) -> Option<Result<Vec<Network>, String>> {
+    let Some(text) = values.raw(name) else {
+        // An empty list lets nobody through, and does not mean everybody (annotations §1.4). What did not pass its
+        // check is said elsewhere.
+        let is_empty = values.is_present(name) && values.denied.is_none();
+        return is_empty.then(|| Err(format!("{name} is empty: that is no list of addresses")));
+    };
+    let networks: Result<BTreeSet<Network>, _> =
+        text.split(',').map(|item| item.trim().parse()).collect();
+    let networks = networks.map(|networks| networks.into_iter().collect());
+    Some(networks.map_err(|_| format!("{name}: {text:?} is no list of addresses and networks")))
+}

@@ -1,0 +1,137 @@
+//! Limits of requests, of requests at the same time, and of the speed of answers (annotations §3.9).
+
+use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc};
+
+use headgate_config::{
+    Network,
+    protection::{LimitId, Rate, RequestLimits, Throttle},
+};
+
+use super::{
+    Annotations,
+    check::{CIDRS, INT},
+    definition::{
+        Bad::{Fallback, Refuse},
+        Definition,
+        Risk::Low,
+    },
+    values::Values,
+};
+
+const BURST_MULTIPLIER: i64 = 5;
+const KIB: u64 = 1024;
+
+const MULTIPLIER: &str = "limit-burst-multiplier";
+const EXEMPT: &str = "limit-allowlist";
+/// These limit, so that a value that cannot be read must not leave the location without a limit.
+const LIMITING: [&str; 4] = ["limit-connections", "limit-rate", "limit-rpm", "limit-rps"];
+
+pub const ANNOTATIONS: &[Definition] = &[
+    Definition::new(EXEMPT, CIDRS, Refuse, Low).alias("limit-whitelist"),
+    Definition::new(MULTIPLIER, INT, Fallback, Low),
+    Definition::new("limit-connections", INT, Refuse, Low),
+    Definition::new("limit-rate", INT, Fallback, Low),
+    Definition::new("limit-rate-after", INT, Fallback, Low),
+    Definition::new("limit-rpm", INT, Refuse, Low),
+    Definition::new("limit-rps", INT, Refuse, Low),
+];
+
+pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
+    // Only without validation.
+    let unreadable = |name: &&str| values.raw(name).is_some() && values.int(name).is_none();
+    if let Some(name) = LIMITING.into_iter().find(unreadable) {
+        annotations.deny(format!("{name}: {:?} is not a whole number", values.raw(name)));
+    }
+    let throttle = &values.defaults.limits.throttle;
+    let rate = values.int("limit-rate").unwrap_or(throttle.rate);
+    let after = values.int("limit-rate-after").unwrap_or(throttle.after);
+    annotations.throttle = Speed { rate, after }.throttle();
+
+    let number = |name| values.int(name).and_then(count);
+    let (per_second, per_minute) = (number("limit-rps"), number("limit-rpm"));
+    let connections = number("limit-connections");
+    if per_second.or(per_minute).or(connections).is_none() {
+        return;
+    }
+    let defaults = &values.defaults.limits;
+    if let Some(reason) = &defaults.unusable_key {
+        annotations.deny(reason.clone());
+    }
+    let multiplier = multiplier(values);
+    let rate = |requests| Rate { requests, burst: burst(requests, multiplier) };
+    let (key, ingress) = (values.subject.key, values.subject.ingress);
+    let limits = RequestLimits {
+        id: LimitId {
+            namespace: key.namespace().into(),
+            name: key.name().into(),
+            created: ingress.created,
+        },
+        per_second: per_second.map(rate),
+        per_minute: per_minute.map(rate),
+        connections,
+        exempt: exempt(values),
+        rate_status: defaults.rate_status,
+        connection_status: defaults.connection_status,
+    };
+    annotations.protect().limits = Some(Arc::new(limits));
+}
+
+/// How fast answers are sent, in KiB as it is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Speed {
+    /// Per second; none if it is not above zero.
+    pub rate: i64,
+    /// At once.
+    pub after: i64,
+}
+
+impl Speed {
+    /// The limit that it stands for.
+    pub fn throttle(self) -> Option<Throttle> {
+        let bytes = |kib: i64| u64::try_from(kib).unwrap_or(0).saturating_mul(KIB);
+        (self.rate > 0).then(|| Throttle { rate: bytes(self.rate), after: bytes(self.after) })
+    }
+}
+
+/// A limit; none if it is not above zero.
+fn count(number: i64) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::try_from(number.max(0)).unwrap_or(u32::MAX))
+}
+
+fn burst(requests: NonZeroU32, multiplier: i64) -> u32 {
+    let burst = i64::from(requests.get()).saturating_mul(multiplier);
+    u32::try_from(burst).unwrap_or(u32::MAX)
+}
+
+fn multiplier(values: &mut Values<'_>) -> i64 {
+    match values.int(MULTIPLIER) {
+        None => BURST_MULTIPLIER,
+        Some(multiplier @ 0..) => multiplier,
+        Some(negative) => {
+            values.warn(
+                "InvalidAnnotation",
+                format!("{MULTIPLIER}: {negative} is below zero; it counts as 0"),
+            );
+            0
+        }
+    }
+}
+
+/// Who is not limited. What cannot be read, which only gets here without validation, is nobody.
+fn exempt(values: &mut Values<'_>) -> Vec<Network> {
+    let items = values.raw(EXEMPT).into_iter().flat_map(|text| text.split(',')).map(str::trim);
+    let (mut known, mut unknown) = (BTreeSet::new(), Vec::new());
+    for item in items {
+        match item.parse() {
+            Ok(network) => drop(known.insert(network)),
+            Err(_) => unknown.push(item),
+        }
+    }
+    if !unknown.is_empty() {
+        let items = unknown.join(", ");
+        let message =
+            format!("{EXEMPT}: {items:?} is neither an address nor a network; it exempts nobody");
+        values.warn("InvalidAnnotation", message);
+    }
+    known.into_iter().collect()
+}
