@@ -157,6 +157,30 @@ fn every_stream_counts_as_a_connection() {
     });
 }
 
+#[test]
+fn an_upgraded_connection_is_on_its_way_until_it_is_closed() {
+    const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let upstream = Upstream::raw(|mut client| {
+        if client.head().is_some() {
+            client.send(format!("HTTP/1.1 101 Switching Protocols\r\n{UPGRADE}"));
+            client.head();
+        }
+    });
+    let limits = RequestLimits { connections: NonZeroU32::new(1), ..limits() };
+    let gateway = TestGateway::start(table(&upstream, limited(limits)));
+    let upgraded = || {
+        let mut client = gateway.client();
+        client.send(format!("GET / HTTP/1.1\r\nHost: a.test\r\n{UPGRADE}"));
+        let head = client.head().expect("an answer");
+        head.starts_with("HTTP/1.1 101 ").then_some(client)
+    };
+    let first = upgraded();
+    assert!(first.is_some());
+    assert!(upgraded().is_none());
+    drop(first);
+    eventually("there is room again", || upgraded().is_some());
+}
+
 /// How long an answer of so many bytes takes, and its first part of `after`.
 fn times(gateway: &TestGateway, length: usize, after: usize) -> (Duration, Duration) {
     let begin = Instant::now();
