@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use headgate_config::{
     Location, PathMatch, Protection,
-    protection::{ExternalAuth, SignIn},
+    protection::{AccessLists, ExternalAuth, SignIn},
 };
 
 use crate::support::{
@@ -204,6 +204,27 @@ fn identities_are_the_services_or_nobodys() {
         assert_eq!(header_lines(&seen, "x-user"), expected);
         assert_eq!(header_lines(&seen, "x-other"), [""; 0]);
     }
+}
+
+#[test]
+fn identities_are_nobodys_where_another_check_is_enough() {
+    let (app, service) = (Upstream::echo("app"), service(401, ""));
+    let mut location = Guarded::by(&app, service.address).location("/");
+    let protection = location.protection.take().expect("it is protected");
+    let access = AccessLists {
+        allow: vec!["127.0.0.0/8".parse().expect("a network")],
+        ..AccessLists::default()
+    };
+    location.protection = Some(Arc::new(Protection {
+        access: Some(Arc::new(access)),
+        any_is_enough: true,
+        ..Protection::clone(&protection)
+    }));
+    let table = snapshot::Table::default().upstream("app", &[app.address]);
+    let gateway = TestGateway::start(table.location("a.test", location).build());
+    assert_eq!(get(&gateway, "/", "X-User: root\r\n").status, 200);
+    assert_eq!(service.seen().len(), 0);
+    assert_eq!(header_lines(&app.seen()[0], "x-user"), [""; 0]);
 }
 
 #[test]
