@@ -276,9 +276,7 @@ fn who_opens_a_tunnel_is_asked_about_first() {
     let service = service(200, "Set-Cookie: a=1\r\n");
     let gateway = Guarded::by(&app, service.address).start();
     let mut client = gateway.client();
-    client.send(concat!(
-        "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
-    ));
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
     let head = client.head().expect("an answer");
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     client.send("hi");
