@@ -86,7 +86,7 @@ fn hits(c: &mut Criterion) {
                 let client = round.next().expect("it is endless");
                 let key = external.key(&variables(client, &origin)).expect("a key");
                 let kept = answers.find(&external.scope, &key, client, 2).expect("a hit");
-                black_box(external.overrides(&kept.headers, client))
+                black_box(external.overrides(&kept.headers))
             });
         });
     }

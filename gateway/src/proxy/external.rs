@@ -53,7 +53,7 @@ pub async fn ask(
         let scope = &service.policy.scope;
         if let Some(kept) = worker.asking.answers.find(scope, key, client, clock::tick()) {
             worker.metrics.asked(Asked::Remembered);
-            return judge(exchange, outbound, guarded, service, kept.status, &kept.headers);
+            return judge(exchange, outbound, service, kept.status, &kept.headers);
         }
     }
     let (status, headers) = match question(exchange, guarded, service, &worker).await {
@@ -75,14 +75,13 @@ pub async fn ask(
     {
         worker.asking.answers.keep(&service.policy.scope, key, kept, clock::tick());
     }
-    judge(exchange, outbound, guarded, service, status, &headers)
+    judge(exchange, outbound, service, status, &headers)
 }
 
 /// What an answer means for the request.
 fn judge(
     exchange: &mut Exchange,
     outbound: &mut Outbound<'_>,
-    guarded: &Guarded<'_>,
     service: &LiveExternal,
     status: StatusCode,
     headers: &HeaderMap,
@@ -90,8 +89,7 @@ fn judge(
     exchange.cookies = Cookies::of(headers, service.policy.spec.always_set_cookie);
     match decision(status) {
         Decision::Pass => {
-            let client = &guarded.inbound.parts.headers;
-            outbound.overrides.extend(service.policy.overrides(headers, client));
+            outbound.overrides.extend(service.policy.overrides(headers));
             Ruling::Pass
         }
         Decision::Unauthorized => {

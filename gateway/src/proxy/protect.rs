@@ -11,7 +11,7 @@ use super::{answer::Answer, exchange::Exchange, external, inbound::Inbound, outb
 use crate::{
     clock,
     error::ProxyError,
-    filter::{request_headers::Client, sign_in, variables::Variables},
+    filter::{external::answer::wipe, request_headers::Client, sign_in, variables::Variables},
     live::{Check, LiveConfig, LiveLocation, LiveProtection},
     route::{name::HostName, target::Target},
 };
@@ -98,6 +98,10 @@ async fn admit(
     guarded: &Guarded<'_>,
 ) -> Result<Ruling, ProxyError> {
     let protection = guarded.protection;
+    if let Some(service) = &protection.spec.external {
+        // Also where another check is enough, and the service is not asked.
+        outbound.overrides.extend(wipe(service, &guarded.inbound.parts.headers));
+    }
     let mut rulings = Rulings::new(protection.spec.any_is_enough);
     for check in &protection.checks {
         let ruling = match check {

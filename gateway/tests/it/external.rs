@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use headgate_config::{
     Location, PathMatch, Protection,
-    protection::{ExternalAuth, SignIn},
+    protection::{AccessLists, ExternalAuth, SignIn},
 };
 
 use crate::support::{
@@ -207,6 +207,27 @@ fn identities_are_the_services_or_nobodys() {
 }
 
 #[test]
+fn identities_are_nobodys_where_another_check_is_enough() {
+    let (app, service) = (Upstream::echo("app"), service(401, ""));
+    let mut location = Guarded::by(&app, service.address).location("/");
+    let protection = location.protection.take().expect("it is protected");
+    let access = AccessLists {
+        allow: vec!["127.0.0.0/8".parse().expect("a network")],
+        ..AccessLists::default()
+    };
+    location.protection = Some(Arc::new(Protection {
+        access: Some(Arc::new(access)),
+        any_is_enough: true,
+        ..Protection::clone(&protection)
+    }));
+    let table = snapshot::Table::default().upstream("app", &[app.address]);
+    let gateway = TestGateway::start(table.location("a.test", location).build());
+    assert_eq!(get(&gateway, "/", "X-User: root\r\n").status, 200);
+    assert_eq!(service.seen().len(), 0);
+    assert_eq!(header_lines(&app.seen()[0], "x-user"), [""; 0]);
+}
+
+#[test]
 fn every_request_is_asked_about() {
     let (app, service) = (Upstream::echo("app"), service(401, ""));
     let gateway = Guarded::by(&app, service.address).start();
@@ -255,9 +276,7 @@ fn who_opens_a_tunnel_is_asked_about_first() {
     let service = service(200, "Set-Cookie: a=1\r\n");
     let gateway = Guarded::by(&app, service.address).start();
     let mut client = gateway.client();
-    client.send(concat!(
-        "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
-    ));
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
     let head = client.head().expect("an answer");
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     client.send("hi");

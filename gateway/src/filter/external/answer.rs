@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use headgate_config::protection::ExternalAuth;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{External, cache::Kept, freshness};
@@ -57,20 +58,14 @@ impl Cookies {
 }
 
 impl External {
-    /// The headers that the upstream gets, or does not get, instead of the client's.
-    pub fn overrides(&self, answer: &HeaderMap, client: &HeaderMap) -> Vec<Override<'static>> {
-        let mut overrides = Vec::with_capacity(self.response_headers.len());
-        for (name, spelled) in self.response_headers.iter().zip(&self.spec.response_headers) {
+    /// The headers that the upstream gets of an answer. [`wipe`] has removed the client's.
+    pub fn overrides(&self, answer: &HeaderMap) -> Vec<Override<'static>> {
+        let names = self.response_headers.iter().zip(&self.spec.response_headers);
+        let set = names.filter_map(|(name, spelled)| {
             let lines: Vec<_> = answer.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-            // Upstreams that take `_` for `-` must not find the client's instead.
-            let alike = client.keys().filter(|other| *other != name && is_alike(other, name));
-            overrides.extend(alike.map(|other| Override::remove(other.as_str().to_owned())));
-            overrides.push(match lines.as_slice() {
-                [] => Override::remove(spelled.clone()),
-                lines => Override::set(spelled.clone(), lines.join(&b", "[..])),
-            });
-        }
-        overrides
+            (!lines.is_empty()).then(|| Override::set(spelled.clone(), lines.join(&b", "[..])))
+        });
+        set.collect()
     }
 
     /// What is remembered of an answer about a request with the headers of `client`; `None` if nothing may be.
@@ -102,10 +97,22 @@ impl External {
     }
 }
 
-/// Whether two names differ by nothing but `_` and `-`.
-fn is_alike(one: &HeaderName, other: &HeaderName) -> bool {
-    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    let (one, other) = (one.as_str(), other.as_str());
+/// Removes what only the service may say from the request of a client, whether the service is asked or not. Upstreams that
+/// take `_` for `-` must not find the client's instead.
+pub fn wipe(spec: &ExternalAuth, client: &HeaderMap) -> Vec<Override<'static>> {
+    let mut overrides = Vec::with_capacity(spec.response_headers.len());
+    for name in &spec.response_headers {
+        let alike = client.keys().map(HeaderName::as_str).filter(|other| is_alike(other, name));
+        let alike = alike.filter(|other| !other.eq_ignore_ascii_case(name));
+        overrides.extend(alike.map(|other| Override::remove(other.to_owned())));
+        overrides.push(Override::remove(name.clone()));
+    }
+    overrides
+}
+
+/// Whether two names differ by nothing but case, and `_` and `-`.
+fn is_alike(one: &str, other: &str) -> bool {
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
     one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))
 }
 
@@ -154,13 +161,17 @@ mod tests {
         let answer = map(&[("x-user", "alice"), ("x-groups", "a"), ("x-groups", "b")]);
         let client = map(&[("x-user", "root"), ("x_user", "root"), ("x-none", "1"), ("a", "1")]);
         assert_eq!(
-            external.overrides(&answer, &client),
+            wipe(&external.spec, &client),
             [
                 Override::remove("x_user"),
-                Override::set("X-User", &b"alice"[..]),
-                Override::set("X-Groups", &b"a, b"[..]),
+                Override::remove("X-User"),
+                Override::remove("X-Groups"),
                 Override::remove("X-None"),
             ]
+        );
+        assert_eq!(
+            external.overrides(&answer),
+            [Override::set("X-User", &b"alice"[..]), Override::set("X-Groups", &b"a, b"[..])]
         );
     }
 

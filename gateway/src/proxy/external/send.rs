@@ -42,7 +42,13 @@ impl Question<'_> {
             match self.over(worker, &mut idle).await {
                 Ok(head) => return Ok(self.finish(head, idle, endpoint)),
                 Err(ProxyError::UpstreamClosed) if !idle.has_answered() => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    if error == ProxyError::UpstreamTimeout {
+                        // The others may lead to where nobody is any more, too.
+                        endpoint.sweep(Duration::ZERO);
+                    }
+                    return Err(error.into());
+                }
             }
         }
         let mut connection = endpoint.connect(PATIENCE).await?;

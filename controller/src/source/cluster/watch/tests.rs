@@ -55,3 +55,14 @@ async fn the_end_of_one_task_is_the_end_of_no_other() {
     let never = tokio::time::timeout(Duration::from_secs(3600), watches.next_end()).await;
     assert!(never.is_err(), "the watch of Services goes on");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_config_map_is_followed_until_it_is_forgotten() {
+    let mut watches = watches(&Server::default(), |_| {});
+    watches.follow_config_map(&"a/x".parse().unwrap());
+    let hour = Duration::from_secs(3600);
+    watches.forget_config_map(&Key::new("a", "other"));
+    assert!(tokio::time::timeout(hour, watches.next_end()).await.is_err(), "it goes on");
+    watches.forget_config_map(&Key::new("a", "x"));
+    assert!(tokio::time::timeout(hour, watches.next_end()).await.is_ok());
+}
