@@ -4,6 +4,7 @@
 pub mod access;
 pub mod body;
 pub mod client_address;
+pub mod password;
 pub mod redirect;
 pub mod request_headers;
 pub mod response_headers;

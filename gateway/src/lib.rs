@@ -26,10 +26,13 @@ pub mod upstream;
 pub mod webhook;
 mod worker;
 
+pub use filter::password;
+
 /// What the fuzz targets run.
 #[cfg(fuzzing)]
 pub mod fuzz {
     pub use crate::{
+        filter::password::fuzz::authorization,
         listen::fuzz::client_stream,
         route::fuzz::{host_name, pattern, target},
         upstream::h1::fuzz::answer,

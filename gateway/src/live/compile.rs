@@ -23,6 +23,7 @@ use super::{
     protection::LiveProtection,
 };
 use crate::{
+    filter::password::Passwords,
     listen::tls::TlsState,
     observe::metrics::Metrics,
     route::{host::HostTable, path::PathTable, rewrite::RewriteProgram},
@@ -47,6 +48,8 @@ pub(super) struct Compiler {
     tls: Option<(Arc<TlsTable>, bool, Arc<TlsState>)>,
     settings: Option<Arc<LiveSettings>>,
     findings: Findings,
+    /// What is shared by locations that ask for passwords.
+    passwords: Arc<Passwords>,
     /// The snapshot that is live; holds the identities that `hosts` is keyed by. Its upstreams are those of `registry`.
     last: Arc<Snapshot>,
 }
@@ -63,6 +66,7 @@ impl Compiler {
             tls: None,
             settings: None,
             findings: Findings::default(),
+            passwords: Arc::default(),
             last: Arc::default(),
         }
     }
@@ -188,7 +192,8 @@ impl Compiler {
             .as_ref()
             .filter(|host| !host.contains('$'))
             .and_then(|host| HeaderValue::from_str(host).ok());
-        let protection = spec.protection.as_ref().map(LiveProtection::new).map(Box::new);
+        let protection = |spec| Box::new(LiveProtection::new(spec, &self.passwords));
+        let protection = spec.protection.as_ref().map(protection);
         LiveLocation { action, rewrite, protection, key, fixed_host, spec: Arc::clone(spec) }
     }
 

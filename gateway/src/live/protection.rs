@@ -5,7 +5,10 @@ use std::sync::Arc;
 use headgate_config::{Protection, protection::PasswordScheme};
 use smallvec::SmallVec;
 
-use crate::filter::access::Access;
+use crate::filter::{
+    access::Access,
+    password::{Password, Passwords},
+};
 
 /// What protects a location.
 pub struct LiveProtection {
@@ -15,6 +18,8 @@ pub struct LiveProtection {
     pub checks: SmallVec<[Check; 3]>,
     /// Which addresses may come.
     pub access: Option<Access>,
+    /// The question for user name and password.
+    pub password: Option<Password>,
 }
 
 /// A check of who may come.
@@ -29,8 +34,8 @@ pub enum Check {
 }
 
 impl LiveProtection {
-    /// Compiles `spec`.
-    pub(super) fn new(spec: &Arc<Protection>) -> Self {
+    /// Compiles `spec`; `passwords` is what all locations share that ask for one.
+    pub(super) fn new(spec: &Arc<Protection>, passwords: &Arc<Passwords>) -> Self {
         let password = spec.password.as_ref().map(|password| password.scheme);
         // Where all have to pass, a digest is asked for before the address is looked at (annotations §3.0, step 11).
         let digest_first = password == Some(PasswordScheme::Digest) && !spec.any_is_enough;
@@ -43,6 +48,7 @@ impl LiveProtection {
             spec: Arc::clone(spec),
             checks: order.into_iter().flatten().collect(),
             access: spec.access.as_deref().map(Access::new),
+            password: spec.password.as_deref().map(|spec| Password::new(spec, passwords)),
         }
     }
 }

@@ -5,12 +5,16 @@
 
 use std::{ops::ControlFlow, pin::Pin};
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::{answer::Answer, exchange::Exchange, inbound::Inbound, outbound::Outbound};
 use crate::{
     error::ProxyError,
-    filter::{request_headers::Client, variables::Variables},
+    filter::{
+        password::{Asking, Passage},
+        request_headers::{Client, Override},
+        variables::Variables,
+    },
     live::{Check, LiveConfig, LiveLocation, LiveProtection},
     route::{name::HostName, target::Target},
 };
@@ -96,10 +100,14 @@ async fn admit(
 ) -> Result<Ruling, ProxyError> {
     let protection = guarded.protection;
     let mut rulings = Rulings::new(protection.spec.any_is_enough);
+    if protection.password.is_some() {
+        // Credentials are for the gateway only, whoever lets the request pass in the end.
+        outbound.overrides.push(Override::remove("Authorization"));
+    }
     for check in &protection.checks {
         let ruling = match check {
             Check::Access => access(exchange, guarded),
-            Check::Password => password(exchange, outbound, guarded).await?,
+            Check::Password => password(exchange, guarded).await,
             Check::External => external(exchange, outbound, guarded).await?,
         };
         if let ControlFlow::Break(ruling) = rulings.add(ruling) {
@@ -125,13 +133,26 @@ fn access(exchange: &Exchange, guarded: &Guarded<'_>) -> Ruling {
     }
 }
 
-/// User name and password. Not available yet: nothing is let through.
-async fn password(
-    _: &mut Exchange,
-    _: &mut Outbound<'_>,
-    _: &Guarded<'_>,
-) -> Result<Ruling, ProxyError> {
-    Ok(unavailable())
+/// User name and password.
+async fn password(exchange: &Exchange, guarded: &Guarded<'_>) -> Ruling {
+    let Some(password) = &guarded.protection.password else { return unavailable() };
+    let parts = &guarded.inbound.parts;
+    let mut lines = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let asking = Asking {
+        // Of two, somebody else might believe the other.
+        authorization: lines.next().filter(|_| lines.next().is_none()).map(HeaderValue::as_bytes),
+        method: parts.method.as_str(),
+        target: guarded.inbound.raw_target(),
+        client: guarded.inbound.client_address(&exchange.connection),
+    };
+    match password.check(asking).await {
+        Passage::Granted => Ruling::Pass,
+        Passage::Asked(challenge) => Ruling::Refuse(Refusal {
+            status: StatusCode::UNAUTHORIZED,
+            headers: vec![(header::WWW_AUTHENTICATE, challenge)],
+        }),
+        Passage::Busy => unavailable(),
+    }
 }
 
 /// Another service. Not available yet: nothing is let through.
