@@ -16,6 +16,7 @@ mod canary;
 mod default_backend;
 mod group;
 mod ignored;
+pub mod password;
 mod planned;
 mod protection;
 pub mod proxy;
@@ -52,6 +53,7 @@ static FAMILIES: &[Family] = &[
     Family { annotations: default_backend::ANNOTATIONS, read: default_backend::read },
     Family { annotations: ignored::ANNOTATIONS, read: ignored::read },
     Family { annotations: access_log::ANNOTATIONS, read: access_log::read },
+    Family { annotations: password::ANNOTATIONS, read: password::read },
     Family { annotations: planned::ANNOTATIONS, read: planned::read },
     Family { annotations: protection::ANNOTATIONS, read: protection::read },
     Family { annotations: proxy::ANNOTATIONS, read: proxy::read },

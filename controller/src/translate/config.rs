@@ -39,6 +39,8 @@ pub struct Defaults {
     pub retry_non_idempotent: bool,
     /// Location paths that begin with one of these are never redirected to HTTPS (`no-tls-redirect-locations`).
     pub no_tls_redirect: Vec<String>,
+    /// At location paths that begin with one of these nobody is asked who he is (`no-auth-locations`).
+    pub no_auth: Vec<String>,
     /// What Ingresses may not have.
     pub restrictions: Restrictions,
 }
@@ -73,6 +75,7 @@ struct Draft {
     plain: Annotations,
     retry_non_idempotent: bool,
     no_tls_redirect: Vec<String>,
+    no_auth: Vec<String>,
     log_default_backend: bool,
     restrictions: Restrictions,
     standby: Option<bool>,
@@ -96,6 +99,7 @@ impl Config {
             plain: Annotations::default(),
             retry_non_idempotent: false,
             no_tls_redirect: vec!["/.well-known/acme-challenge".into()],
+            no_auth: vec!["/.well-known/acme-challenge".into()],
             log_default_backend: false,
             restrictions: Restrictions {
                 max_risk: Risk::High,
@@ -164,6 +168,7 @@ impl Draft {
                 default_host: Arc::new(default_host),
                 retry_non_idempotent: self.retry_non_idempotent,
                 no_tls_redirect: self.no_tls_redirect,
+                no_auth: self.no_auth,
                 restrictions: self.restrictions,
             }),
             standby: self.standby,

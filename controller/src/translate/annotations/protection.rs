@@ -5,10 +5,7 @@
 
 use super::{
     Annotations,
-    check::{
-        ANY, BASIC, BASIC_SPACES, BOOL, CIDRS, Check, INT, ON_OFF, URL_VARIABLES, parse_bool,
-        parse_int,
-    },
+    check::{ANY, BASIC, BOOL, CIDRS, Check, INT, ON_OFF, URL_VARIABLES, parse_bool, parse_int},
     definition::{
         Bad::{self, Deny, Fallback, Refuse},
         Definition,
@@ -18,12 +15,6 @@ use super::{
     values::Values,
 };
 
-const AUTH_TYPE: Check =
-    Check::new(|value| value.contains("basic") || value.contains("digest"), "basic or digest");
-const AUTH_SECRET_TYPE: Check = Check::new(
-    |value| value.contains("auth-file") || value.contains("auth-map"),
-    "auth-file or auth-map",
-);
 const MATCH_CN: Check =
     Check::new(|value| value.starts_with("CN="), "CN= and a regular expression");
 
@@ -40,9 +31,8 @@ const HOST_WIDE: &str = "auth-tls-secret";
 type AsksForNothing = fn(&str) -> bool;
 /// These protect unless their value is empty or one that asks for nothing. A value that cannot be read protects: it
 /// gets here where validation is switched off, which must not open anything (annotations §1.4).
-const UNLESS: [(&str, AsksForNothing); 12] = [
+const UNLESS: [(&str, AsksForNothing); 11] = [
     ("auth-tls-secret", |_| false),
-    ("auth-type", |_| false),
     ("auth-url", |_| false),
     ("satisfy", |_| false),
     ("limit-connections", is_no_limit),
@@ -63,11 +53,8 @@ pub const ANNOTATIONS: &[Definition] = &[
     url("auth-cache-key", ANY, Fallback, Medium),
     url("auth-method", ANY, Deny, Low),
     url("auth-proxy-set-headers", ANY, Fallback, Medium),
-    basic("auth-realm", BASIC_SPACES, Refuse, Medium),
     url("auth-request-redirect", ANY, Fallback, Medium),
     url("auth-response-headers", ANY, Deny, Medium),
-    basic("auth-secret", BASIC, Deny, Medium),
-    basic("auth-secret-type", AUTH_SECRET_TYPE, Refuse, Low),
     url("auth-signin", ANY, Fallback, High),
     url("auth-signin-redirect-param", ANY, Fallback, Medium),
     tls("auth-tls-error-page", ANY, Refuse, High),
@@ -76,7 +63,6 @@ pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("auth-tls-secret", BASIC, Refuse, Medium),
     tls("auth-tls-verify-client", ANY, Fallback, Medium),
     tls("auth-tls-verify-depth", ANY, Fallback, Low),
-    Definition::new("auth-type", AUTH_TYPE, Refuse, Low),
     Definition::new("auth-url", URL_VARIABLES, Refuse, High),
     Definition::new("backend-protocol", PROTOCOL, Fallback, Low),
     Definition::new("denylist-source-range", CIDRS, Deny, Medium),
@@ -93,10 +79,6 @@ pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("satisfy", ANY, Fallback, Low),
     Definition::new("ssl-passthrough", BOOL, Refuse, Low),
 ];
-
-const fn basic(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
-    Definition::new(name, check, bad, risk).needs(Present("auth-type"))
-}
 
 const fn url(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
     Definition::new(name, check, bad, risk).needs(Present("auth-url"))

@@ -45,6 +45,7 @@ const KEYS: &[(&str, Apply)] = &[
         }
         Ok(())
     }),
+    ("no-auth-locations", |draft, text| set(&mut draft.no_auth, Ok(value::list(text)))),
     ("whitelist-source-range", |draft, text| protect(draft, "whitelist-source-range", text)),
     // Forwarding headers.
     ("compute-full-forwarded-for", |draft, text| {

@@ -6,7 +6,6 @@ use super::{super::protection, *};
 fn protection_that_is_not_available_denies() {
     for (name, value) in [
         ("auth-url", "https://auth.test/"),
-        ("auth-type", "basic"),
         ("allowlist-source-range", ""),
         ("whitelist-source-range", ""),
         ("whitelist-source-range", "10.0.0.0/8"),
