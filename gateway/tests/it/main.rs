@@ -7,6 +7,7 @@ mod builtin;
 mod forwarded;
 mod framing;
 mod http2;
+mod passwords;
 mod proxying;
 mod records;
 mod reload;
