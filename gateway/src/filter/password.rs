@@ -98,9 +98,11 @@ impl Passwords {
         }
     }
 
-    /// Identifies a comparison. Where any of the three differs it is another.
-    fn fingerprint(&self, hash: &str, user: &[u8], password: &[u8]) -> Fingerprint {
+    /// Identifies a comparison. Where anything differs it is another: above all, what is compared for somebody who is not
+    /// on the list must not pass because the same hash was right for somebody who is, or was.
+    fn fingerprint(&self, hash: &str, counts: bool, user: &[u8], password: &[u8]) -> Fingerprint {
         let mut context = hmac::Context::with_key(&self.key);
+        context.update(&[u8::from(counts)]);
         for part in [hash.as_bytes(), user] {
             context.update(&(part.len() as u64).to_le_bytes());
             context.update(part);
@@ -162,7 +164,7 @@ impl Password {
         if !HashKind::of(hash).is_ok_and(HashKind::is_slow) {
             return Some(hash::matches(hash, password) && counts);
         }
-        let fingerprint = self.shared.fingerprint(hash, user, password);
+        let fingerprint = self.shared.fingerprint(hash, counts, user, password);
         if let Some(right) = self.shared.pool.find(&fingerprint) {
             return Some(right);
         }

@@ -39,6 +39,11 @@ pub const ANNOTATIONS: &[Definition] = &[
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     if values.raw("auth-type").is_none() {
+        // As in the reference. Whoever wrote it meant something else.
+        if values.is_present("auth-secret") {
+            let message = "auth-secret has no effect without auth-type: nobody is asked for a password; set auth-type to basic or digest";
+            values.warn("InvalidAnnotation", message.into());
+        }
         return;
     }
     match password(values) {

@@ -78,6 +78,17 @@ fn the_result_of_one_user_is_not_that_of_another_with_the_same_hash() {
 }
 
 #[test]
+fn who_is_not_on_the_list_does_not_pass_with_the_hash_of_somebody_who_is() {
+    let (shared, _) = counted();
+    let with = |list: &[(&str, &str)]| Password::new(&spec(PasswordScheme::Basic, list), &shared);
+    assert_eq!(ask(&with(&[("u", APR1), ("v", APR1)]), RIGHT), Passage::Granted);
+    // What an unknown user is compared with is the hash that was right for this one.
+    assert!(matches!(ask(&with(&[("v", APR1)]), RIGHT), Passage::Asked(_)));
+    // And the other way round: what was wrong for an unknown user is not for a known one.
+    assert_eq!(ask(&with(&[("u", APR1)]), RIGHT), Passage::Granted);
+}
+
+#[test]
 fn an_unknown_user_is_compared_like_a_known_one_and_never_right() {
     let (shared, count) = counted();
     let password = Password::new(

@@ -18,11 +18,14 @@ use crate::{
 const APR1: &str = "$apr1$3lDgrkMD$Jux8iT110phSRobStr9BK1";
 const MD5: &str = "0123456789abcdef0123456789abcdef";
 
+/// A Secret: its name, and values by key.
+type Named<'a> = (&'a str, &'a [(&'a str, &'a [u8])]);
+
 /// Reads annotations of an Ingress `default/app`, where these Secrets exist.
 fn try_read(
     validate: bool,
     annotations: &[(&str, &str)],
-    secrets: &[(&str, &[(&str, &[u8])])],
+    secrets: &[Named<'_>],
 ) -> Result<Reading, Refusal> {
     let prefixed = |(name, value): &(&str, &str)| {
         (format!("nginx.ingress.kubernetes.io/{name}").into(), (*value).into())
@@ -52,7 +55,7 @@ fn try_read(
     })
 }
 
-fn read(annotations: &[(&str, &str)], secrets: &[(&str, &[(&str, &[u8])])]) -> Reading {
+fn read(annotations: &[(&str, &str)], secrets: &[Named<'_>]) -> Reading {
     try_read(true, annotations, secrets).expect("not refused")
 }
 
@@ -203,6 +206,19 @@ fn what_cannot_be_honoured_denies_and_says_why() {
         assert!(try_read(true, annotations, &[("users", good)]).is_err(), "{annotations:?}");
         let reading = try_read(false, annotations, &[("users", good)]).expect("not validated");
         assert!(reading.annotations.denied.is_some(), "{annotations:?}");
+    }
+}
+
+#[test]
+fn a_secret_without_a_type_is_pointed_out() {
+    for annotations in
+        [&[("auth-secret", "users")][..], &[("auth-secret", "users"), ("auth-type", "")]]
+    {
+        let reading = read(annotations, &[]);
+        let [finding] = &reading.findings[..] else { panic!("{:?}", reading.findings) };
+        assert_eq!(finding.effect, Effect::Warning);
+        assert!(finding.message.contains("without auth-type"), "{finding:?}");
+        assert_eq!(reading.annotations.denied, None);
     }
 }
 
