@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod external;
+pub mod hash;
 pub mod limits;
 pub mod password;
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 pub use access::AccessLists;
 pub use external::{CacheDuration, ExternalAuth, SignIn};
+pub use hash::{HashKind, HashProblem};
 pub use limits::{LimitId, Rate, RequestLimits, Throttle};
 pub use password::{PasswordAuth, PasswordScheme, Users};
 

@@ -26,7 +26,7 @@ pub enum PasswordScheme {
 }
 
 /// Users with what their passwords are compared with. Neither `Debug` nor serialisation show any of it.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Users {
     hashes: BTreeMap<String, String>,
 }
@@ -41,6 +41,16 @@ impl Users {
     /// What the password of a user is compared with, for verification only.
     pub fn hash(&self, user: &str) -> Option<&str> {
         self.hashes.get(user).map(String::as_str)
+    }
+
+    /// All of them, in the order of their names, for verification only.
+    pub fn hashes(&self) -> impl Iterator<Item = &str> {
+        self.hashes.values().map(String::as_str)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
     }
 }
 

@@ -13,6 +13,7 @@ use headgate_config::{Effect, Verdict};
 use super::{
     annotations::{
         self, Annotations, Finding, Reading,
+        password::SharedUsers,
         subject::{References, Subject},
     },
     class::{self, Classes},
@@ -34,6 +35,7 @@ pub struct Admission {
     /// Annotations that were read last: those that many Ingresses have in common exist once.
     recent: VecDeque<Arc<Annotations>>,
     referrers: Referrers,
+    users: SharedUsers,
 }
 
 #[derive(Debug, Default)]
@@ -208,7 +210,8 @@ impl Admission {
         }
         match annotations::read(Subject { options, defaults, objects, key, ingress }) {
             Err(refusal) => Judgement::Refused(refusal.into()),
-            Ok(Reading { annotations, findings, references }) => {
+            Ok(Reading { mut annotations, findings, references }) => {
+                self.users.share(&mut annotations);
                 let annotations = self.shared(annotations);
                 let accepted =
                     Accepted { age: Age::of(key, ingress), ingress: ingress.clone(), annotations };

@@ -19,6 +19,7 @@ pub mod external_auth;
 mod group;
 mod ignored;
 pub mod limits;
+pub mod password;
 mod planned;
 mod protection;
 pub mod proxy;
@@ -58,6 +59,7 @@ static FAMILIES: &[Family] = &[
     Family { annotations: ignored::ANNOTATIONS, read: ignored::read },
     Family { annotations: access_log::ANNOTATIONS, read: access_log::read },
     Family { annotations: limits::ANNOTATIONS, read: limits::read },
+    Family { annotations: password::ANNOTATIONS, read: password::read },
     Family { annotations: planned::ANNOTATIONS, read: planned::read },
     Family { annotations: protection::ANNOTATIONS, read: protection::read },
     Family { annotations: proxy::ANNOTATIONS, read: proxy::read },

@@ -44,6 +44,8 @@ pub struct Defaults {
     pub retry_non_idempotent: bool,
     /// Location paths that begin with one of these are never redirected to HTTPS (`no-tls-redirect-locations`).
     pub no_tls_redirect: Vec<String>,
+    /// At location paths that begin with one of these nobody is asked who he is (`no-auth-locations`).
+    pub no_auth: Vec<String>,
     /// What Ingresses may not have.
     pub restrictions: Restrictions,
     /// What limits of Ingresses have in common.
@@ -104,11 +106,10 @@ struct Draft {
     plain: Annotations,
     retry_non_idempotent: bool,
     no_tls_redirect: Vec<String>,
+    no_auth: Vec<String>,
     log_default_backend: bool,
     restrictions: Restrictions,
     standby: Option<bool>,
-    /// Keys that protect, have a value, and are not available yet.
-    unprotected: Vec<&'static str>,
     /// The service that is asked about every location.
     global_auth: GlobalAuth,
     /// What is wrong with lists that protect and cannot be read.
@@ -132,6 +133,7 @@ impl Config {
             plain: Annotations::default(),
             retry_non_idempotent: false,
             no_tls_redirect: vec!["/.well-known/acme-challenge".into()],
+            no_auth: vec!["/.well-known/acme-challenge".into()],
             log_default_backend: false,
             restrictions: Restrictions {
                 max_risk: Risk::High,
@@ -141,7 +143,6 @@ impl Config {
                 strict_paths: true,
             },
             standby: None,
-            unprotected: Vec::new(),
             global_auth: GlobalAuth::default(),
             unreadable: Vec::new(),
             limits: LimitDefaults::default(),
@@ -198,19 +199,6 @@ impl Config {
             draft.plain.denied = Some(format!("ConfigMap {key}: {reason}"));
             report.add(Effect::Denied, "InvalidValue", reason);
         }
-        if !draft.unprotected.is_empty() {
-            let names = draft.unprotected.join(", ");
-            draft.plain.denied = Some(format!(
-                "{names} of the ConfigMap {key} is not available yet: the locations answer 503 rather than stand open"
-            ));
-            report.add(
-                Effect::Denied,
-                "NotSupported",
-                format!(
-                    "{names} is not available yet: all locations answer 503 rather than stand open"
-                ),
-            );
-        }
         draft.finish(report.verdicts)
     }
 }
@@ -261,6 +249,7 @@ impl Draft {
                 default_host: Arc::new(default_host),
                 retry_non_idempotent: self.retry_non_idempotent,
                 no_tls_redirect: self.no_tls_redirect,
+                no_auth: self.no_auth,
                 restrictions: self.restrictions,
                 limits: self.limits,
             }),

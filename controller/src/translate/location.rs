@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use headgate_config::{
-    Action, Forward, HttpsRedirect, Location, Origin, PathMatch, Rewrite, UpstreamId, WhenEmpty,
+    Action, Forward, HttpsRedirect, Location, Origin, PathMatch, Protection, Rewrite, UpstreamId,
+    WhenEmpty,
 };
 
 use super::{annotations::Annotations, config::Defaults, ingress::Accepted, path::Place};
@@ -92,7 +93,7 @@ impl<'a> Maker<'a> {
             rewrite,
             upstream_host: annotations.upstream_host.clone(),
             proxy: annotations.proxy.clone(),
-            protection: annotations.protection.clone().filter(|_| !is_nobodys),
+            protection: self.protection(annotations, place.path()).filter(|_| !is_nobodys),
             throttle: annotations.throttle,
             access_log: annotations.access_log,
             matcher: place.matcher,
@@ -160,6 +161,26 @@ impl<'a> Maker<'a> {
             }
             (None, None) => Action::Respond(404),
         }
+    }
+
+    /// What requests have to pass. The exemption looks at the location's path, not at the request's (annotations §3.6).
+    fn protection(&self, annotations: &Annotations, path: &str) -> Option<Arc<Protection>> {
+        let protection = annotations.protection.as_ref()?;
+        let Protection { password, external, sign_in, .. } = &**protection;
+        let asks = password.is_some() || external.is_some() || sign_in.is_some();
+        let is_exempt =
+            self.defaults.no_auth.iter().any(|prefix| path.starts_with(prefix.as_str()));
+        if !(asks && is_exempt) {
+            return Some(protection.clone());
+        }
+        let rest = Protection {
+            password: None,
+            external: None,
+            sign_in: None,
+            ..Protection::clone(protection)
+        };
+        (rest != Protection { any_is_enough: rest.any_is_enough, ..Protection::default() })
+            .then(|| Arc::new(rest))
     }
 
     /// Routing §9.1. The exemption looks at the location's path, not at the request's.

@@ -12,6 +12,7 @@ use super::*;
 use crate::objects::{Kind, Object};
 
 mod external;
+mod password;
 mod protection;
 mod said;
 mod shared;

@@ -15,9 +15,10 @@ use super::{
     LiveConfig, LiveSettings,
     finding::{self, Findings},
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
-    protection::LiveProtection,
+    protection::{LiveProtection, Shared},
 };
 use crate::{
+    filter::password::Passwords,
     limits,
     listen::tls::TlsState,
     observe::metrics::Metrics,
@@ -44,6 +45,8 @@ pub(super) struct Compiler {
     tls: Option<(Arc<TlsTable>, bool, Arc<TlsState>)>,
     settings: Option<Arc<LiveSettings>>,
     findings: Findings,
+    /// What is shared by locations that ask for passwords.
+    passwords: Arc<Passwords>,
     /// The snapshot that is live; holds the identities that `hosts` is keyed by. Its upstreams are those of `registry`.
     last: Arc<Snapshot>,
 }
@@ -61,6 +64,7 @@ impl Compiler {
             tls: None,
             settings: None,
             findings: Findings::default(),
+            passwords: Arc::default(),
             last: Arc::default(),
         }
     }
@@ -200,7 +204,8 @@ impl Compiler {
             .and_then(|host| HeaderValue::from_str(host).ok());
         let protection = spec.protection.as_ref().and_then(|protection| {
             let find = |id: &UpstreamId| self.upstream(id);
-            LiveProtection::new(protection, &host.name, &spec.matcher, find, &self.limits)
+            let shared = Shared { limits: &self.limits, passwords: &self.passwords };
+            LiveProtection::new(protection, &host.name, &spec.matcher, find, shared)
         });
         let protection = protection.map(Box::new);
         LiveLocation { action, rewrite, protection, key, fixed_host, spec: Arc::clone(spec) }

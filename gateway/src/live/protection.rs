@@ -7,7 +7,11 @@ use smallvec::SmallVec;
 
 use super::host::UpstreamRef;
 use crate::{
-    filter::{access::Access, external::External},
+    filter::{
+        access::Access,
+        external::External,
+        password::{Password, Passwords},
+    },
     limits::{Limits, Registry},
 };
 
@@ -21,6 +25,8 @@ pub struct LiveProtection {
     pub limits: Option<Limits>,
     /// Which addresses may come.
     pub access: Option<Access>,
+    /// The question for user name and password.
+    pub password: Option<Password>,
     /// The service that is asked; none if it cannot be asked as configured.
     pub external: Option<LiveExternal>,
 }
@@ -44,15 +50,24 @@ pub enum Check {
     External,
 }
 
+/// What outlives a table, and all locations share.
+#[derive(Clone, Copy)]
+pub(super) struct Shared<'a> {
+    /// Counters of limits.
+    pub limits: &'a Registry,
+    /// Passwords that were compared.
+    pub passwords: &'a Arc<Passwords>,
+}
+
 impl LiveProtection {
     /// Compiles `spec` for the location of `host` with this matcher; nothing if it asks for nothing. `find` knows the
-    /// upstreams; counters are those of `registry`.
+    /// upstreams.
     pub(super) fn new(
         spec: &Arc<Protection>,
         host: &str,
         matcher: &PathMatch,
         find: impl Fn(&UpstreamId) -> Option<UpstreamRef>,
-        registry: &Registry,
+        shared: Shared<'_>,
     ) -> Option<Self> {
         let password = spec.password.as_ref().map(|password| password.scheme);
         // Where all have to pass, a digest is asked for before the address is looked at (annotations §3.0, step 11).
@@ -74,8 +89,9 @@ impl LiveProtection {
             external: service,
             spec: Arc::clone(spec),
             checks,
-            limits: spec.limits.as_ref().map(|limits| Limits::new(limits, registry)),
+            limits: spec.limits.as_ref().map(|limits| Limits::new(limits, shared.limits)),
             access: spec.access.as_deref().map(Access::new),
+            password: spec.password.as_deref().map(|spec| Password::new(spec, shared.passwords)),
         })
     }
 }

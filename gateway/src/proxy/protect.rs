@@ -11,7 +11,13 @@ use super::{answer::Answer, exchange::Exchange, external, inbound::Inbound, outb
 use crate::{
     clock,
     error::ProxyError,
-    filter::{external::answer::wipe, request_headers::Client, sign_in, variables::Variables},
+    filter::{
+        external::answer::wipe,
+        password::{Asking, Passage},
+        request_headers::{Client, Override},
+        sign_in,
+        variables::Variables,
+    },
     live::{Check, LiveConfig, LiveLocation, LiveProtection},
     route::{name::HostName, target::Target},
 };
@@ -103,10 +109,14 @@ async fn admit(
         outbound.overrides.extend(wipe(service, &guarded.inbound.parts.headers));
     }
     let mut rulings = Rulings::new(protection.spec.any_is_enough);
+    if protection.password.is_some() {
+        // Credentials are for the gateway only, whoever lets the request pass in the end.
+        outbound.overrides.push(Override::remove("Authorization"));
+    }
     for check in &protection.checks {
         let ruling = match check {
             Check::Access => access(exchange, guarded),
-            Check::Password => password(exchange, outbound, guarded).await?,
+            Check::Password => password(exchange, guarded).await,
             Check::External => external::ask(exchange, outbound, guarded).await,
         };
         if let ControlFlow::Break(ruling) = rulings.add(ruling) {
@@ -143,13 +153,26 @@ fn access(exchange: &Exchange, guarded: &Guarded<'_>) -> Ruling {
     }
 }
 
-/// User name and password. Not available yet: nothing is let through.
-async fn password(
-    _: &mut Exchange,
-    _: &mut Outbound<'_>,
-    _: &Guarded<'_>,
-) -> Result<Ruling, ProxyError> {
-    Ok(unavailable())
+/// User name and password.
+async fn password(exchange: &Exchange, guarded: &Guarded<'_>) -> Ruling {
+    let Some(password) = &guarded.protection.password else { return unavailable() };
+    let parts = &guarded.inbound.parts;
+    let mut lines = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let asking = Asking {
+        // Of two, somebody else might believe the other.
+        authorization: lines.next().filter(|_| lines.next().is_none()).map(HeaderValue::as_bytes),
+        method: parts.method.as_str(),
+        target: guarded.inbound.raw_target(),
+        client: guarded.inbound.client_address(&exchange.connection),
+    };
+    match password.check(asking).await {
+        Passage::Granted => Ruling::Pass,
+        Passage::Asked(challenge) => Ruling::Refuse(Refusal {
+            status: StatusCode::UNAUTHORIZED,
+            headers: vec![(header::WWW_AUTHENTICATE, challenge)],
+        }),
+        Passage::Busy => unavailable(),
+    }
 }
 
 /// What becomes of a refusal where clients are sent to sign in: whoever refused, and with what it says about how to.

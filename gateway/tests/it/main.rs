@@ -10,6 +10,7 @@ mod forwarded;
 mod framing;
 mod http2;
 mod limits;
+mod passwords;
 mod proxying;
 mod records;
 mod reload;

@@ -5,9 +5,9 @@
 
 use super::{
     Annotations,
-    check::{ANY, BASIC, BASIC_SPACES, BOOL, Check, ON_OFF, parse_bool},
+    check::{ANY, BASIC, BOOL, Check, ON_OFF, parse_bool},
     definition::{
-        Bad::{self, Deny, Fallback, Refuse},
+        Bad::{self, Fallback, Refuse},
         Definition,
         Needs::Present,
         Risk::{self, High, Low, Medium},
@@ -15,12 +15,6 @@ use super::{
     values::Values,
 };
 
-const AUTH_TYPE: Check =
-    Check::new(|value| value.contains("basic") || value.contains("digest"), "basic or digest");
-const AUTH_SECRET_TYPE: Check = Check::new(
-    |value| value.contains("auth-file") || value.contains("auth-map"),
-    "auth-file or auth-map",
-);
 const MATCH_CN: Check =
     Check::new(|value| value.starts_with("CN="), "CN= and a regular expression");
 
@@ -35,9 +29,8 @@ const HOST_WIDE: &str = "auth-tls-secret";
 type AsksForNothing = fn(&str) -> bool;
 /// These protect unless their value is empty or one that asks for nothing. A value that cannot be read protects: it
 /// gets here where validation is switched off, which must not open anything (annotations §1.4).
-const UNLESS: [(&str, AsksForNothing); 6] = [
+const UNLESS: [(&str, AsksForNothing); 5] = [
     ("auth-tls-secret", |_| false),
-    ("auth-type", |_| false),
     // Without these, what is meant to be encrypted or checked on its way to the upstream would be neither.
     ("backend-protocol", is_plain_http),
     ("proxy-ssl-secret", |_| false),
@@ -46,25 +39,17 @@ const UNLESS: [(&str, AsksForNothing); 6] = [
 ];
 
 pub const ANNOTATIONS: &[Definition] = &[
-    basic("auth-realm", BASIC_SPACES, Refuse, Medium),
-    basic("auth-secret", BASIC, Deny, Medium),
-    basic("auth-secret-type", AUTH_SECRET_TYPE, Refuse, Low),
     tls("auth-tls-error-page", ANY, Refuse, High),
     tls("auth-tls-match-cn", MATCH_CN, Refuse, High),
     tls("auth-tls-pass-certificate-to-upstream", BOOL, Refuse, Low),
     Definition::new("auth-tls-secret", BASIC, Refuse, Medium),
     tls("auth-tls-verify-client", ANY, Fallback, Medium),
     tls("auth-tls-verify-depth", ANY, Fallback, Low),
-    Definition::new("auth-type", AUTH_TYPE, Refuse, Low),
     Definition::new("backend-protocol", PROTOCOL, Fallback, Low),
     Definition::new("proxy-ssl-secret", BASIC, Refuse, Medium),
     Definition::new("proxy-ssl-verify", ON_OFF, Fallback, Low),
     Definition::new("ssl-passthrough", BOOL, Refuse, Low),
 ];
-
-const fn basic(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
-    Definition::new(name, check, bad, risk).needs(Present("auth-type"))
-}
 
 const fn tls(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
     Definition::new(name, check, bad, risk).needs(Present("auth-tls-secret"))

@@ -35,13 +35,6 @@ pub struct References {
     pub config_maps: SmallVec<[Key; 1]>,
 }
 
-impl References {
-    /// Whether nothing is named.
-    pub fn is_empty(&self) -> bool {
-        self.secrets.is_empty() && self.config_maps.is_empty()
-    }
-}
-
 /// Looks objects up, and remembers which.
 #[derive(Debug)]
 pub struct Lookup<'a> {

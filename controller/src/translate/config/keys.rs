@@ -88,6 +88,7 @@ const KEYS: &[(&str, Apply)] = &[
     ("limit-req-status-code", |draft, text| {
         set(&mut draft.limits.rate_status, refusal_status(text))
     }),
+    ("no-auth-locations", |draft, text| set(&mut draft.no_auth, Ok(value::list(text)))),
     // Forwarding headers.
     ("compute-full-forwarded-for", |draft, text| {
         set(&mut draft.settings.forwarded.append_for, value::bool(text))
@@ -299,12 +300,5 @@ fn refusal_status(text: &str) -> Result<u16, &'static str> {
 
 fn disable_log(draft: &mut Draft, text: &str) -> Result<(), &'static str> {
     draft.settings.access_log &= !value::bool(text)?;
-    Ok(())
-}
-
-fn protect(draft: &mut Draft, name: &'static str, text: &str) -> Result<(), &'static str> {
-    if !text.trim().is_empty() {
-        draft.unprotected.push(name);
-    }
     Ok(())
 }

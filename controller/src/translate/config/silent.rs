@@ -40,7 +40,7 @@ const PLANNED: &[&str] = &[
     "http-access-log-path", "http-snippet", "http2-max-concurrent-streams", "ignore-invalid-headers",
     "large-client-header-buffers", "load-balance", "location-snippet", "log-format-escape-json",
     "log-format-escape-none", "log-format-stream", "main-snippet", "modsecurity-snippet",
-    "nginx-status-ipv4-whitelist", "nginx-status-ipv6-whitelist", "no-auth-locations",
+    "nginx-status-ipv4-whitelist", "nginx-status-ipv6-whitelist",
     "opentelemetry-operation-name", "opentelemetry-trust-incoming-span", "otel-max-export-batch-size",
     "otel-max-queuesize", "otel-sampler", "otel-sampler-parent-based", "otel-sampler-ratio",
     "otel-schedule-delay-millis", "otel-service-name", "otlp-collector-host", "otlp-collector-port",

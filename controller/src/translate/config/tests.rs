@@ -51,6 +51,7 @@ fn defaults_of_annotations() {
         ("proxy-read-timeout", "5"),
         ("retry-non-idempotent", "true"),
         ("no-tls-redirect-locations", ""),
+        ("no-auth-locations", "/open, /hooks,"),
         ("annotations-risk-level", "nonsense"),
         ("annotation-value-word-blocklist", "a, b,"),
     ]);
@@ -61,6 +62,7 @@ fn defaults_of_annotations() {
     assert_eq!(defaults.plain.proxy.read_timeout, Duration::from_secs(5));
     assert!(defaults.plain.proxy.retry.on.non_idempotent);
     assert_eq!(defaults.no_tls_redirect, [""; 0]);
+    assert_eq!(defaults.no_auth, ["/open", "/hooks"]);
     assert_eq!(defaults.restrictions.max_risk, Risk::Low);
     assert_eq!(defaults.restrictions.blocked_words, ["a", "b"]);
 }

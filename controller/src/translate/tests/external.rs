@@ -74,7 +74,7 @@ fn in_folders_a_service_is_asked_at_its_endpoints() {
         assert_eq!(id.is_some(), by_name);
         if let Some(id) = id {
             assert_eq!(id.to_string(), "sec-auth-4180");
-            assert!(plane.last.upstreams.contains_key(&id));
+            assert!(plane.last.upstreams.contains(&id));
             let messages: Vec<_> =
                 plane.last.verdicts.iter().map(|verdict| verdict.message.as_str()).collect();
             let about =
