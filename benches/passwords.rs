@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, reason = "a bench")]
 
+mod short;
+
 use std::{
     collections::BTreeMap,
     hint::black_box,
@@ -12,9 +14,10 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use headgate_benches::short::short;
 use headgate_config::protection::{PasswordAuth, PasswordScheme, Users};
 use headgate_gateway::password::{Asking, Passage, Password, Passwords};
+
+use short::short;
 
 /// "user:secret".
 const RIGHT: &[u8] = b"Basic dXNlcjpzZWNyZXQ=";

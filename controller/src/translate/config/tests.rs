@@ -103,8 +103,8 @@ fn keys_without_effect_are_named_once() {
 }
 
 #[test]
-fn protection_that_is_not_available_denies_everything() {
-    let config = read(&[("global-auth-url", "https://auth.test/")]);
+fn protection_that_cannot_be_read_denies_everything() {
+    let config = read(&[("global-auth-url", "auth.test without a scheme")]);
     assert!(config.defaults.plain.denied.is_some());
     assert!(config.defaults.default_host.denied.is_some());
     assert_eq!(config.verdicts[0].effect, Effect::Denied);
