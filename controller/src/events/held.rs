@@ -13,6 +13,10 @@ use super::{draft::Draft, queue::CAPACITY};
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
+/// How often in a row a namespace may forbid events before that is believed: for some 15 s. A server that has just
+/// started forbids what it allows a moment later.
+pub const FORBIDDEN_TRIES: u32 = 6;
+
 /// An event on its way.
 #[derive(Debug)]
 pub struct Attempt {
@@ -36,6 +40,19 @@ struct Waiting {
     due: Instant,
     /// After the next failure.
     pause: Duration,
+    /// How often in a row it has forbidden an event.
+    refusals: u32,
+}
+
+/// What becomes of an event that is forbidden.
+#[derive(Debug)]
+pub enum Refused {
+    /// It is tried again.
+    Held,
+    /// It would be, if there was room for it.
+    NoRoom,
+    /// It is not: its namespace has forbidden events for a while.
+    Finally(Draft),
 }
 
 impl Held {
@@ -49,15 +66,39 @@ impl Held {
         if self.count >= CAPACITY {
             return false;
         }
-        let namespace = attempt.draft.namespace().to_owned();
-        let waiting = self.namespaces.entry(namespace).or_insert_with(|| Waiting {
+        self.namespace(attempt.draft.namespace(), now).back_off(now);
+        self.push(attempt)
+    }
+
+    /// Holds back an event that is forbidden, as the next one of its namespace; after a few times it is given back.
+    pub fn refused(&mut self, attempt: Attempt, now: Instant) -> Refused {
+        let has_room = self.count < CAPACITY;
+        let waiting = self.namespace(attempt.draft.namespace(), now);
+        waiting.refusals += 1;
+        if waiting.refusals >= FORBIDDEN_TRIES {
+            // The others have one try each, until one of them is allowed.
+            waiting.due = now;
+            if waiting.attempts.is_empty() {
+                self.namespaces.remove(attempt.draft.namespace());
+            }
+            return Refused::Finally(attempt.draft);
+        }
+        waiting.back_off(now);
+        if !has_room {
+            return Refused::NoRoom;
+        }
+        waiting.attempts.push_front(attempt);
+        self.count += 1;
+        Refused::Held
+    }
+
+    fn namespace(&mut self, namespace: &str, now: Instant) -> &mut Waiting {
+        self.namespaces.entry(namespace.to_owned()).or_insert_with(|| Waiting {
             attempts: VecDeque::new(),
             due: now,
             pause: SHORTEST_PAUSE,
-        });
-        waiting.due = now + waiting.pause;
-        waiting.pause = (waiting.pause * 2).min(LONGEST_PAUSE);
-        self.push(attempt)
+            refusals: 0,
+        })
     }
 
     /// Holds back an event of a namespace that is held; `false` if there is no room for it.
@@ -74,6 +115,7 @@ impl Held {
         if let Some(waiting) = self.namespaces.get_mut(namespace) {
             waiting.due = now;
             waiting.pause = SHORTEST_PAUSE;
+            waiting.refusals = 0;
             if waiting.attempts.is_empty() {
                 self.namespaces.remove(namespace);
             }
@@ -98,5 +140,12 @@ impl Held {
         let attempt = self.namespaces.get_mut(&namespace)?.attempts.pop_front()?;
         self.count -= 1;
         Some(attempt)
+    }
+}
+
+impl Waiting {
+    fn back_off(&mut self, now: Instant) {
+        self.due = now + self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 }
