@@ -57,7 +57,7 @@ impl Agenda<'_> {
             }
             if let Some(draft) = self.queue.pop() {
                 let attempt = Attempt { draft, at: Timestamp::now() };
-                if !self.held.holds(attempt.draft.namespace()) {
+                if !self.held.holds(attempt.draft.namespace(), now()) {
                     return attempt;
                 }
                 if !self.held.push(attempt) {
