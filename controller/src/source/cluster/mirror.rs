@@ -131,10 +131,10 @@ impl Mirror {
                 {
                     named.insert(key.clone());
                 }
-                self.apply(seen, now);
+                self.apply(*seen, now);
             }
             Feed::Complete(id) => self.complete(&id, now),
-            Feed::Applied(_, seen) => self.apply(seen, now),
+            Feed::Applied(_, seen) => self.apply(*seen, now),
             Feed::Deleted(id, key) => self.remove(id.kind(), &key, now),
             Feed::Fetched(key, seen) => self.fetched(&key, seen),
             Feed::NotFetched(key) => {
@@ -158,9 +158,9 @@ impl Mirror {
         }
     }
 
-    fn apply(&mut self, mut seen: Box<Seen>, now: Instant) {
+    fn apply(&mut self, mut seen: Seen, now: Instant) {
         let addresses = std::mem::take(&mut seen.addresses);
-        let Seen { object, meta, .. } = &*seen;
+        let Seen { object, meta, .. } = &seen;
         let (kind, key) = (object.kind(), object.key());
         match object.body() {
             Body::Secret(_) if !self.interest.known(key) => return,
