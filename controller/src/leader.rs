@@ -129,6 +129,20 @@ impl Elector {
         Ok(holder.map(str::to_owned))
     }
 
+    /// Takes the Lease as it was seen last, whoever holds it: its holder has to be known to be gone. Says whether this
+    /// replica leads now; it does not if somebody was quicker.
+    ///
+    /// # Errors
+    ///
+    /// If the Lease cannot be written.
+    pub async fn take_over(&mut self) -> Result<bool, String> {
+        let step = self.candidate.seize(Timestamp::now());
+        self.write(step).await.map_err(|failure| failure.to_string())?;
+        self.leadership.set(self.candidate.leads_until());
+        self.say_holder();
+        Ok(self.leads())
+    }
+
     /// Stops leading, and leaves the Lease free for the next leader if this replica may hold it. Takes no longer than
     /// a few seconds, whatever the API server does.
     pub async fn release(&mut self) {

@@ -54,6 +54,11 @@ pub enum Body {
 }
 
 impl Object {
+    /// An Ingress.
+    pub fn of_ingress(key: Key, ingress: Arc<Ingress>) -> Self {
+        Self::new(key, Body::Ingress(ingress))
+    }
+
     /// The object's kind.
     pub fn kind(&self) -> Kind {
         match self.body {

@@ -32,6 +32,15 @@ impl Failure {
         matches!(self, Self::Refused(status) if status.code == 403)
     }
 
+    /// Nothing can be created in the namespace any more: it is being deleted.
+    pub fn is_namespace_terminating(&self) -> bool {
+        let Self::Refused(status) = self else { return false };
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        status.code == 403
+            && (causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+                || status.message.contains("because it is being terminated"))
+    }
+
     /// It may succeed if it is tried again as it is.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -90,7 +99,26 @@ pub(crate) mod mock;
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_namespace_that_is_deleted_is_told_from_a_missing_right() {
+        // As admission answers, and as older servers do.
+        let cause = json!({"reason": "NamespaceTerminating", "field": "metadata.namespace",
+            "message": "namespace a is being terminated"});
+        let of = |code: u16, message: &str, causes: &[&serde_json::Value]| {
+            let status = json!({"status": "Failure", "code": code, "message": message,
+                "reason": "Forbidden", "details": {"causes": causes}});
+            let status = serde_json::from_value(status).unwrap();
+            Failure::Refused(Box::new(status)).is_namespace_terminating()
+        };
+        let old = "unable to create new content in namespace a because it is being terminated";
+        assert!(of(403, "no", &[&cause]) && of(403, old, &[]));
+        assert!(!of(403, "User \"x\" cannot create resource \"events\"", &[]));
+        assert!(!of(500, old, &[&cause]));
+    }
 
     #[test]
     fn a_refusal_always_has_a_reason() {

@@ -10,4 +10,4 @@ mod writer;
 pub use address::Address;
 pub use board::Board;
 pub use source::AddressSource;
-pub use writer::{Office, StatusSettings, Writer};
+pub use writer::{StatusSettings, Writer};

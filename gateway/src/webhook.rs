@@ -6,6 +6,7 @@
 //! connections, the time that each step may take, the size of a body, and how many large ones are held at a time.
 
 mod connection;
+mod crowd;
 mod identity;
 mod server;
 
@@ -57,7 +58,8 @@ struct Limits {
     answer_sent: Duration,
     /// For what is under way when the server stops.
     farewell: Duration,
-    /// Connections at a time. One more ends the one that is idle for longest, and is refused if none is.
+    /// Connections at a time. One more ends the one that has sent the least of a request, of these the oldest; it is
+    /// refused if all of them wait for an answer.
     connections: usize,
     /// A body of this size is too large (the reference's 9 MiB).
     body_size: usize,

@@ -5,9 +5,11 @@
 //! first and served some seconds later; the authority of the one before stays trusted, as long as any replica may
 //! serve it.
 //!
-//! A certificate is made, and is replaced for its age, by the clock of the API server, which is who checks it. Replicas
-//! whose clocks are wrong agree on it, so that none replaces what another has made.
+//! A certificate is made, judged, and replaced for its age by the clock of the API server, which is who checks it: every
+//! answer of it has a date. Replicas whose clocks are wrong agree on it, so that none replaces what another has made, and
+//! none keeps what has expired.
 
+mod dated;
 mod problem;
 
 use std::{
@@ -17,16 +19,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, Request, header};
 use k8s_openapi::{
     ByteString,
     api::{admissionregistration::v1::ValidatingWebhookConfiguration, core::v1::Secret},
-    jiff::fmt::rfc2822::DateTimeParser,
 };
 use kube::{
     Api, Client, Error,
     api::{ObjectMeta, Patch, PatchParams, PostParams},
-    client::Body,
 };
 use serde_json::json;
 
@@ -108,7 +107,7 @@ struct Keeper<S> {
     serve: S,
     served: Option<Identity>,
     settle: Duration,
-    /// Whether our clock was wrong when the API server's was asked for last.
+    /// Whether our clock was wrong when the API server's was seen last.
     is_clock_wrong: AtomicBool,
 }
 
@@ -149,23 +148,19 @@ impl<S: Fn(&str, &str) -> Result<(), String>> Keeper<S> {
         trusted
     }
 
-    /// The certificate of the Secret, after it was made or replaced if need be, and the time by which it is good: ours, or
-    /// the API server's where ours finds a fault.
+    /// The certificate of the Secret, after it was made or replaced if need be, and the time by which it is good.
     async fn identity(&self, ours: SystemTime) -> Result<(Identity, SystemTime), Problem> {
         let SelfManaged { secret: NamespacedName { name, .. }, .. } = &self.settings;
         for _ in 0..TRIES {
-            let found = self.secrets.get_opt(name).await;
-            let found = found.map_err(|error| self.request("get", error))?;
-            let held = found.as_ref().map(held);
-            let check = |now| {
-                let held = held.as_ref().ok_or("it does not exist")?;
-                certificate::check(held, &self.names, now).map(|()| held.clone())
-            };
-            if let Ok(held) = check(ours) {
-                return Ok((held, ours));
-            }
-            let now = self.time(ours).await?;
-            let fault = match check(now) {
+            let found = dated::get(&self.client, &self.settings.secret).await;
+            let (found, theirs) = found.map_err(|error| self.request("get", error))?;
+            let now = self.time(theirs, ours);
+            let held = found.as_ref().map(held).ok_or_else(|| "it does not exist".to_owned());
+            let checked = held.and_then(|held| {
+                certificate::check(&held, &self.names, now)?;
+                Ok(held)
+            });
+            let fault = match checked {
                 Ok(held) => return Ok((held, now)),
                 Err(fault) => fault,
             };
@@ -195,16 +190,8 @@ impl<S: Fn(&str, &str) -> Result<(), String>> Keeper<S> {
     }
 
     /// The time by the API server's clock; by ours if something on the way takes the date from its answers.
-    async fn time(&self, ours: SystemTime) -> Result<SystemTime, Problem> {
-        let request = Request::get("/version").body(Body::empty());
-        let request = request.expect("the path is one");
-        // Whatever the answer is, it has a date.
-        let answer = self.client.send(request).await;
-        let answer = answer.map_err(|error| Problem::Request {
-            what: "ask the API server for the time".into(),
-            error,
-        })?;
-        let theirs = date(answer.headers()).unwrap_or(ours);
+    fn time(&self, theirs: Option<SystemTime>, ours: SystemTime) -> SystemTime {
+        let theirs = theirs.unwrap_or(ours);
         let apart = theirs.duration_since(ours).unwrap_or_else(|error| error.duration());
         let is_wrong = apart > CLOCKS_DIFFER;
         if !self.is_clock_wrong.swap(is_wrong, Relaxed) && is_wrong {
@@ -213,7 +200,7 @@ impl<S: Fn(&str, &str) -> Result<(), String>> Keeper<S> {
                 "the clock of this machine differs from the API server's; correct it. The webhook's certificate is kept by the API server's"
             );
         }
-        Ok(theirs)
+        theirs
     }
 
     /// Makes the configuration trust the authorities. What else it trusts is left alone: it may be what a replica has
@@ -278,13 +265,6 @@ impl<S: Fn(&str, &str) -> Result<(), String>> Keeper<S> {
     fn request(&self, verb: &str, error: Error) -> Problem {
         Problem::Request { what: format!("{verb} the Secret {}", self.settings.secret), error }
     }
-}
-
-/// When an answer was sent, by the sender's clock.
-fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    let date = headers.get(header::DATE)?;
-    let date = DateTimeParser::new().parse_timestamp(date.as_bytes()).ok()?;
-    Some(date.into())
 }
 
 /// What a Secret holds. What is missing is empty, and found to be no certificate.

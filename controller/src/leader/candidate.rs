@@ -162,6 +162,16 @@ impl Candidate {
         }
     }
 
+    /// Takes the Lease as it is known, without waiting for its end. Only for what a holder cannot do any more that is
+    /// known to be gone.
+    pub fn seize(&self, wall: Timestamp) -> Step {
+        let claim = self.claim(wall);
+        match &self.seen {
+            Some(seen) if seen.exists => Step::Update(claim),
+            _ => Step::Create(claim),
+        }
+    }
+
     /// Notes how the Lease was read, or that there is none. `now` is after the answer.
     pub fn saw(&mut self, lease: Option<Lease>, now: Instant) {
         self.looked = Some(now);

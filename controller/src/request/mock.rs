@@ -14,6 +14,8 @@ pub enum Fate {
     Serve,
     /// It is refused with this status.
     Refuse(u16),
+    /// It is refused because its namespace is being deleted.
+    Terminating,
     /// It is served, and nobody hears of it.
     Mute,
     /// It is never answered and never served.
@@ -88,6 +90,7 @@ impl Server {
         };
         let answered = match fate {
             Fate::Refuse(code) => Err(code),
+            Fate::Terminating => Err(403),
             Fate::Lose => return pending().await,
             Fate::Serve | Fate::Mute => self.0.lock().serve(&head.method, &path, &body),
         };
@@ -105,8 +108,11 @@ impl Server {
                     _ => "",
                 };
                 let message = format!("{line} is refused: {reason}");
-                let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+                let mut status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
                     "code": code, "reason": reason, "message": message});
+                if fate == Fate::Terminating {
+                    status["details"]["causes"] = json!([{"reason": "NamespaceTerminating"}]);
+                }
                 (code, status)
             }
         };

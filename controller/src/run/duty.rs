@@ -1,6 +1,6 @@
 //! What only one replica does, or none: the order in which a replica stands by, is elected, writes, and gives it back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kube::Client;
 use tokio::sync::watch;
@@ -8,8 +8,11 @@ use tokio::sync::watch;
 use crate::{
     leader::{Election, Elector, Leadership},
     options::NamespacedName,
-    status::{Board, Office, StatusSettings, Writer},
+    status::{Board, StatusSettings, Writer},
 };
+
+/// What a replica that does not lead may take, when it stops, to find out whether it is the last one and to take the Lease.
+const SUCCEED_WITHIN: Duration = Duration::from_secs(4);
 
 /// What is written back to the cluster.
 #[derive(Clone, Debug)]
@@ -141,20 +144,41 @@ impl Duty {
     }
 
     /// Leaves the statuses as a replica does that stops. The last one empties them though it does not lead, as when the
-    /// leader has just gone without releasing the Lease (operations §5); but never while a leader is there.
+    /// leader has just gone without releasing the Lease (operations §5); but never while a leader is there. It takes the
+    /// Lease for that, so that a replica that starts meanwhile waits until it is done.
     async fn clean(&mut self) {
         let Some(writer) = &self.writer else { return };
-        if self.elector.leads() {
+        if !self.elector.leads() {
+            match tokio::time::timeout(SUCCEED_WITHIN, succeed(&mut self.elector, writer)).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => return,
+                Ok(Err(reason)) => return stays(&reason),
+                Err(_) => return stays("no answer in time"),
+            }
             return tokio::select! {
                 () = self.elector.hold() => {}
-                () = writer.clean(Office::Leads) => {}
+                () = writer.clean() => {}
             };
         }
-        match self.elector.other_holder().await {
-            Ok(holder) => writer.clean(Office::Vacant { holder }).await,
-            Err(reason) => tracing::warn!(reason, "the statuses stay as they are"),
+        tokio::select! {
+            () = self.elector.hold() => {}
+            () = async {
+                if writer.is_last(None).await {
+                    writer.clean().await;
+                }
+            } => {}
         }
     }
+}
+
+/// Takes the Lease for the last replica, if this is it and nobody leads; says whether it has.
+async fn succeed(elector: &mut Elector, writer: &Writer) -> Result<bool, String> {
+    let holder = elector.other_holder().await?;
+    Ok(writer.is_last(holder.as_deref()).await && elector.take_over().await?)
+}
+
+fn stays(reason: &str) {
+    tracing::warn!(reason, "the statuses stay as they are");
 }
 
 /// Returns when the role is another one.

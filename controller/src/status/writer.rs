@@ -14,7 +14,6 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::{Api, Client, api::PostParams};
-pub use last::Office;
 use tokio::time::sleep_until;
 
 use super::{Address, AddressSource, Board, source::Reader};

@@ -29,14 +29,16 @@ const HEAD_BUFFER: usize = 16 << 10;
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The TLS handshake.
-    Handshake,
+    /// The TLS handshake, since it was accepted then.
+    Handshake(Instant),
     /// Nothing: no byte of a request has come since then.
     Idle(Instant),
     /// The head of a request, which has begun then.
     Head(Instant),
-    /// The body of a request, or its answer is being made. Both have their limits where they are done.
-    Request,
+    /// The body of a request, whose head has come in full then. Its limit is where it is read.
+    Body(Instant),
+    /// Nothing more of the request: its answer is being made, and has its limit where that is done.
+    Awaited,
     /// An answer, which is being sent since then.
     Answer(Instant),
 }
@@ -62,8 +64,7 @@ pub(super) async fn run(server: Arc<Server>, stream: TcpStream, phase: watch::Se
     let service = service_fn(move |request| {
         let (server, phase) = (Arc::clone(&server), phase.clone());
         async move {
-            phase.send_replace(Phase::Request);
-            let mut response = server.answer(request).await;
+            let mut response = server.answer(request, &phase).await;
             if server.stop.is_cancelled() {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
@@ -95,8 +96,8 @@ pub(super) async fn run(server: Arc<Server>, stream: TcpStream, phase: watch::Se
     }
 }
 
-/// Waits until a connection has to end, because a step takes too long, or because it is idle and the server stops. Says
-/// what it was at.
+/// Waits until a connection has to end, because a step takes too long, or because the server stops and it has no whole
+/// head of a request. Says what it was at.
 async fn end(
     mut phases: watch::Receiver<Phase>,
     limits: Limits,
@@ -105,7 +106,7 @@ async fn end(
     loop {
         let phase = *phases.borrow_and_update();
         let until = match phase {
-            Phase::Handshake | Phase::Request => None,
+            Phase::Handshake(_) | Phase::Body(_) | Phase::Awaited => None,
             Phase::Idle(since) => Some(since + limits.idle),
             Phase::Head(since) => Some(since + limits.head),
             Phase::Answer(since) => Some(since + limits.answer_sent),
@@ -120,7 +121,7 @@ async fn end(
             biased;
             Ok(()) = phases.changed() => {}
             () = too_late => return phase,
-            () = stop.cancelled(), if matches!(phase, Phase::Idle(_)) => return phase,
+            () = stop.cancelled(), if matches!(phase, Phase::Idle(_) | Phase::Head(_)) => return phase,
         }
     }
 }

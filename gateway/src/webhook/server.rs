@@ -17,8 +17,8 @@ use rustls::{AlertDescription, ServerConfig};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, SemaphorePermit, watch},
-    task::{self, AbortHandle, JoinSet},
-    time,
+    task::JoinSet,
+    time::{self, Instant},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Limits, Reply, Respond,
     connection::{self, Phase},
+    crowd::Crowd,
 };
 
 /// So much more than the limit is read and thrown away, so that the sender gets to read its answer instead of an error
@@ -42,12 +43,6 @@ pub(super) struct Server {
     large_bodies: Semaphore,
     /// Whether it was said that clients do not trust the certificate.
     pub(super) has_complained: AtomicBool,
-}
-
-/// A connection that may have to make room.
-struct Open {
-    task: AbortHandle,
-    phase: watch::Receiver<Phase>,
 }
 
 /// Why a body was not read.
@@ -81,7 +76,7 @@ impl Server {
         let listener = TcpListener::from_std(listener)?;
         let server = Arc::new(self);
         let mut tasks = JoinSet::new();
-        let mut open: Vec<Open> = Vec::new();
+        let mut crowd = Crowd::new(server.limits.connections);
         loop {
             let stream = tokio::select! {
                 () = server.stop.cancelled() => break,
@@ -96,13 +91,12 @@ impl Server {
                     }
                 },
             };
-            if !make_room(&mut open, server.limits.connections).await {
-                tracing::debug!("webhook connection refused: too many are busy");
+            if !crowd.make_room().await {
                 continue;
             }
-            let (phase, shown) = watch::channel(Phase::Handshake);
+            let (phase, shown) = watch::channel(Phase::Handshake(Instant::now()));
             let connection = connection::run(Arc::clone(&server), stream, phase);
-            open.push(Open { task: tasks.spawn(connection), phase: shown });
+            crowd.add(tasks.spawn(connection), shown);
         }
         drop(listener);
         let rest = async { while tasks.join_next().await.is_some() {} };
@@ -112,12 +106,18 @@ impl Server {
         Ok(())
     }
 
-    /// Answers a request.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    /// Answers a request, and shows whether it has come in full.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        phase: &watch::Sender<Phase>,
+    ) -> Response<Full<Bytes>> {
+        phase.send_replace(Phase::Body(Instant::now()));
         let (body, _leave) = match self.read(request.into_body()).await {
             Ok(read) => read,
             Err(unread) => return refused(&unread, self.limits.body_size),
         };
+        phase.send_replace(Phase::Awaited);
         let answer = time::timeout(self.limits.answer, (self.respond)(body)).await;
         let Reply { status, body } = answer.unwrap_or_else(|_| Reply {
             status: 503,
@@ -184,29 +184,6 @@ impl Server {
             );
         }
     }
-}
-
-/// Forgets connections that have ended, and ends the one that is idle for longest if there are too many; says whether there
-/// is room now.
-async fn make_room(open: &mut Vec<Open>, most: usize) -> bool {
-    if open.len() < most {
-        return true;
-    }
-    // Those whose request has come meanwhile get to notice it.
-    task::yield_now().await;
-    open.retain(|open| !open.task.is_finished());
-    if open.len() < most {
-        return true;
-    }
-    let idle = open.iter().enumerate().filter_map(|(at, open)| match *open.phase.borrow() {
-        Phase::Idle(since) => Some((since, at)),
-        _ => None,
-    });
-    let longest = idle.min();
-    if let Some((_, at)) = longest {
-        open.remove(at).task.abort();
-    }
-    longest.is_some()
 }
 
 async fn discard(mut body: Incoming) {

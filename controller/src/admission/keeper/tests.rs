@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, header};
 use k8s_openapi::jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
 use kube::client::Body;
 use serde_json::Value;
@@ -231,7 +231,6 @@ async fn a_first_certificate_is_made_trusted_and_served() {
     let secrets = SECRET.strip_suffix("/hook-certificate").unwrap();
     let expected = [
         format!("GET {SECRET}"),
-        "GET /version".into(),
         format!("POST {secrets}"),
         format!("GET {CONFIGURATION}"),
         format!("PATCH {CONFIGURATION}"),
@@ -310,6 +309,40 @@ async fn replicas_with_wrong_clocks_do_not_replace_each_others() {
         assert_eq!(certificate::check(&renewed, &names(), later), Ok(()));
         assert_eq!(bench.served()[3..], [&renewed; 3].map(pair));
     }
+}
+
+#[tokio::test]
+async fn replicas_whose_clocks_are_late_replace_what_has_expired() {
+    let bench = Bench::new();
+    let (now, late) = (SystemTime::now(), days(200));
+    let tell = |time| bench.server.lock().unwrap().clock = Some(time);
+    let mut replicas = [bench.keeper(), bench.keeper()];
+    tell(now);
+    for keeper in &mut replicas {
+        keeper.round(now - late).await.unwrap();
+    }
+    let first = bench.held();
+    for age in [280, 370] {
+        let before = bench.held();
+        let now = now + days(age);
+        assert_eq!(certificate::check(&first, &names(), now - late), Ok(()), "by their clocks");
+        tell(now);
+        for keeper in &mut replicas {
+            keeper.round(now - late).await.unwrap();
+        }
+        let held = bench.held();
+        assert_eq!(certificate::check(&held, &names(), now), Ok(()));
+        assert_eq!(held.is_same_certificate(&before), age == 370, "it was renewed in time");
+        assert_eq!(bench.served()[2..], [&held; 2].map(pair));
+    }
+
+    // And what has expired meanwhile.
+    let bench = Bench::new();
+    bench.server.lock().unwrap().clock = Some(now + days(370));
+    bench.put(SECRET, secret(&first));
+    bench.keeper().round(now + days(370) - late).await.unwrap();
+    assert!(!bench.held().is_same_certificate(&first));
+    assert_eq!(bench.served(), [pair(&bench.held())]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -158,10 +159,42 @@ async fn the_last_one_empties_the_status_though_it_does_not_lead_yet() {
     replica.role.set(Part::Takes);
     settle().await;
     assert!(!replica.leadership.is_leader());
+    // Whoever starts meanwhile finds the Lease taken.
+    let holder = Arc::<Mutex<Value>>::default();
+    let (seen, shared) = (server.clone(), Arc::clone(&holder));
+    server.decide(move |line| {
+        if line == format!("PUT {INGRESS}/status") {
+            *shared.lock() = seen.object(LEASE).unwrap()["spec"]["holderIdentity"].clone();
+        }
+        Fate::Serve
+    });
     replica.role.set(Part::Resigns);
     replica.task.await.unwrap();
     assert_eq!(status(&server), Value::Null);
-    assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], "pod-0");
+    assert_eq!(*holder.lock(), "pod-1");
+    assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_takes_the_lease_before_the_last_one_does_keeps_the_status() {
+    let server = server();
+    leave_behind(&server);
+    let replica = start_with(&server, "pod-1", Address::list("192.0.2.1"));
+    replica.role.set(Part::Takes);
+    settle().await;
+    let seen = server.clone();
+    server.decide(move |line| {
+        if line.ends_with("/pods/pod-0") {
+            let mut lease = seen.object(LEASE).unwrap();
+            lease["spec"]["holderIdentity"] = "pod-2".into();
+            seen.put(LEASE, lease);
+        }
+        Fate::Serve
+    });
+    replica.role.set(Part::Resigns);
+    replica.task.await.unwrap();
+    assert_eq!(status(&server), json!([{"ip": "192.0.2.1"}]));
+    assert_eq!(server.object(LEASE).unwrap()["spec"]["holderIdentity"], "pod-2");
 }
 
 #[tokio::test(start_paused = true)]

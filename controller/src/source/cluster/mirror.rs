@@ -2,7 +2,8 @@
 //!
 //! Nothing is published before every list is complete, and a list that is read again removes what it no longer names
 //! only when it is complete: whoever translates never sees half of the cluster. An Ingress that names a Secret which
-//! has not been read yet is held back until it has, so that no host is served with the wrong certificate in between.
+//! has not been read yet is held back until it has, so that no host is served with the wrong certificate in between; so
+//! is one that has been there for long when its class becomes ours.
 
 mod held_back;
 
@@ -20,7 +21,7 @@ use super::{
     secrets::{self, Interest},
 };
 use crate::{
-    objects::{Body, Changes, Ingress, Key, Kind, Objects},
+    objects::{Body, Changes, Ingress, Key, Kind, Object, Objects},
     options::Options,
     status::Board,
     translate::class::{self, Classes},
@@ -151,11 +152,11 @@ impl Mirror {
                 {
                     named.insert(key.clone());
                 }
-                self.apply(seen, now);
+                self.apply(*seen, now);
             }
-            Feed::Complete(id) => self.complete(&id),
-            Feed::Applied(_, seen) => self.apply(seen, now),
-            Feed::Deleted(id, key) => self.remove(id.kind(), &key),
+            Feed::Complete(id) => self.complete(&id, now),
+            Feed::Applied(_, seen) => self.apply(*seen, now),
+            Feed::Deleted(id, key) => self.remove(id.kind(), &key, now),
             Feed::Fetched(key, seen) => self.fetched(&key, seen),
             Feed::NotFetched(key) => {
                 if self.interest.is_unknown(&key) {
@@ -182,9 +183,9 @@ impl Mirror {
         }
     }
 
-    fn apply(&mut self, mut seen: Box<Seen>, now: Instant) {
+    fn apply(&mut self, mut seen: Seen, now: Instant) {
         let addresses = std::mem::take(&mut seen.addresses);
-        let Seen { object, meta, .. } = &*seen;
+        let Seen { object, meta, .. } = &seen;
         let (kind, key) = (object.kind(), object.key());
         match object.body() {
             Body::Secret(_) if !self.interest.known(key) => return,
@@ -200,13 +201,13 @@ impl Mirror {
         if let Body::Ingress(ingress) = object.body()
             && self.ask_for_secrets(key, ingress)
         {
-            self.held_back.hold(seen, now);
+            self.held_back.hold(seen.object, now);
             return;
         }
         self.held_back.remove(key);
         self.objects.apply(object);
         if kind == Kind::IngressClass {
-            self.reconsider_classes();
+            self.reconsider_classes(now);
         }
     }
 
@@ -259,7 +260,7 @@ impl Mirror {
         }
     }
 
-    fn remove(&mut self, kind: Kind, key: &Key) {
+    fn remove(&mut self, kind: Kind, key: &Key, now: Instant) {
         self.metas.remove(&(kind, key.clone()));
         match kind {
             Kind::Ingress => {
@@ -271,14 +272,14 @@ impl Mirror {
         }
         self.objects.remove(kind, key);
         match kind {
-            Kind::IngressClass => self.reconsider_classes(),
+            Kind::IngressClass => self.reconsider_classes(now),
             // Afterwards it is settled when it is known what is served in its place.
             Kind::Ingress if !self.is_complete() => self.settle(key, None),
             _ => {}
         }
     }
 
-    fn complete(&mut self, id: &WatchId) {
+    fn complete(&mut self, id: &WatchId, now: Instant) {
         let named = self.relists.remove(id).unwrap_or_default();
         let gone: Vec<_> = match id {
             WatchId::ConfigMap(key) => {
@@ -297,12 +298,12 @@ impl Mirror {
             }
         };
         for key in gone {
-            self.remove(id.kind(), &key);
+            self.remove(id.kind(), &key, now);
         }
         let was_ready = self.knows_ingresses();
         self.incomplete.remove(id);
         match id {
-            WatchId::All(Kind::IngressClass) => self.heed_classes(),
+            WatchId::All(Kind::IngressClass) => self.heed_classes(now),
             WatchId::All(Kind::Secret) => self.interest.list_is_complete(),
             WatchId::ConfigMap(key) => self.maps.known(key),
             WatchId::All(_) => {}
@@ -310,7 +311,9 @@ impl Mirror {
         if !was_ready && self.knows_ingresses() {
             self.asks = true;
             self.classes = Classes::of(&self.options, &self.objects);
-            self.ask_for_secrets_of_all();
+            for (key, ingress) in self.ingresses() {
+                self.ask_for_secrets(&key, &ingress);
+            }
             // As with Secrets, nothing is published before these have been read.
             let wishes = self.maps.wishes().iter();
             self.incomplete.extend(wishes.filter_map(|wish| match wish {
@@ -333,28 +336,49 @@ impl Mirror {
     }
 
     /// What could not be read at the start, and meant nothing, does now.
-    fn heed_classes(&mut self) {
-        if std::mem::take(&mut self.options.ignore_ingress_class_name) && self.asks {
+    fn heed_classes(&mut self, now: Instant) {
+        if self.options.ignore_ingress_class_name {
+            let foreign = self.foreign();
+            self.options.ignore_ingress_class_name = false;
             self.classes = Classes::of(&self.options, &self.objects);
-            self.ask_for_secrets_of_all();
+            self.ask_for_secrets_of_new(foreign, now);
+            tracing::info!("the IngressClasses are read: spec.ingressClassName counts from now on");
         }
     }
 
-    fn reconsider_classes(&mut self) {
+    fn reconsider_classes(&mut self, now: Instant) {
         let classes = Classes::of(&self.options, &self.objects);
         if self.asks && classes != self.classes {
+            let foreign = self.foreign();
             self.classes = classes;
-            self.ask_for_secrets_of_all();
+            self.ask_for_secrets_of_new(foreign, now);
         }
     }
 
-    fn ask_for_secrets_of_all(&mut self) {
-        let ingresses = self.objects.ingresses().iter();
-        let ingresses: Vec<_> =
-            ingresses.map(|(key, ingress)| (key.clone(), ingress.clone())).collect();
-        for (key, ingress) in ingresses {
-            self.ask_for_secrets(&key, &ingress);
+    /// Asks for the Secrets of those Ingresses that have become ours, and holds those back that name an unknown one. They
+    /// were not served, so that nothing is taken away.
+    fn ask_for_secrets_of_new(&mut self, foreign: Vec<(Key, Arc<Ingress>)>, now: Instant) {
+        for (key, ingress) in foreign {
+            if self.ask_for_secrets(&key, &ingress) {
+                self.objects.remove(Kind::Ingress, &key);
+                // If there is a newer version that waits already, it is that which counts.
+                if self.held_back.ingress(&key).is_none() {
+                    self.held_back.hold(Object::of_ingress(key, ingress), now);
+                }
+            }
         }
+    }
+
+    /// The Ingresses that are not ours.
+    fn foreign(&self) -> Vec<(Key, Arc<Ingress>)> {
+        let mut ingresses = self.ingresses();
+        ingresses.retain(|(_, ingress)| !class::is_own(&self.options, &self.classes, ingress));
+        ingresses
+    }
+
+    fn ingresses(&self) -> Vec<(Key, Arc<Ingress>)> {
+        let ingresses = self.objects.ingresses().iter();
+        ingresses.map(|(key, ingress)| (key.clone(), Arc::clone(ingress))).collect()
     }
 }
 

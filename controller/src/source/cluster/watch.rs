@@ -111,7 +111,9 @@ impl<S: Fn(Feed) + Clone + Send + Sync + 'static> Watches<S> {
         let watch = self.watch(id, classes, watcher::Config::default());
         self.tasks.spawn(async move {
             classes_allowed(&client).await;
-            tracing::info!("IngressClasses may be listed now: spec.ingressClassName counts");
+            tracing::info!(
+                "IngressClasses may be listed now: spec.ingressClassName counts as soon as they are"
+            );
             watch.await;
         });
     }

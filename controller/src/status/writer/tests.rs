@@ -58,6 +58,13 @@ impl Scene {
         Self { server, board, leadership, writer }
     }
 
+    /// Ends as a replica does, if need be after it has taken the Lease of this holder.
+    async fn end(&self, holder: Option<String>) {
+        if self.writer.is_last(holder.as_deref()).await {
+            self.writer.clean().await;
+        }
+    }
+
     fn of_service() -> Self {
         Self::new(by_service(), true)
     }
@@ -265,7 +272,7 @@ async fn the_last_replica_empties_the_statuses() {
         let scene = Scene::new(by_service(), clean);
         scene.serve("i", "192.0.2.1");
         prepare(&scene);
-        scene.writer.clean(Office::Leads).await;
+        scene.end(None).await;
         assert_eq!(scene.ip("i"), expected, "{name}");
     }
 }
@@ -287,16 +294,15 @@ async fn the_last_replica_empties_the_statuses_for_a_leader_that_is_gone() {
     ];
     for (name, holder, prepare, expected) in cases {
         let scene = Scene::of_service();
-        scene.leadership.set(None);
         scene.serve("i", "192.0.2.1");
         prepare(&scene);
-        scene.writer.clean(Office::Vacant { holder }).await;
+        scene.end(holder).await;
         assert_eq!(scene.ip("i"), expected, "{name}");
     }
     let scene = Scene::of_service();
     scene.leadership.set(None);
     scene.serve("i", "192.0.2.1");
-    scene.writer.clean(Office::Leads).await;
+    scene.end(None).await;
     assert_eq!(scene.ip("i"), "192.0.2.1", "it leads no more");
 }
 
@@ -312,7 +318,7 @@ async fn cleaning_ends_soon_when_the_api_server_is_gone() {
             if is_lost { Fate::Lose } else { Fate::Serve }
         });
         let began = now();
-        scene.writer.clean(Office::Leads).await;
+        scene.end(None).await;
         assert!(now() - began <= 4 * SECOND, "{:?}", now() - began);
     }
 }

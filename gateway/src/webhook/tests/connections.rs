@@ -39,13 +39,16 @@ async fn each_step_has_its_time() {
 #[tokio::test]
 async fn whoever_does_not_read_the_answer_is_cut() {
     let answer_sent = Duration::from_millis(50);
-    let bench = Bench::new(Limits { answer_sent, connections: 1, ..Limits::default() }, echo());
+    let (respond, leave, mut is_asked) = on_leave();
+    leave.add_permits(1);
+    let bench = Bench::new(Limits { answer_sent, connections: 1, ..Limits::default() }, respond);
     let mut deaf = bench.connect().await;
     let body = vec![b'x'; (9 << 20) - 1];
     let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
     within(deaf.write_all(head.as_bytes())).await.unwrap();
     within(deaf.write_all(&body)).await.unwrap();
     within(deaf.flush()).await.unwrap();
+    within(is_asked.recv()).await.unwrap();
     let address = bench.webhook.address();
     let another = async {
         while connect(address, &bench.certificate, &[], &[&TLS13]).await.is_err() {
@@ -53,7 +56,7 @@ async fn whoever_does_not_read_the_answer_is_cut() {
         }
     };
     within(another).await;
-    // It was not for being idle that it had to go.
+    // It was not to make room that it had to go.
     let mut answer = Vec::new();
     let _ = within(deaf.read_to_end(&mut answer)).await;
     assert!(answer.len() < body.len(), "{}", answer.len());
@@ -122,9 +125,23 @@ async fn one_connection_too_many_ends_the_one_that_is_idle_for_longest() {
 }
 
 #[tokio::test]
-async fn a_connection_whose_request_is_under_way_is_not_ended_for_another() {
+async fn who_says_nothing_keeps_nobody_out() {
+    let bench = Bench::new(Limits { connections: 3, ..Limits::default() }, echo());
+    let address = bench.webhook.address();
+    let mut silent = Vec::new();
+    for _ in 0..10 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    assert_eq!(post(&mut bench.connect().await, b"1").await.unwrap().2, b"1");
+    // The oldest had to go.
+    assert_eq!(within(silent[0].read(&mut [0; 1])).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn who_has_sent_the_least_makes_room_and_who_waits_for_an_answer_never() {
     let (respond, leave, mut is_asked) = on_leave();
-    let bench = Bench::new(Limits { connections: 3, ..Limits::default() }, respond);
+    let bench = Bench::new(Limits { connections: 5, ..Limits::default() }, respond);
+    let address = bench.webhook.address();
     let mut in_head = bench.connect().await;
     within(in_head.write_all(&POST[..10])).await.unwrap();
     let mut in_body = bench.connect().await;
@@ -135,17 +152,27 @@ async fn a_connection_whose_request_is_under_way_is_not_ended_for_another() {
     let mut goes_on = [0; 25];
     within(in_body.read_exact(&mut goes_on)).await.unwrap();
     assert_eq!(&goes_on, b"HTTP/1.1 100 Continue\r\n\r\n");
-    let mut awaited = bench.connect().await;
-    within(awaited.write_all(POST)).await.unwrap();
-    within(is_asked.recv()).await.unwrap();
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut idle = bench.connect().await;
+    let mut awaited = Vec::new();
+    for makes_room in 0..5 {
+        let mut stream = bench.connect().await;
+        within(stream.write_all(POST)).await.unwrap();
+        within(is_asked.recv()).await.unwrap();
+        awaited.push(stream);
+        match makes_room {
+            0 => {}
+            1 => ended(&mut idle).await,
+            2 => assert_eq!(within(silent.read(&mut [0; 1])).await.unwrap_or(0), 0),
+            3 => ended(&mut in_head).await,
+            _ => ended(&mut in_body).await,
+        }
+    }
 
-    let address = bench.webhook.address();
     let refused = connect(address, &bench.certificate, &[b"http/1.1"], &[&TLS13]).await;
     assert!(refused.is_err());
-    leave.add_permits(4);
-    within(in_head.write_all(&POST[10..])).await.unwrap();
-    within(in_body.write_all(b"1")).await.unwrap();
-    for stream in [&mut in_head, &mut in_body, &mut awaited] {
+    leave.add_permits(6);
+    for stream in &mut awaited {
         assert_eq!(read_answer(stream).await.unwrap().2, b"1");
     }
     // Now that they are idle, there is room.
@@ -177,6 +204,18 @@ async fn a_request_under_way_is_answered_before_it_ends() {
         ended(&mut stream).await;
     }
     within(shut_down).await.unwrap();
+}
+
+#[tokio::test]
+async fn half_a_head_does_not_hold_up_its_end() {
+    let long = Duration::from_secs(3600);
+    let bench = Bench::new(Limits { farewell: long, head: long, ..Limits::default() }, echo());
+    let mut in_head = bench.connect().await;
+    within(in_head.write_all(&POST[..10])).await.unwrap();
+    // Whoever comes later and is answered shows that it has been read.
+    assert_eq!(post(&mut bench.connect().await, b"1").await.unwrap().2, b"1");
+    within(bench.webhook.shut_down()).await;
+    ended(&mut in_head).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::Seen;
 use crate::objects::{Body, Ingress, Key, Object};
 
 /// How long an Ingress waits at most.
@@ -14,14 +13,14 @@ pub const HOLD_BACK: Duration = Duration::from_secs(1);
 
 /// The newest versions of the Ingresses that wait, and until when they do.
 #[derive(Debug, Default)]
-pub struct HeldBack(BTreeMap<Key, (Instant, Box<Seen>)>);
+pub struct HeldBack(BTreeMap<Key, (Instant, Object)>);
 
 impl HeldBack {
     /// Holds a version of an Ingress back, for no longer than the version that has been waiting before it.
-    pub fn hold(&mut self, seen: Box<Seen>, now: Instant) {
-        let key = seen.object.key().clone();
+    pub fn hold(&mut self, object: Object, now: Instant) {
+        let key = object.key().clone();
         let until = self.0.get(&key).map_or(now + HOLD_BACK, |(until, _)| *until);
-        self.0.insert(key, (until, seen));
+        self.0.insert(key, (until, object));
     }
 
     /// Forgets an Ingress.
@@ -31,7 +30,7 @@ impl HeldBack {
 
     /// The version of an Ingress that waits.
     pub fn ingress(&self, key: &Key) -> Option<&Arc<Ingress>> {
-        self.0.get(key).and_then(|(_, seen)| ingress(seen))
+        self.0.get(key).and_then(|(_, object)| ingress(object))
     }
 
     /// The Ingresses that wait.
@@ -50,18 +49,18 @@ impl HeldBack {
         now: Instant,
         awaited: impl Fn(&Key, &Ingress) -> bool,
     ) -> Vec<Object> {
-        let waits = |(key, (until, seen)): &(Key, (Instant, Box<Seen>))| {
-            *until > now && ingress(seen).is_some_and(|ingress| awaited(key, ingress))
+        let waits = |(key, (until, object)): &(Key, (Instant, Object))| {
+            *until > now && ingress(object).is_some_and(|ingress| awaited(key, ingress))
         };
         let all = std::mem::take(&mut self.0).into_iter();
         let (waiting, ready): (_, BTreeMap<_, _>) = all.partition(waits);
         self.0 = waiting;
-        ready.into_values().map(|(_, seen)| seen.object).collect()
+        ready.into_values().map(|(_, object)| object).collect()
     }
 }
 
-fn ingress(seen: &Seen) -> Option<&Arc<Ingress>> {
-    match seen.object.body() {
+fn ingress(object: &Object) -> Option<&Arc<Ingress>> {
+    match object.body() {
         Body::Ingress(ingress) => Some(ingress),
         _ => None,
     }
