@@ -119,11 +119,11 @@ async fn a_broken_file_keeps_what_worked_and_is_shown() {
 async fn a_bad_object_gets_a_verdict_and_the_rest_is_served() {
     let scene = Scene::start().await;
     let open = Ingress::new(NAMESPACE, "bad").prefix("bad.example", "/", "web");
-    let bad = open.clone().annotation("auth-url", "http://auth.example/");
+    let bad = open.clone().annotation("auth-type", "basic").annotation("auth-secret", "missing");
     scene.folder.write("bad", &bad.text()).unwrap();
     scene.route("good", "good.example");
     scene.until_status("good.example", 200).await;
-    let verdict = until_verdict(&scene, "auth-url").await;
+    let verdict = until_verdict(&scene, "auth-secret").await;
     assert_eq!(verdict["object"]["name"], "bad", "{verdict}");
     // Whoever asked for protection gets no open door.
     assert_eq!(scene.status("bad.example").await, 503);
