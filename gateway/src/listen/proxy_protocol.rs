@@ -103,7 +103,12 @@ async fn line_ahead(stream: &TcpStream, most: usize) -> io::Result<usize> {
 /// Looks for a header at the begin of `bytes`.
 pub fn parse(bytes: &[u8]) -> Parsed {
     let signature = &SIGNATURE[..SIGNATURE.len().min(bytes.len())];
-    if bytes.starts_with(signature) { parse_binary(bytes) } else { parse_text(bytes) }
+    // Nothing may become either; the text can be shorter.
+    if !bytes.is_empty() && bytes.starts_with(signature) {
+        parse_binary(bytes)
+    } else {
+        parse_text(bytes)
+    }
 }
 
 /// Version 1: `PROXY TCP4 192.0.2.1 198.51.100.1 56324 443` and an end of line.

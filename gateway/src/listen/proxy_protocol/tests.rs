@@ -56,6 +56,7 @@ fn a_load_balancer_may_speak_for_itself() {
         binary(1, 0x31, &[0; 216]),
     ] {
         assert_eq!(parse(&header), Parsed::Header(header.len(), None), "{header:?}");
+        super::super::fuzz::proxy_header(&header);
     }
 }
 

@@ -26,10 +26,11 @@ struct Started {
 impl Started {
     fn new() -> Self {
         let free: Vec<TcpListener> =
-            (0..3).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
+            (0..4).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_cluster"));
         command.arg("--empty");
-        for (listener, name) in free.iter().zip(["--http-port", "--https-port", "--api-port"]) {
+        let names = ["--http-port", "--https-port", "--admin-port", "--api-port"];
+        for (listener, name) in free.iter().zip(names) {
             command.arg(name).arg(listener.local_addr().unwrap().port().to_string());
         }
         drop(free);
