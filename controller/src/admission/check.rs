@@ -208,7 +208,8 @@ fn annotation_values(
     let prefix = &options.annotations_prefix;
     let message = match &refusal {
         Refusal::TooRisky { name, group } => {
-            warnings.add([format!("annotation {prefix}/{name} is above annotations-risk-level")]);
+            let name = annotations::full_name(prefix, name);
+            warnings.add([format!("annotation {name} is above annotations-risk-level")]);
             format!(
                 "annotation group {group} contains risky annotation based on ingress configuration"
             )
@@ -216,10 +217,12 @@ fn annotation_values(
         Refusal::InvalidValue { name, .. } => {
             // The reference does not say what would be valid.
             warnings.add([refusal.to_string()]);
-            format!("annotation {prefix}/{name} contains invalid value")
+            let name = annotations::full_name(prefix, name);
+            format!("annotation {name} contains invalid value")
         }
         Refusal::BlockedWord { name, word } => {
-            format!("{prefix}/{name} annotation contains invalid word {word}")
+            let name = annotations::full_name(prefix, name);
+            format!("{name} annotation contains invalid word {word}")
         }
     };
     Err(Rejection { message, counts: true })

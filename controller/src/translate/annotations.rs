@@ -76,6 +76,22 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static Definition>> = LazyLock:
     all.flat_map(|definition| definition.names().map(move |name| (name, definition))).collect()
 });
 
+/// What the names of our own annotations begin with, whatever prefix the others have. Their definitions name it as well.
+pub const OWN_PREFIX: &str = "headgate.io/";
+
+/// The name that an Ingress gives to an annotation whose definition has this name.
+pub fn full_name(prefix: &str, name: &str) -> String {
+    if name.starts_with(OWN_PREFIX) { name.into() } else { format!("{prefix}/{name}") }
+}
+
+/// The name of a definition that an Ingress gives so.
+fn defined_name<'a>(prefix: &str, full: &'a str) -> Option<&'a str> {
+    match full.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) {
+        Some(name) => Some(name),
+        None => full.starts_with(OWN_PREFIX).then_some(full),
+    }
+}
+
 /// The annotations of one Ingress, with the defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Annotations {
@@ -215,7 +231,7 @@ pub struct Reading {
 pub fn read(subject: Subject<'_>) -> Result<Reading, Refusal> {
     let Subject { options, defaults, .. } = subject;
     let own = subject.ingress.annotations.iter().filter_map(|(name, value)| {
-        Some((name.strip_prefix(&options.annotations_prefix)?.strip_prefix('/')?, &**value))
+        Some((defined_name(&options.annotations_prefix, name)?, &**value))
     });
     let own: Vec<(&str, &str)> = own.collect();
     if own.is_empty() {

@@ -5,7 +5,7 @@ use super::check::Check;
 /// One annotation.
 #[derive(Debug)]
 pub struct Definition {
-    /// Its name behind the prefix.
+    /// Its name behind the prefix; one of our own has it in front.
     pub name: &'static str,
     /// An older name, which counts where the name itself is absent or empty.
     pub alias: Option<&'static str>,

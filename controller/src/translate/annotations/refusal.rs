@@ -1,5 +1,5 @@
 //! Why the annotations of an Ingress keep this version of it from being served (annotations §1.4, outcome R; §1.5;
-//! §1.7). Names are without the prefix.
+//! §1.7). Names are those of the definitions.
 
 use headgate_config::Effect;
 

@@ -241,3 +241,22 @@ fn without_validation_odd_texts_pass_and_odd_numbers_are_as_unset() {
     let (read, _) = read_all(&options, &Config::default().defaults, annotations).unwrap();
     assert_eq!((read.upstream_host.as_deref(), read.use_regex), (Some("a;b"), false));
 }
+
+#[test]
+fn names_of_our_own_are_read_whatever_the_prefix() {
+    let own = |prefix: &str| {
+        let options = Options { annotations_prefix: prefix.into(), ..Options::default() };
+        let annotations = vec![("headgate.io/of-tomorrow".into(), "1".into())];
+        let (_, findings) =
+            read_all(&options, &Config::default().defaults, annotations).expect("it is served");
+        findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>()
+    };
+    for prefix in ["nginx.ingress.kubernetes.io", "example.com"] {
+        assert_eq!(
+            own(prefix),
+            ["annotations headgate.io/of-tomorrow are unknown and have no effect"]
+        );
+    }
+    assert_eq!(full_name("example.com", "headgate.io/a"), "headgate.io/a");
+    assert_eq!(full_name("example.com", "a"), "example.com/a");
+}
