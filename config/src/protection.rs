@@ -9,6 +9,7 @@ pub mod external;
 pub mod hash;
 pub mod limits;
 pub mod password;
+pub mod store;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub use external::{CacheDuration, ExternalAuth, SignIn};
 pub use hash::{HashKind, HashProblem};
 pub use limits::{LimitId, Rate, RequestLimits, Throttle};
 pub use password::{PasswordAuth, PasswordScheme, Users};
+pub use store::{LimitFallback, LimitStore, StorePassword, StoreTls};
 
 /// Everything that protects a location. The default protects nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
