@@ -20,7 +20,7 @@ pub use external::{CacheDuration, ExternalAuth, SignIn};
 pub use hash::{HashKind, HashProblem};
 pub use limits::{LimitId, Rate, RequestLimits, Throttle};
 pub use password::{PasswordAuth, PasswordScheme, Users};
-pub use store::{LimitFallback, LimitStore, StorePassword, StoreTls};
+pub use store::{LimitFallback, LimitStore, StoreLogin, StoreTls};
 
 /// Everything that protects a location. The default protects nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -15,10 +15,8 @@ pub struct LimitStore {
     pub database: u32,
     /// How the connection is encrypted, if it is.
     pub tls: Option<StoreTls>,
-    /// User name; none is the server's default user.
-    pub username: Option<String>,
-    /// Password, if there is one.
-    pub password: Option<StorePassword>,
+    /// Who asks, if the server wants to know.
+    pub login: Option<StoreLogin>,
     /// How long a request waits for an answer of the server (`limit-shared-timeout`).
     pub timeout: Duration,
     /// What decides instead (`limit-shared-fallback`).
@@ -29,6 +27,7 @@ pub struct LimitStore {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StoreTls {
     /// Certificates of the authorities that are believed, in PEM; none is those of the system.
+    #[serde(serialize_with = "presence")]
     pub authorities: Option<String>,
 }
 
@@ -43,30 +42,42 @@ pub enum LimitFallback {
     Closed,
 }
 
-/// A password. Neither `Debug` nor serialisation show any of it.
+/// A user name and a password. Neither `Debug` nor serialisation show any of it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct StorePassword(String);
+pub struct StoreLogin {
+    username: Option<String>,
+    password: String,
+}
 
-impl StorePassword {
-    /// Hides a password.
-    pub fn new(password: String) -> Self {
-        Self(password)
+impl StoreLogin {
+    /// Hides them. Without a name it is the server's default user.
+    pub fn new(username: Option<String>, password: String) -> Self {
+        Self { username, password }
+    }
+
+    /// The user name, to be sent to the server only.
+    pub fn username(&self) -> Option<&str> {
+        self.username.as_deref()
     }
 
     /// The password, to be sent to the server only.
-    pub fn reveal(&self) -> &str {
-        &self.0
+    pub fn password(&self) -> &str {
+        &self.password
     }
 }
 
-impl fmt::Debug for StorePassword {
+impl fmt::Debug for StoreLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StorePassword(hidden)")
+        f.write_str("StoreLogin(hidden)")
     }
 }
 
-impl Serialize for StorePassword {
+impl Serialize for StoreLogin {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("hidden")
     }
+}
+
+fn presence<S: Serializer>(pem: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(if pem.is_some() { "given" } else { "of the system" })
 }

@@ -12,6 +12,7 @@ use super::*;
 use crate::objects::{Kind, Object};
 
 mod external;
+mod limits;
 mod password;
 mod protection;
 mod said;

@@ -10,9 +10,7 @@ use std::{
 
 use headgate_config::{
     ForwardedHeaders, Location, Protection, Snapshot,
-    protection::{
-        LimitFallback, LimitId, LimitStore, Rate, RequestLimits, StorePassword, StoreTls,
-    },
+    protection::{LimitFallback, LimitId, LimitStore, Rate, RequestLimits, StoreLogin, StoreTls},
 };
 
 use crate::support::{Redis, Table, TestGateway, Upstream, eventually, snapshot};
@@ -26,8 +24,7 @@ fn store(port: u16) -> LimitStore {
         port,
         database: 0,
         tls: None,
-        username: None,
-        password: None,
+        login: None,
         timeout: PATIENT,
         fallback: LimitFallback::Local,
     }
@@ -210,9 +207,8 @@ fn a_password_is_sent_and_a_new_one_is_taken_at_once() {
     let server = Redis::with(["--port", "{port}", "--requirepass", "right"]);
     let upstream = Upstream::echo("ok");
     let with = |password: &str| {
-        let password = Some(StorePassword::new(password.into()));
-        let store =
-            LimitStore { password, username: Some("default".into()), ..closed(server.port) };
+        let login = Some(StoreLogin::new(Some("default".into()), password.into()));
+        let store = LimitStore { login, ..closed(server.port) };
         table(&upstream, three(), Some(store))
     };
     let gateway = TestGateway::start(with("wrong"));

@@ -6,6 +6,7 @@
 //! is one that has been there for long when its class becomes ours.
 
 mod held_back;
+mod held_config;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,6 +15,7 @@ use std::{
 };
 
 use held_back::HeldBack;
+use held_config::HeldConfig;
 
 use super::{
     feed::{Feed, Meta, Seen, WatchId},
@@ -46,6 +48,8 @@ pub struct Mirror {
     asks: bool,
     /// Ingresses that wait for a Secret or a ConfigMap.
     held_back: HeldBack,
+    /// The main ConfigMap, if it waits for a Secret.
+    held_config: HeldConfig,
     /// Secrets that are to be fetched.
     to_fetch: Vec<Key>,
     /// Of Ingresses, ConfigMaps and Secrets.
@@ -80,6 +84,7 @@ impl Mirror {
             classes: Classes::default(),
             asks: false,
             held_back: HeldBack::default(),
+            held_config: HeldConfig::default(),
             to_fetch: Vec::new(),
             metas: HashMap::new(),
         }
@@ -107,8 +112,12 @@ impl Mirror {
 
     /// Whether it is known which Secrets are asked for, so that they may be watched.
     pub fn knows_ingresses(&self) -> bool {
-        let needed = [Kind::IngressClass, Kind::Ingress, Kind::Namespace];
-        !self.incomplete.iter().any(|id| needed.contains(&id.kind()))
+        !self.incomplete.iter().any(|id| match id {
+            WatchId::All(kind) => {
+                matches!(kind, Kind::IngressClass | Kind::Ingress | Kind::Namespace)
+            }
+            WatchId::ConfigMap(key) => self.is_main_map(key),
+        })
     }
 
     /// What the metadata of an Ingress, ConfigMap or Secret say that was read.
@@ -133,7 +142,7 @@ impl Mirror {
 
     /// When the next Ingress has waited long enough.
     pub fn deadline(&self) -> Option<Instant> {
-        self.held_back.deadline()
+        self.held_back.deadline().into_iter().chain(self.held_config.deadline()).min()
     }
 
     /// Takes in what a watch has said.
@@ -178,8 +187,15 @@ impl Mirror {
             named.iter().any(|secret| interest.is_unknown(secret))
                 || maps::named_by(options, ingress).iter().any(|map| maps.is_unknown(map))
         });
+        let config = self.held_config.release(now, |map| {
+            let named = secrets::named_by_config(options, map);
+            named.iter().any(|secret| interest.is_unknown(secret))
+        });
         for object in ready {
             self.objects.apply(&object);
+        }
+        if let Some(object) = config {
+            self.apply_main_map(&object);
         }
     }
 
@@ -202,6 +218,18 @@ impl Mirror {
             && self.ask_for_secrets(key, ingress)
         {
             self.held_back.hold(seen.object, now);
+            return;
+        }
+        if let Body::ConfigMap(map) = object.body()
+            && self.is_main_map(key)
+        {
+            let named = secrets::named_by_config(&self.options, map);
+            self.to_fetch.extend(self.interest.add(&secrets::config_asker(key), &named));
+            if self.asks && named.iter().any(|secret| self.interest.is_unknown(secret)) {
+                self.held_config.hold(seen.object, now);
+            } else {
+                self.apply_main_map(object);
+            }
             return;
         }
         self.held_back.remove(key);
@@ -230,6 +258,28 @@ impl Mirror {
         self.maps.contains(key) || self.own_maps.contains(key)
     }
 
+    fn is_main_map(&self, key: &Key) -> bool {
+        self.options.configmap.as_ref().is_some_and(|main| Key::from(main) == *key)
+    }
+
+    /// A version of the main ConfigMap counts from now on, and what others named does not.
+    fn apply_main_map(&mut self, object: &Object) {
+        self.held_config.clear();
+        if let Body::ConfigMap(map) = object.body() {
+            let named = secrets::named_by_config(&self.options, map);
+            self.drop_secrets(&secrets::config_asker(object.key()), &named);
+        }
+        self.objects.apply(object);
+    }
+
+    /// Lets go of the Secrets that somebody named, but for these.
+    fn drop_secrets(&mut self, asker: &Key, named: &[Key]) {
+        for dropped in self.interest.settle(asker, named) {
+            self.objects.remove(Kind::Secret, &dropped);
+            self.metas.remove(&(Kind::Secret, dropped));
+        }
+    }
+
     /// A ConfigMap may not be read: nobody waits for it, and it is as if it did not exist.
     fn refused(&mut self, key: Key) {
         if self.maps.contains(&key) {
@@ -254,10 +304,7 @@ impl Mirror {
             self.metas.remove(&(Kind::ConfigMap, dropped.clone()));
             self.incomplete.remove(&WatchId::ConfigMap(dropped));
         }
-        for dropped in self.interest.settle(key, &named) {
-            self.objects.remove(Kind::Secret, &dropped);
-            self.metas.remove(&(Kind::Secret, dropped));
-        }
+        self.drop_secrets(key, &named);
     }
 
     fn remove(&mut self, kind: Kind, key: &Key, now: Instant) {
@@ -268,6 +315,10 @@ impl Mirror {
                 self.board.remove(key);
             }
             Kind::Secret => drop(self.interest.known(key)),
+            Kind::ConfigMap if self.is_main_map(key) => {
+                self.held_config.clear();
+                self.drop_secrets(&secrets::config_asker(key), &[]);
+            }
             _ => {}
         }
         self.objects.remove(kind, key);

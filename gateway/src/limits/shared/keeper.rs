@@ -164,11 +164,11 @@ fn client(spec: &LimitStore) -> RedisResult<Client> {
     let mut login = RedisConnectionInfo::default()
         .set_db(spec.database.into())
         .set_lib_name("headgate", env!("CARGO_PKG_VERSION"));
-    if let Some(username) = &spec.username {
-        login = login.set_username(username);
-    }
-    if let Some(password) = &spec.password {
-        login = login.set_password(password.reveal());
+    if let Some(given) = &spec.login {
+        login = login.set_password(given.password());
+        if let Some(username) = given.username() {
+            login = login.set_username(username);
+        }
     }
     let (host, port) = (spec.host.clone(), spec.port);
     let Some(tls) = &spec.tls else {

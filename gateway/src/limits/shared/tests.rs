@@ -2,7 +2,7 @@
 
 use std::{net::Ipv6Addr, num::NonZeroU32, sync::atomic::AtomicI64, time::Duration};
 
-use headgate_config::protection::{Rate, StorePassword};
+use headgate_config::protection::{Rate, StoreLogin};
 use proptest::{prelude::*, test_runner::TestRunner};
 use redis::{Client, aio::MultiplexedConnection};
 
@@ -129,14 +129,13 @@ fn a_key_names_the_ingress_and_the_client() {
 
 #[test]
 fn a_password_is_not_shown() {
-    let password = StorePassword::new("much secret".into());
+    let login = StoreLogin::new(Some("a secret name".into()), "much secret".into());
     let store = LimitStore {
         host: "localhost".into(),
         port: 6379,
         database: 0,
         tls: None,
-        username: None,
-        password: Some(password),
+        login: Some(login),
         timeout: Duration::from_millis(20),
         fallback: LimitFallback::Local,
     };
