@@ -121,8 +121,13 @@ impl Ingress {
     }
 
     /// Sets an annotation under the reference's prefix.
-    pub fn annotation(mut self, name: &str, value: &str) -> Self {
-        self.annotations.push((format!("nginx.ingress.kubernetes.io/{name}"), value.into()));
+    pub fn annotation(self, name: &str, value: &str) -> Self {
+        self.annotation_of_any_prefix(&format!("nginx.ingress.kubernetes.io/{name}"), value)
+    }
+
+    /// Sets an annotation by its full name.
+    pub fn annotation_of_any_prefix(mut self, name: &str, value: &str) -> Self {
+        self.annotations.push((name.into(), value.into()));
         self
     }
 

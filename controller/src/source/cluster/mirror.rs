@@ -220,16 +220,8 @@ impl Mirror {
             self.held_back.hold(seen.object, now);
             return;
         }
-        if let Body::ConfigMap(map) = object.body()
-            && self.is_main_map(key)
-        {
-            let named = secrets::named_by_config(&self.options, map);
-            self.to_fetch.extend(self.interest.add(&secrets::config_asker(key), &named));
-            if self.asks && named.iter().any(|secret| self.interest.is_unknown(secret)) {
-                self.held_config.hold(seen.object, now);
-            } else {
-                self.apply_main_map(object);
-            }
+        if kind == Kind::ConfigMap && self.is_main_map(key) {
+            self.take_main_map(seen.object, now);
             return;
         }
         self.held_back.remove(key);
@@ -256,20 +248,6 @@ impl Mirror {
     /// Whether anybody wants to know what a ConfigMap holds.
     fn wants_map(&self, key: &Key) -> bool {
         self.maps.contains(key) || self.own_maps.contains(key)
-    }
-
-    fn is_main_map(&self, key: &Key) -> bool {
-        self.options.configmap.as_ref().is_some_and(|main| Key::from(main) == *key)
-    }
-
-    /// A version of the main ConfigMap counts from now on, and what others named does not.
-    fn apply_main_map(&mut self, object: &Object) {
-        self.held_config.clear();
-        if let Body::ConfigMap(map) = object.body() {
-            let named = secrets::named_by_config(&self.options, map);
-            self.drop_secrets(&secrets::config_asker(object.key()), &named);
-        }
-        self.objects.apply(object);
     }
 
     /// Lets go of the Secrets that somebody named, but for these.
@@ -315,10 +293,7 @@ impl Mirror {
                 self.board.remove(key);
             }
             Kind::Secret => drop(self.interest.known(key)),
-            Kind::ConfigMap if self.is_main_map(key) => {
-                self.held_config.clear();
-                self.drop_secrets(&secrets::config_asker(key), &[]);
-            }
+            Kind::ConfigMap if self.is_main_map(key) => self.forget_main_map(key),
             _ => {}
         }
         self.objects.remove(kind, key);

@@ -19,11 +19,11 @@ use crate::filter::rate::Pace;
 
 /// For a connection, with its greeting.
 const CONNECT_LIMIT: Duration = Duration::from_millis(500);
-/// Between two tries.
+/// After a try that has failed.
 const PAUSE: Duration = Duration::from_millis(200);
-/// The same after a connection that has not lasted for [`LASTING`].
+/// After a connection that has not lasted for [`LASTING`]. One that has may have been the victim of a hiccup.
 const LONG_PAUSE: Duration = Duration::from_millis(700);
-const LASTING: Duration = Duration::from_secs(5);
+const LASTING: Duration = Duration::from_secs(1);
 /// How often an open link is tried out, so that it is known to be broken before a request finds out.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// For such a try.
@@ -84,7 +84,7 @@ impl Keep {
                     self.link.open(number, connection.clone());
                     let reason = self.watch(number, connection).await;
                     self.say(reason);
-                    if since.elapsed() < LASTING { LONG_PAUSE } else { PAUSE }
+                    if since.elapsed() < LASTING { LONG_PAUSE } else { Duration::ZERO }
                 }
                 Err(reason) => {
                     self.link.fail(None, reason.clone());

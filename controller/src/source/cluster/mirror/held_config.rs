@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::held_back::HOLD_BACK;
-use crate::objects::{Body, Object};
+use super::{Mirror, held_back::HOLD_BACK, secrets};
+use crate::objects::{Body, Key, Object};
 
 /// The newest version, if it waits, and until when it does.
 #[derive(Debug, Default)]
@@ -42,5 +42,40 @@ impl HeldConfig {
             return None;
         }
         self.0.take().map(|(_, object)| object)
+    }
+}
+
+impl Mirror {
+    /// Whether this is the main ConfigMap.
+    pub(super) fn is_main_map(&self, key: &Key) -> bool {
+        self.options.configmap.as_ref().is_some_and(|main| Key::from(main) == *key)
+    }
+
+    /// Takes in a version of the main ConfigMap; it waits if it names a Secret that has not been read.
+    pub(super) fn take_main_map(&mut self, object: Object, now: Instant) {
+        let Body::ConfigMap(map) = object.body() else { return };
+        let named = secrets::named_by_config(&self.options, map);
+        self.to_fetch.extend(self.interest.add(&secrets::config_asker(object.key()), &named));
+        if self.asks && named.iter().any(|secret| self.interest.is_unknown(secret)) {
+            self.held_config.hold(object, now);
+        } else {
+            self.apply_main_map(&object);
+        }
+    }
+
+    /// A version of the main ConfigMap counts from now on, and what others named does not.
+    pub(super) fn apply_main_map(&mut self, object: &Object) {
+        self.held_config.clear();
+        if let Body::ConfigMap(map) = object.body() {
+            let named = secrets::named_by_config(&self.options, map);
+            self.drop_secrets(&secrets::config_asker(object.key()), &named);
+        }
+        self.objects.apply(object);
+    }
+
+    /// There is none any more.
+    pub(super) fn forget_main_map(&mut self, key: &Key) {
+        self.held_config.clear();
+        self.drop_secrets(&secrets::config_asker(key), &[]);
     }
 }
