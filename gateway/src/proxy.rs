@@ -148,6 +148,10 @@ fn locate<'a>(
     exchange.set_host(host, name.as_bytes());
     let peer = Arc::clone(&exchange.connection);
     exchange.describe(host, &target, || inbound.client(&peer, &live.settings.spec.forwarded));
+    // Not available yet: nobody is let through.
+    if host.spec.client_certificates.is_some() {
+        return Ok(Break(Answer::page(StatusCode::FORBIDDEN)));
+    }
     if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
         let url = redirect::app_root(peer.tls, inbound.host_header(), app_root);
         return Ok(Break(Answer::redirect(StatusCode::FOUND, url)));

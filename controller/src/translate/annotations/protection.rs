@@ -24,9 +24,6 @@ const AUTH_SECRET_TYPE: Check = Check::new(
     |value| value.contains("auth-file") || value.contains("auth-map"),
     "auth-file or auth-map",
 );
-const MATCH_CN: Check =
-    Check::new(|value| value.starts_with("CN="), "CN= and a regular expression");
-
 const PROTOCOL: Check = Check::new(
     |value| is_plain_http(value) || is_other_protocol(value),
     "HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS or FCGI",
@@ -34,14 +31,11 @@ const PROTOCOL: Check = Check::new(
 
 /// These protect even if they are empty (annotations §1.4).
 const LISTS: [&str; 2] = ["allowlist-source-range", "denylist-source-range"];
-/// This protects every location of the hosts of its Ingress, whoever owns them (annotations §3.5).
-const HOST_WIDE: &str = "auth-tls-secret";
 /// Whether a value of an annotation asks for nothing.
 type AsksForNothing = fn(&str) -> bool;
 /// These protect unless their value is empty or one that asks for nothing. A value that cannot be read protects: it
 /// gets here where validation is switched off, which must not open anything (annotations §1.4).
-const UNLESS: [(&str, AsksForNothing); 12] = [
-    ("auth-tls-secret", |_| false),
+const UNLESS: [(&str, AsksForNothing); 11] = [
     ("auth-type", |_| false),
     ("auth-url", |_| false),
     ("satisfy", |_| false),
@@ -70,12 +64,6 @@ pub const ANNOTATIONS: &[Definition] = &[
     basic("auth-secret-type", AUTH_SECRET_TYPE, Refuse, Low),
     url("auth-signin", ANY, Fallback, High),
     url("auth-signin-redirect-param", ANY, Fallback, Medium),
-    tls("auth-tls-error-page", ANY, Refuse, High),
-    tls("auth-tls-match-cn", MATCH_CN, Refuse, High),
-    tls("auth-tls-pass-certificate-to-upstream", BOOL, Refuse, Low),
-    Definition::new("auth-tls-secret", BASIC, Refuse, Medium),
-    tls("auth-tls-verify-client", ANY, Fallback, Medium),
-    tls("auth-tls-verify-depth", ANY, Fallback, Low),
     Definition::new("auth-type", AUTH_TYPE, Refuse, Low),
     Definition::new("auth-url", URL_VARIABLES, Refuse, High),
     Definition::new("backend-protocol", PROTOCOL, Fallback, Low),
@@ -102,10 +90,6 @@ const fn url(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definiti
     Definition::new(name, check, bad, risk).needs(Present("auth-url"))
 }
 
-const fn tls(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
-    Definition::new(name, check, bad, risk).needs(Present("auth-tls-secret"))
-}
-
 fn is_no_limit(value: &str) -> bool {
     parse_int(value).is_some_and(|number| number <= 0)
 }
@@ -127,20 +111,12 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
         values.raw(name).filter(|value| !asks_for_nothing(value)).map(|_| name)
     });
     let active: Vec<_> = lists.chain(others).collect();
-    if values.raw(HOST_WIDE).is_some() {
-        annotations.denies_hosts = Some(HOST_WIDE);
-    }
     if let Some(reason) = values.denied.take() {
         annotations.denied = Some(reason);
     } else if !active.is_empty() {
         let names = active.join(", ");
-        let whose = if active.contains(&HOST_WIDE) {
-            "all locations of its hosts"
-        } else {
-            "the locations"
-        };
         annotations.denied.get_or_insert_with(|| {
-            format!("{names} is not available yet: {whose} answer 503 rather than stand open")
+            format!("{names} is not available yet: the locations answer 503 rather than stand open")
         });
     }
 }

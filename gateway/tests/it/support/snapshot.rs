@@ -112,6 +112,7 @@ impl Table {
             locations: vec![Arc::new(fallback)],
             alias_origin: None,
             app_root: None,
+            client_certificates: None,
             origin: None,
         })];
         hosts.extend(self.hosts.into_iter().map(|(name, locations)| {
@@ -123,6 +124,7 @@ impl Table {
                 locations,
                 alias_origin: None,
                 app_root: None,
+                client_certificates: None,
                 origin: None,
             })
         }));
