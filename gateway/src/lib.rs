@@ -10,6 +10,7 @@
 //! finds what nobody uses.
 
 pub mod admin;
+mod client_certificate;
 mod clock;
 mod content_length;
 mod deadline;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod attempt;
+mod client_certificate;
 mod discard;
 mod exchange;
 mod inbound;
@@ -30,7 +31,7 @@ use crate::{
     error::ProxyError,
     filter::{self, redirect, request_headers::Client, variables::Variables},
     listen::conn::Connection,
-    live::{LiveAction, LiveConfig, LiveLocation, LiveWhenEmpty},
+    live::{LiveAction, LiveConfig, LiveHost, LiveLocation, LiveWhenEmpty},
     observe::metrics,
     route::{name::HostName, path::Found, rewrite::Rewritten, target::Target},
     upstream::WorkerUpstream,
@@ -129,6 +130,7 @@ impl From<Answer> for Verdict<'_> {
 struct Place<'a> {
     name: HostName<'a>,
     target: Target<'a>,
+    host: &'a Arc<LiveHost>,
     location: &'a Arc<LiveLocation>,
 }
 
@@ -148,9 +150,8 @@ fn locate<'a>(
     exchange.set_host(host, name.as_bytes());
     let peer = Arc::clone(&exchange.connection);
     exchange.describe(host, &target, || inbound.client(&peer, &live.settings.spec.forwarded));
-    // Not available yet: nobody is let through.
-    if host.spec.client_certificates.is_some() {
-        return Ok(Break(Answer::page(StatusCode::FORBIDDEN)));
+    if let Some(answer) = client_certificate::check(&peer, host, live) {
+        return Ok(Break(answer));
     }
     if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
         let url = redirect::app_root(peer.tls, inbound.host_header(), app_root);
@@ -168,7 +169,7 @@ fn locate<'a>(
     if slash {
         return Ok(Break(slash_redirect(exchange, location, &target, name.as_bytes())));
     }
-    Ok(Continue(Place { name, target, location }))
+    Ok(Continue(Place { name, target, host, location }))
 }
 
 /// Finds out what the configuration says about a request. Waits for nothing.
@@ -179,7 +180,7 @@ fn decide<'a>(
     body: &Incoming,
     live: &'a LiveConfig,
 ) -> Result<Verdict<'a>, ProxyError> {
-    let Place { name, target, location } = match locate(exchange, inbound, body, live)? {
+    let Place { name, target, host, location } = match locate(exchange, inbound, body, live)? {
         Continue(place) => place,
         Break(answer) => return Ok(answer.into()),
     };
@@ -208,6 +209,7 @@ fn decide<'a>(
         variables(exchange, inbound, &client, &target, name.as_bytes(), &location.spec.origin);
     let (scheme, best_host) = (client.scheme, client.best_host);
     let mut outbound = Outbound::new(inbound, client, location.upstream_host(&variables));
+    outbound.overrides = client_certificate::overrides(peer, host);
     if let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
         return Ok(answer.into());
     }

@@ -1,0 +1,64 @@
+//! What a request's host makes of the certificate of its connection (annotations §3.0, steps 2 and 4).
+
+use std::sync::Arc;
+
+use http::{HeaderValue, StatusCode};
+use smallvec::SmallVec;
+
+use super::answer::Answer;
+use crate::{
+    client_certificate::{Policy, policy::Refused},
+    filter::request_headers::Override,
+    listen::conn::Connection,
+    live::{LiveConfig, LiveHost},
+    page::BadRequest,
+};
+
+/// The answer to a request that may not pass.
+pub fn check(connection: &Connection, host: &Arc<LiveHost>, live: &LiveConfig) -> Option<Answer> {
+    let rules = match host.client_certificates.as_ref()? {
+        Policy::Verify(rules) => rules,
+        Policy::Refuse => return Some(Answer::page(StatusCode::FORBIDDEN)),
+    };
+    if connection.tls && !is_own(connection, host, live) {
+        return Some(Answer::misdirected_request());
+    }
+    let checked = rules.check(connection).and_then(|()| rules.check_subject(connection));
+    Some(match (checked.err()?, rules.redirect()) {
+        (Refused::Subject, _) => {
+            Answer::explained(StatusCode::FORBIDDEN, "client certificate unauthorized")
+        }
+        (_, Some(url)) => Answer::redirect(StatusCode::FOUND, Some(url.clone())),
+        (Refused::Missing, None) => Answer::bad_request(BadRequest::CertificateMissing),
+        (Refused::Bad, None) => Answer::bad_request(BadRequest::CertificateError),
+    })
+}
+
+/// Whether the handshake was made for this very host: with another name, or with none, the client was asked for a
+/// certificate of others, or for none. So it is if the host has begun to ask since.
+fn is_own(connection: &Connection, host: &Arc<LiveHost>, live: &LiveConfig) -> bool {
+    if host.client_certificates.as_ref().is_none_or(|policy| policy.asks().is_none()) {
+        return true;
+    }
+    let Some(session) = connection.session() else { return false };
+    let negotiated = live.host_of(session.server_name.as_deref());
+    session.asked && negotiated.is_some_and(|negotiated| Arc::ptr_eq(negotiated, host))
+}
+
+/// What upstreams are told about the certificate.
+pub fn overrides<'a>(connection: &'a Connection, host: &LiveHost) -> Vec<Override<'a>> {
+    let Some(policy) = &host.client_certificates else { return Vec::new() };
+    policy.told(connection).into_iter().map(|(name, value)| Override::set(name, value)).collect()
+}
+
+/// The same, for a request of the gateway's own about this one. Headers of the client with these names, or any other
+/// that begins with `ssl-client-`, must not be sent along.
+#[expect(dead_code, reason = "no service is asked about requests yet")]
+pub fn headers(
+    connection: &Connection,
+    host: &LiveHost,
+) -> SmallVec<[(&'static str, HeaderValue); 4]> {
+    let Some(policy) = &host.client_certificates else { return SmallVec::new() };
+    let told = policy.told(connection).into_iter();
+    told.filter_map(|(name, value)| Some((name, HeaderValue::from_bytes(value).ok()?))).collect()
+}
