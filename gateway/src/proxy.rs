@@ -25,7 +25,7 @@ use hyper::body::Incoming;
 
 pub use self::response_body::ResponseBody;
 use self::{
-    answer::Answer, exchange::Exchange, inbound::Inbound, outbound::Outbound, protect::Guarded,
+    answer::Answer, client_certificate::Ruling, exchange::Exchange, inbound::Inbound, outbound::Outbound, protect::Guarded,
 };
 use crate::{
     error::ProxyError,
@@ -33,7 +33,7 @@ use crate::{
     listen::conn::Connection,
     live::{LiveAction, LiveConfig, LiveHost, LiveLocation, LiveWhenEmpty},
     observe::metrics,
-    route::{name::HostName, path::Found, rewrite::Rewritten, target::Target},
+    route::{name::HostName, path::Found, rewrite::Rewritten, target::{Target, normalise}},
     upstream::WorkerUpstream,
     worker::Worker,
 };
@@ -95,6 +95,12 @@ async fn serve(
     {
         return Ok(without_body(exchange, *answer, body));
     }
+    let body = if outbound.is_for_page() {
+        discard::discard(exchange, body);
+        None
+    } else {
+        Some(body)
+    };
     send::forward(exchange, live, location, &upstream, &outbound, body).await
 }
 
@@ -130,6 +136,8 @@ impl From<Answer> for Verdict<'_> {
 struct Place<'a> {
     name: HostName<'a>,
     target: Target<'a>,
+    /// The target, if it is not the request's.
+    page: Option<&'a HeaderValue>,
     host: &'a Arc<LiveHost>,
     location: &'a Arc<LiveLocation>,
 }
@@ -150,9 +158,14 @@ fn locate<'a>(
     exchange.set_host(host, name.as_bytes());
     let peer = Arc::clone(&exchange.connection);
     exchange.describe(host, &target, || inbound.client(&peer, &live.settings.spec.forwarded));
-    if let Some(answer) = client_certificate::check(&peer, host, live) {
-        return Ok(Break(answer));
-    }
+    let (target, page) = match client_certificate::check(&peer, host, live) {
+        Ruling::Pass => (target, None),
+        Ruling::Answer(answer) => return Ok(Break(answer)),
+        Ruling::Page(path) => {
+            let target = normalise(path.as_bytes()).map_err(|_| ProxyError::Denied)?;
+            (target, Some(path))
+        }
+    };
     if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
         let url = redirect::app_root(peer.tls, inbound.host_header(), app_root);
         return Ok(Break(Answer::redirect(StatusCode::FOUND, url)));
@@ -169,7 +182,7 @@ fn locate<'a>(
     if slash {
         return Ok(Break(slash_redirect(exchange, location, &target, name.as_bytes())));
     }
-    Ok(Continue(Place { name, target, host, location }))
+    Ok(Continue(Place { name, target, page, host, location }))
 }
 
 /// Finds out what the configuration says about a request. Waits for nothing.
@@ -180,7 +193,7 @@ fn decide<'a>(
     body: &Incoming,
     live: &'a LiveConfig,
 ) -> Result<Verdict<'a>, ProxyError> {
-    let Place { name, target, host, location } = match locate(exchange, inbound, body, live)? {
+    let Place { name, target, page, host, location } = match locate(exchange, inbound, body, live)? {
         Continue(place) => place,
         Break(answer) => return Ok(answer.into()),
     };
@@ -210,6 +223,9 @@ fn decide<'a>(
     let (scheme, best_host) = (client.scheme, client.best_host);
     let mut outbound = Outbound::new(inbound, client, location.upstream_host(&variables));
     outbound.overrides = client_certificate::overrides(peer, host);
+    if let Some(page) = page {
+        outbound.ask_for_page(page);
+    }
     if let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
         return Ok(answer.into());
     }

@@ -11,7 +11,10 @@ use rustls_pki_types::UnixTime;
 use smallvec::SmallVec;
 
 use super::{Failure, Identity, trust::Trust};
-use crate::{listen::conn::Connection, route::host::Program};
+use crate::{
+    listen::conn::Connection,
+    route::{host::Program, target::normalise},
+};
 
 /// The names of the headers that upstreams are told in. Clients cannot send them.
 const VERIFY: &str = "ssl-client-verify";
@@ -35,7 +38,15 @@ pub struct Rules {
     depth: u32,
     trust: Arc<Trust>,
     subject: Option<Subject>,
-    redirect: Option<HeaderValue>,
+    page: Option<Page>,
+}
+
+/// What is answered instead of the page for a bad certificate, or for none.
+pub enum Page {
+    /// 302 to here.
+    Redirect(HeaderValue),
+    /// What the host answers to `GET` of this path.
+    Path(HeaderValue),
 }
 
 struct Subject {
@@ -94,16 +105,20 @@ impl Policy {
     pub fn new(spec: &Arc<ClientCertificates>) -> Result<Self, String> {
         let ClientCertificates::Verify(verification) = &**spec else { return Ok(Self::Refuse) };
         let subject = verification.subject.as_deref().map(Subject::new).transpose()?;
-        let redirect = match &verification.error_page {
-            Some(ErrorPage::Redirect(url)) => HeaderValue::from_str(url).ok(),
-            Some(ErrorPage::Path(_)) | None => None,
-        };
+        let page = verification.error_page.as_ref().and_then(|page| match page {
+            ErrorPage::Redirect(url) => HeaderValue::from_str(url).ok().map(Page::Redirect),
+            // One that no request can name is none.
+            ErrorPage::Path(path) => normalise(path.as_bytes())
+                .ok()
+                .and_then(|_| HeaderValue::from_str(path).ok())
+                .map(Page::Path),
+        });
         Ok(Self::Verify(Box::new(Rules {
             mode: verification.mode,
             depth: verification.depth,
             trust: Arc::new(Trust::new(&verification.authorities)?),
             subject,
-            redirect,
+            page,
             spec: Arc::clone(spec),
         })))
     }
@@ -174,9 +189,9 @@ impl Rules {
         matches.then_some(()).ok_or(Refused::Subject)
     }
 
-    /// Where a client is sent instead of being told that its certificate is missing or not good.
-    pub fn redirect(&self) -> Option<&HeaderValue> {
-        self.redirect.as_ref()
+    /// What is answered instead of the page for a bad certificate, or for none.
+    pub fn page(&self) -> Option<&Page> {
+        self.page.as_ref()
     }
 
     fn verification(&self) -> Option<&Verification> {

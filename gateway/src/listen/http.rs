@@ -3,11 +3,11 @@
 use std::{io, rc::Rc, sync::Arc};
 
 use hyper::{server::conn::http1, service::service_fn};
+use rustls::server::Acceptor;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
     net::TcpStream,
 };
-use rustls::server::Acceptor;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 

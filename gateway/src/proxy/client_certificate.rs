@@ -7,31 +7,57 @@ use smallvec::SmallVec;
 
 use super::answer::Answer;
 use crate::{
-    client_certificate::{Policy, policy::Refused},
+    client_certificate::{
+        Policy,
+        policy::{Page, Refused},
+    },
     filter::request_headers::Override,
     listen::conn::Connection,
     live::{LiveConfig, LiveHost},
     page::BadRequest,
 };
 
-/// The answer to a request that may not pass.
-pub fn check(connection: &Connection, host: &Arc<LiveHost>, live: &LiveConfig) -> Option<Answer> {
-    let rules = match host.client_certificates.as_ref()? {
-        Policy::Verify(rules) => rules,
-        Policy::Refuse => return Some(Answer::page(StatusCode::FORBIDDEN)),
+/// What becomes of a request.
+pub enum Ruling<'a> {
+    /// It may pass.
+    Pass,
+    /// It may not.
+    Answer(Answer),
+    /// It may not; the host answers as to `GET` of this path.
+    Page(&'a HeaderValue),
+}
+
+/// Checks the certificate of a request's connection.
+pub fn check<'a>(
+    connection: &Connection,
+    host: &'a Arc<LiveHost>,
+    live: &LiveConfig,
+) -> Ruling<'a> {
+    let rules = match &host.client_certificates {
+        None => return Ruling::Pass,
+        Some(Policy::Verify(rules)) => rules,
+        Some(Policy::Refuse) => return Ruling::Answer(Answer::page(StatusCode::FORBIDDEN)),
     };
     if connection.tls && !is_own(connection, host, live) {
-        return Some(Answer::misdirected_request());
+        return Ruling::Answer(Answer::misdirected_request());
     }
-    let checked = rules.check(connection).and_then(|()| rules.check_subject(connection));
-    Some(match (checked.err()?, rules.redirect()) {
+    let refused = match (rules.check(connection), rules.check_subject(connection)) {
+        (Ok(()), Ok(())) => return Ruling::Pass,
+        (Ok(()), Err(refused)) => refused,
+        // The page of the host is not for other subjects, either.
+        (Err(_), Err(refused)) if matches!(rules.page(), Some(Page::Path(_))) => refused,
+        (Err(refused), _) => refused,
+    };
+    let answer = match (refused, rules.page()) {
         (Refused::Subject, _) => {
             Answer::explained(StatusCode::FORBIDDEN, "client certificate unauthorized")
         }
-        (_, Some(url)) => Answer::redirect(StatusCode::FOUND, Some(url.clone())),
+        (_, Some(Page::Redirect(url))) => Answer::redirect(StatusCode::FOUND, Some(url.clone())),
+        (_, Some(Page::Path(path))) => return Ruling::Page(path),
         (Refused::Missing, None) => Answer::bad_request(BadRequest::CertificateMissing),
         (Refused::Bad, None) => Answer::bad_request(BadRequest::CertificateError),
-    })
+    };
+    Ruling::Answer(answer)
 }
 
 /// Whether the handshake was made for this very host: with another name, or with none, the client was asked for a

@@ -4,6 +4,7 @@
 
 mod answers;
 mod builtin;
+mod client_certificates;
 mod forwarded;
 mod framing;
 mod http2;

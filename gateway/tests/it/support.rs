@@ -4,6 +4,7 @@ pub mod client;
 pub mod http2;
 pub mod snapshot;
 pub mod tls;
+pub mod visitor;
 pub mod upstream;
 
 use std::{
