@@ -31,6 +31,7 @@ mod worker;
 #[cfg(fuzzing)]
 pub mod fuzz {
     pub use crate::{
+        client_certificate::fuzz::client_certificate,
         listen::fuzz::{client_stream, proxy_header},
         route::fuzz::{host_name, pattern, target},
         upstream::h1::fuzz::answer,

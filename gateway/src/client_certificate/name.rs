@@ -74,7 +74,7 @@ fn value(out: &mut String, value: &Any<'_>, is_known: bool) -> Option<()> {
     };
     let is_whole = match width {
         Width::Utf8 => std::str::from_utf8(data).is_ok(),
-        Width::One | Width::Two | Width::Four => data.len() % size == 0,
+        Width::One | Width::Two | Width::Four => data.len().is_multiple_of(size),
     };
     if !is_whole {
         return None;

@@ -330,7 +330,7 @@ fn sessions_are_not_resumed_where_a_certificate_is_asked_for() {
     let gateway = TestGateway::start(table(&upstream, &hosts));
     let good = ca.client("x");
     for door in [Door::of(Some(&good), H1), Door::old(Some(&good))] {
-        let mut visit = |name: &str| {
+        let visit = |name: &str| {
             let mut client = door.connect(gateway.https, name);
             let status = ask(&mut client, name).status;
             (status, is_resumed(&client))
