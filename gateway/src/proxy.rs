@@ -25,7 +25,8 @@ use hyper::body::Incoming;
 
 pub use self::response_body::ResponseBody;
 use self::{
-    answer::Answer, client_certificate::Ruling, exchange::Exchange, inbound::Inbound, outbound::Outbound, protect::Guarded,
+    answer::Answer, client_certificate::Ruling, exchange::Exchange, inbound::Inbound,
+    outbound::Outbound, protect::Guarded,
 };
 use crate::{
     error::ProxyError,
@@ -33,7 +34,12 @@ use crate::{
     listen::conn::Connection,
     live::{LiveAction, LiveConfig, LiveHost, LiveLocation, LiveWhenEmpty},
     observe::metrics,
-    route::{name::HostName, path::Found, rewrite::Rewritten, target::{Target, normalise}},
+    route::{
+        name::HostName,
+        path::Found,
+        rewrite::Rewritten,
+        target::{Target, normalise},
+    },
     upstream::WorkerUpstream,
     worker::Worker,
 };
@@ -193,7 +199,8 @@ fn decide<'a>(
     body: &Incoming,
     live: &'a LiveConfig,
 ) -> Result<Verdict<'a>, ProxyError> {
-    let Place { name, target, page, host, location } = match locate(exchange, inbound, body, live)? {
+    let Place { name, target, page, host, location } = match locate(exchange, inbound, body, live)?
+    {
         Continue(place) => place,
         Break(answer) => return Ok(answer.into()),
     };

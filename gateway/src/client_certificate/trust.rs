@@ -1,9 +1,9 @@
 //! Whom certificates have to come from, and whether one does.
 //!
 //! A path is built by `webpki`, from a certificate over those that came along to an authority that is its own issuer.
-//! What `webpki` does not take (version 1, which simple tools still make, and certificates of authorities) is fine if
-//! such an authority has issued it itself.
 
+mod direct;
+mod root;
 #[cfg(test)]
 mod tests;
 
@@ -13,12 +13,12 @@ use headgate_config::client_certificates::Authorities;
 use rustls::DistinguishedName;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
-use x509_parser::{certificate::X509Certificate, prelude::FromDer, x509::X509Version};
+use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
+use self::root::{Root, Validity, is_own_issuer, may_issue};
 use super::{
     Failure, Identity, purpose,
     revocation::{self, IssuerKey, RevocationList},
-    signed::Signed,
 };
 
 /// Largest list of names that a handshake tells clients, in bytes; a longer one has no place in it.
@@ -35,49 +35,6 @@ pub struct Trust {
     others: Vec<CertificateDer<'static>>,
     lists: Vec<RevocationList>,
     hints: Vec<DistinguishedName>,
-}
-
-#[derive(Debug)]
-struct Root {
-    der: CertificateDer<'static>,
-    name: Vec<u8>,
-    key: Vec<u8>,
-    /// Its place in `anchors`, if it may issue certificates.
-    anchor: Option<usize>,
-    /// It says which names it may give.
-    limits_names: bool,
-    /// How many authorities may be below it.
-    path_length: Option<u32>,
-    /// It may sign lists.
-    signs_lists: bool,
-    validity: Validity,
-}
-
-/// In seconds since 1970.
-#[derive(Clone, Copy, Debug)]
-struct Validity {
-    not_before: i64,
-    not_after: i64,
-}
-
-impl Validity {
-    fn of(certificate: &X509Certificate<'_>) -> Self {
-        let validity = certificate.validity();
-        Self {
-            not_before: validity.not_before.timestamp(),
-            not_after: validity.not_after.timestamp(),
-        }
-    }
-
-    fn check(self, now: i64) -> Result<(), Failure> {
-        if now < self.not_before {
-            Err(Failure::NotYetValid)
-        } else if now > self.not_after {
-            Err(Failure::Expired)
-        } else {
-            Ok(())
-        }
-    }
 }
 
 impl Trust {
@@ -114,18 +71,7 @@ impl Trust {
             self.anchors.push(anchor.to_owned());
             self.anchors.len() - 1
         });
-        let constraints = certificate.basic_constraints().ok().flatten();
-        let usage = certificate.key_usage().ok().flatten();
-        self.roots.push(Root {
-            name: subject.to_vec(),
-            key: certificate.public_key().raw.to_vec(),
-            anchor,
-            limits_names: !matches!(certificate.name_constraints(), Ok(None)),
-            path_length: constraints.and_then(|constraints| constraints.value.path_len_constraint),
-            signs_lists: usage.is_none_or(|usage| usage.value.crl_sign()),
-            validity: Validity::of(certificate),
-            der,
-        });
+        self.roots.push(Root::new(der, certificate, anchor));
     }
 
     /// The names of the authorities, for the client to choose a certificate by.
@@ -180,7 +126,7 @@ impl Trust {
         let taken = EndEntityCert::try_from(&identity.leaf).ok().filter(|_| !leaf.is_ca());
         let outcome = match taken {
             Some(taken) => self.build(identity, &taken, depth, now, seconds),
-            None => self.issued_by_root(identity, leaf, seconds),
+            None => self.issued_nearby(identity, leaf, depth, seconds),
         };
         match outcome {
             Err(Failure::UnknownIssuer) => Err(self.untrusted(identity, leaf)),
@@ -269,33 +215,6 @@ impl Trust {
         revocation::check(&self.lists, serial, IssuerKey { name: &root.name, key: &root.key }, now)
     }
 
-    /// Verifies what an authority has issued itself.
-    fn issued_by_root(
-        &self,
-        identity: &Identity,
-        leaf: &X509Certificate<'_>,
-        now: i64,
-    ) -> Result<(), Failure> {
-        purpose::check_critical(leaf)?;
-        let signed = Signed::parse(&identity.leaf).ok_or(Failure::Unspecified)?;
-        if leaf.signature_algorithm != leaf.tbs_certificate.signature {
-            return Err(Failure::Signature);
-        }
-        let mut outcome = Err(Failure::UnknownIssuer);
-        for root in self.roots.iter().filter(|root| root.name == leaf.issuer().as_raw()) {
-            if root.anchor.is_none() {
-                outcome = Err(Failure::NotAnAuthority);
-            } else if !signed.is_by(&root.key) {
-                outcome = Err(Failure::Signature);
-            } else if root.limits_names {
-                return Err(Failure::Name);
-            } else {
-                return self.check_list(leaf.raw_serial(), root, now);
-            }
-        }
-        outcome
-    }
-
     /// In what way a certificate is untrusted: how far its issuers are known by name.
     fn untrusted(&self, identity: &Identity, leaf: &X509Certificate<'_>) -> Failure {
         let candidates = || {
@@ -323,25 +242,4 @@ impl Trust {
             _ => Failure::UnknownIssuer,
         }
     }
-}
-
-fn is_own_issuer(certificate: &X509Certificate<'_>) -> bool {
-    certificate.subject().as_raw() == certificate.issuer().as_raw()
-}
-
-/// Whether a certificate that is its own issuer may issue others for clients, as OpenSSL decides it.
-fn may_issue(certificate: &X509Certificate<'_>) -> bool {
-    let (Ok(constraints), Ok(usage), Ok(extended)) = (
-        certificate.basic_constraints(),
-        certificate.key_usage(),
-        certificate.extended_key_usage(),
-    ) else {
-        return false;
-    };
-    let signs = usage.map(|usage| usage.value.key_cert_sign());
-    let is_authority = match constraints {
-        Some(constraints) => constraints.value.ca,
-        None => certificate.version() == X509Version::V1 || signs == Some(true),
-    };
-    is_authority && signs != Some(false) && extended.is_none_or(|usage| usage.value.client_auth)
 }

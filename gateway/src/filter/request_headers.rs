@@ -246,7 +246,10 @@ fn fate(name: &HeaderName) -> Fate {
 fn is_about_certificate(name: &str) -> bool {
     let prefix = b"ssl-client-";
     name.len() > prefix.len()
-        && name.bytes().zip(prefix).all(|(byte, own)| byte == *own || (byte == b'_' && *own == b'-'))
+        && name
+            .bytes()
+            .zip(prefix)
+            .all(|(byte, own)| byte == *own || (byte == b'_' && *own == b'-'))
 }
 
 /// The names of a client's `Trailer` that are passed on behind the body.

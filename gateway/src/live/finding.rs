@@ -2,7 +2,9 @@
 
 use std::{fmt::Display, sync::Arc};
 
-use headgate_config::{ClientCertificates, Effect, Host, Location, ObjectRef, Rewrite, Snapshot, Verdict};
+use headgate_config::{
+    ClientCertificates, Effect, Host, Location, ObjectRef, Rewrite, Snapshot, Verdict,
+};
 
 use crate::route::{host::AliasError, path::PatternError};
 

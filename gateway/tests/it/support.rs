@@ -4,8 +4,8 @@ pub mod client;
 pub mod http2;
 pub mod snapshot;
 pub mod tls;
-pub mod visitor;
 pub mod upstream;
+pub mod visitor;
 
 use std::{
     io,

@@ -311,17 +311,42 @@ fn intermediate_authorities_are_revoked_as_well() {
 }
 
 #[test]
-fn version_1_and_certificates_of_authorities_are_fine_directly_below_one() {
+fn version_1_and_certificates_of_authorities_are_fine_near_one() {
     let ca = own(authority("ca"));
     let old = ca.issues_old("client", 5);
     let trusted = trust(&[&ca], &[]);
     assert_eq!(verify(&trusted, &[&old], 1), Ok(()));
+    let below_of = |middle: &Made| middle.issues_old("client", 6);
     let mut params = authority("middle");
+    params.serial_number = Some(SerialNumber::from(77_u64));
     params.key_usages.push(KeyUsagePurpose::DigitalSignature);
     let middle = ca.issues(params);
     assert_eq!(verify(&trusted, &[&middle.der], 1), Ok(()), "a client may be an authority itself");
     let below = middle.issues_old("client", 6);
-    assert_eq!(verify(&trusted, &[&below, &middle.der], 1), Err(Failure::UnknownIssuer));
+    assert_eq!(verify(&trusted, &[&below, &middle.der], 1), Ok(()));
+    assert_eq!(verify(&trusted, &[&below, &middle.der], 0), Err(Failure::TooLong));
+    assert_eq!(verify(&trusted, &[&below], 1), Err(Failure::UnknownIssuerOfOne));
+    assert_eq!(verify(&trust(&[&ca, &middle], &[]), &[&below], 1), Ok(()));
+    assert_eq!(verify(&trust(&[&middle], &[]), &[&below], 1), Err(Failure::IssuerOfIssuer));
+    let client = ca.client("no authority");
+    let by_client = client.issues_old("client", 6);
+    assert_eq!(verify(&trusted, &[&by_client, &client.der], 1), Err(Failure::NotAnAuthority));
+    let namesake = own(authority("ca")).issues(authority("middle"));
+    let forged = namesake.issues_old("client", 6);
+    assert_eq!(verify(&trusted, &[&forged, &namesake.der], 1), Err(Failure::Signature));
+    assert_eq!(verify(&trusted, &[&forged, &middle.der], 1), Err(Failure::Signature));
+    let valid = (2020, 2090);
+    let lists = |own: &[u64], below: &[u64]| {
+        let lists = [ca.revokes(own, valid), middle.revokes(below, valid)];
+        verify(&trust(&[&ca], &lists), &[&below_of(&middle), &middle.der], 1)
+    };
+    assert_eq!(lists(&[], &[]), Ok(()));
+    assert_eq!(lists(&[], &[6]), Err(Failure::Revoked));
+    assert_eq!(lists(&[77], &[]), Err(Failure::Revoked));
+    let far = middle.issues(authority("far"));
+    let below_far = far.issues_old("client", 6);
+    let chain = [&below_far, &far.der, &middle.der];
+    assert!(verify(&trusted, &chain, 5).is_err(), "not further");
 
     let mut forged = old.to_vec();
     let last = forged.len() - 1;

@@ -104,7 +104,10 @@ impl ClientCertVerifier for Possession {
 
 /// The key that a certificate is for, of whatever version it is.
 fn key_of<'a>(certificate: &'a CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'a>, Error> {
-    let (_, parsed) =
+    let (rest, parsed) =
         X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    if !rest.is_empty() {
+        return Err(CertificateError::BadEncoding.into());
+    }
     Ok(SubjectPublicKeyInfoDer::from(parsed.tbs_certificate.subject_pki.raw))
 }

@@ -82,14 +82,7 @@ impl Http2 {
     }
 
     /// The same of another host.
-    pub fn request_of(
-        &mut self,
-        host: &str,
-        stream: u32,
-        method: &str,
-        target: &str,
-        flags: u8,
-    ) {
+    pub fn request_of(&mut self, host: &str, stream: u32, method: &str, target: &str, flags: u8) {
         let fields =
             [(":method", method), (":scheme", "http"), (":authority", host), (":path", target)];
         let mut block = Vec::new();
