@@ -152,7 +152,8 @@ impl Trust {
                 webpki::Error::CertRevoked
             })
         };
-        let others: Vec<_> = identity.others.iter().chain(&self.others).cloned().collect();
+        let others = identity.others.iter().chain(&self.others);
+        let others: Vec<_> = others.map(|der| CertificateDer::from(&**der)).collect();
         leaf.verify_for_usage(
             webpki::ALL_VERIFICATION_ALGS,
             &self.anchors,
