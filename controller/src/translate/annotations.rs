@@ -14,6 +14,7 @@ mod access;
 mod access_log;
 mod alias;
 mod canary;
+pub mod client_certificates;
 mod default_backend;
 pub mod external_auth;
 mod group;
@@ -35,7 +36,8 @@ use std::{
 };
 
 use headgate_config::{
-    Effect, ObjectRef, Protection, ProxySettings, Redirect, Verdict, protection::Throttle,
+    ClientCertificates, Effect, ObjectRef, Protection, ProxySettings, Redirect, Verdict,
+    protection::Throttle,
 };
 
 use definition::Definition;
@@ -54,6 +56,7 @@ static FAMILIES: &[Family] = &[
     Family { annotations: access::ANNOTATIONS, read: access::read },
     Family { annotations: alias::ANNOTATIONS, read: alias::read },
     Family { annotations: canary::ANNOTATIONS, read: canary::read },
+    Family { annotations: client_certificates::ANNOTATIONS, read: client_certificates::read },
     Family { annotations: default_backend::ANNOTATIONS, read: default_backend::read },
     Family { annotations: external_auth::ANNOTATIONS, read: external_auth::read },
     Family { annotations: ignored::ANNOTATIONS, read: ignored::read },
@@ -100,6 +103,8 @@ pub struct Annotations {
     /// The annotation that denies all locations of its hosts as well, those of other Ingresses included: it protects the
     /// whole host, and is not available (annotations §1.10, §3.24).
     pub denies_hosts: Option<&'static str>,
+    /// `auth-tls-*`, which hold for its hosts.
+    pub client_certificates: Option<Arc<ClientCertificates>>,
     /// The Ingress only lends its backends to others (routing §13).
     pub canary: bool,
     /// `use-regex`.
@@ -142,6 +147,7 @@ impl Default for Annotations {
         Self {
             denied: None,
             denies_hosts: None,
+            client_certificates: None,
             canary: false,
             use_regex: false,
             rewrite_target: None,
