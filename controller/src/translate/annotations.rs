@@ -1,8 +1,8 @@
 //! What the annotations of one Ingress mean.
 //!
-//! Each family of annotations is one file below with the same two items: `ANNOTATIONS`, which names them with their
-//! check and risk, and `read`, which turns checked values into fields of [`Annotations`]. A new family is a new file
-//! and a line in [`FAMILIES`].
+//! Each family of annotations is one file below with the same two items: `ANNOTATIONS`, which names them with all there
+//! is to know about them, and `read`, which turns checked values into fields of [`Annotations`]. A new family is a new
+//! file and a line in [`FAMILIES`]; `docs/annotations.md` is written from them.
 
 pub mod check;
 pub mod definition;
@@ -24,6 +24,7 @@ mod planned;
 mod protection;
 pub mod proxy;
 mod redirect;
+pub mod reference;
 mod rewrite;
 mod service_upstream;
 mod snippet;
@@ -38,42 +39,70 @@ use headgate_config::{
     Effect, ObjectRef, Protection, ProxySettings, Redirect, Verdict, protection::Throttle,
 };
 
-use definition::Definition;
+use definition::{
+    Definition,
+    State::{self, Closes, Honoured, NoEffect, NotYet, Refused},
+};
 use refusal::Refusal;
 use subject::{References, Subject};
 use values::Values;
 
 /// Annotations that belong together.
 struct Family {
-    annotations: &'static [Definition],
+    /// What they are here, as the documentation has it.
+    state: State,
+    annotations: &'static [&'static [Definition]],
     read: fn(&mut Values<'_>, &mut Annotations),
 }
 
 /// All families. The order has no meaning.
 static FAMILIES: &[Family] = &[
-    Family { annotations: access::ANNOTATIONS, read: access::read },
-    Family { annotations: alias::ANNOTATIONS, read: alias::read },
-    Family { annotations: canary::ANNOTATIONS, read: canary::read },
-    Family { annotations: default_backend::ANNOTATIONS, read: default_backend::read },
-    Family { annotations: external_auth::ANNOTATIONS, read: external_auth::read },
-    Family { annotations: ignored::ANNOTATIONS, read: ignored::read },
-    Family { annotations: access_log::ANNOTATIONS, read: access_log::read },
-    Family { annotations: limits::ANNOTATIONS, read: limits::read },
-    Family { annotations: password::ANNOTATIONS, read: password::read },
-    Family { annotations: planned::ANNOTATIONS, read: planned::read },
-    Family { annotations: protection::ANNOTATIONS, read: protection::read },
-    Family { annotations: proxy::ANNOTATIONS, read: proxy::read },
-    Family { annotations: redirect::ANNOTATIONS, read: redirect::read },
-    Family { annotations: rewrite::ANNOTATIONS, read: rewrite::read },
-    Family { annotations: service_upstream::ANNOTATIONS, read: service_upstream::read },
-    Family { annotations: snippet::ANNOTATIONS, read: snippet::read },
-    Family { annotations: upstream_host::ANNOTATIONS, read: upstream_host::read },
+    Family { state: Honoured, annotations: &[access::ANNOTATIONS], read: access::read },
+    Family { state: Honoured, annotations: &[alias::ANNOTATIONS], read: alias::read },
+    Family { state: NotYet, annotations: &[canary::ANNOTATIONS], read: canary::read },
+    Family {
+        state: Honoured,
+        annotations: &[default_backend::ANNOTATIONS],
+        read: default_backend::read,
+    },
+    Family {
+        state: Honoured,
+        annotations: &[external_auth::ANNOTATIONS],
+        read: external_auth::read,
+    },
+    Family { state: NoEffect, annotations: &[ignored::ANNOTATIONS], read: ignored::read },
+    Family { state: Honoured, annotations: &[access_log::ANNOTATIONS], read: access_log::read },
+    Family { state: Honoured, annotations: &[limits::ANNOTATIONS], read: limits::read },
+    Family { state: Honoured, annotations: &[password::ANNOTATIONS], read: password::read },
+    Family { state: NotYet, annotations: planned::ANNOTATIONS, read: planned::read },
+    Family { state: Closes, annotations: &[protection::ANNOTATIONS], read: protection::read },
+    Family { state: Honoured, annotations: &[proxy::ANNOTATIONS], read: proxy::read },
+    Family { state: Honoured, annotations: &[redirect::ANNOTATIONS], read: redirect::read },
+    Family { state: Honoured, annotations: &[rewrite::ANNOTATIONS], read: rewrite::read },
+    Family {
+        state: Honoured,
+        annotations: &[service_upstream::ANNOTATIONS],
+        read: service_upstream::read,
+    },
+    Family { state: Refused, annotations: &[snippet::ANNOTATIONS], read: snippet::read },
+    Family {
+        state: Honoured,
+        annotations: &[upstream_host::ANNOTATIONS],
+        read: upstream_host::read,
+    },
 ];
+
+/// Every annotation, with what it is here.
+fn all() -> impl Iterator<Item = (State, &'static Definition)> {
+    let of = |family: &'static Family| family.annotations.iter().copied().flatten();
+    FAMILIES.iter().flat_map(move |family| of(family).map(|definition| (family.state, definition)))
+}
 
 /// Every annotation by its name and by its older name.
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Definition>> = LazyLock::new(|| {
-    let all = FAMILIES.iter().flat_map(|family| family.annotations);
-    all.flat_map(|definition| definition.names().map(move |name| (name, definition))).collect()
+    all()
+        .flat_map(|(_, definition)| definition.names().map(move |name| (name, definition)))
+        .collect()
 });
 
 /// What the names of our own annotations begin with, whatever prefix the others have. Their definitions name it as well.

@@ -5,20 +5,26 @@
 
 use super::{
     Annotations,
-    check::{ANY, BASIC, BOOL, Check, ON_OFF, parse_bool},
+    check::{ANY, BASIC, BOOL, Check, INT, ON_OFF, parse_bool},
     definition::{
         Bad::{self, Fallback, Refuse},
         Definition,
         Needs::Present,
         Risk::{self, High, Low, Medium},
+        Scope::{Host, LocationAndHost},
     },
+    group::Group::{Auth, Protocol, Tls},
     values::Values,
 };
 
 const MATCH_CN: Check =
     Check::new(|value| value.starts_with("CN="), "CN= and a regular expression");
 
-const PROTOCOL: Check = Check::new(
+const MODE: Check = Check::choice(
+    |value| matches!(value.trim(), "on" | "off" | "optional" | "optional_no_ca"),
+    "on, off, optional or optional_no_ca",
+);
+const PROTOCOL: Check = Check::choice(
     |value| is_plain_http(value) || is_other_protocol(value),
     "HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS or FCGI",
 );
@@ -39,20 +45,60 @@ const UNLESS: [(&str, AsksForNothing); 5] = [
 ];
 
 pub const ANNOTATIONS: &[Definition] = &[
-    tls("auth-tls-error-page", ANY, Refuse, High),
-    tls("auth-tls-match-cn", MATCH_CN, Refuse, High),
-    tls("auth-tls-pass-certificate-to-upstream", BOOL, Refuse, Low),
-    Definition::new("auth-tls-secret", BASIC, Refuse, Medium),
-    tls("auth-tls-verify-client", ANY, Fallback, Medium),
-    tls("auth-tls-verify-depth", ANY, Fallback, Low),
-    Definition::new("backend-protocol", PROTOCOL, Fallback, Low),
-    Definition::new("proxy-ssl-secret", BASIC, Refuse, Medium),
-    Definition::new("proxy-ssl-verify", ON_OFF, Fallback, Low),
-    Definition::new("ssl-passthrough", BOOL, Refuse, Low),
+    tls("auth-tls-error-page", ANY, Refuse, High).documented(
+        Auth,
+        "the stock page",
+        "Where clients without a good certificate are sent.",
+    ),
+    tls("auth-tls-match-cn", MATCH_CN, Refuse, High).documented(
+        Auth,
+        "anybody",
+        "`CN=` and a regular expression that the certificate's subject has to match.",
+    ),
+    tls("auth-tls-pass-certificate-to-upstream", BOOL, Refuse, Low).documented(
+        Auth,
+        "false",
+        "The upstream sees the certificate in `ssl-client-cert`.",
+    ),
+    Definition::new("auth-tls-secret", BASIC, Refuse, Medium).scope(Host).documented(
+        Auth,
+        "no certificate is asked for",
+        "Secret (`NAMESPACE/NAME`) with the authorities of clients' certificates.",
+    ),
+    tls("auth-tls-verify-client", MODE, Fallback, Medium).documented(
+        Auth,
+        "on",
+        "Whether clients have to show a certificate.",
+    ),
+    tls("auth-tls-verify-depth", INT, Fallback, Low).documented(
+        Auth,
+        "1",
+        "Authorities that may stand between a certificate and the Secret's.",
+    ),
+    Definition::new("backend-protocol", PROTOCOL, Fallback, Low).documented(
+        Protocol,
+        "HTTP",
+        "How upstreams are spoken to. Only `HTTP` is there yet.",
+    ),
+    Definition::new("proxy-ssl-secret", BASIC, Refuse, Medium).scope(LocationAndHost).documented(
+        Tls,
+        "none",
+        "Secret (`NAMESPACE/NAME`) with the certificate to show to upstreams, and their authorities.",
+    ),
+    Definition::new("proxy-ssl-verify", ON_OFF, Fallback, Low).scope(LocationAndHost).documented(
+        Tls,
+        "off",
+        "Whether certificates of upstreams are verified.",
+    ),
+    Definition::new("ssl-passthrough", BOOL, Refuse, Low).scope(Host).documented(
+        Tls,
+        "false",
+        "Connections reach the upstream still encrypted.",
+    ),
 ];
 
 const fn tls(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
-    Definition::new(name, check, bad, risk).needs(Present("auth-tls-secret"))
+    Definition::new(name, check, bad, risk).needs(Present("auth-tls-secret")).scope(Host)
 }
 
 fn is_plain_http(value: &str) -> bool {
