@@ -6,8 +6,10 @@
 
 mod admission;
 pub(crate) mod annotations;
+mod authorities;
 pub(crate) mod class;
 pub(crate) mod config;
+mod guard;
 mod host;
 mod hosts;
 pub(crate) mod ingress;

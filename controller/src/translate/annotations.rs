@@ -14,6 +14,7 @@ mod access;
 mod access_log;
 mod alias;
 mod canary;
+pub mod client_certificates;
 mod default_backend;
 pub mod external_auth;
 mod group;
@@ -36,7 +37,8 @@ use std::{
 };
 
 use headgate_config::{
-    Effect, ObjectRef, Protection, ProxySettings, Redirect, Verdict, protection::Throttle,
+    ClientCertificates, Effect, ObjectRef, Protection, ProxySettings, Redirect, Verdict,
+    protection::Throttle,
 };
 
 use definition::{
@@ -49,47 +51,40 @@ use values::Values;
 
 /// Annotations that belong together.
 struct Family {
-    /// What they are here, as the documentation has it.
+    /// What they are here, for the documentation.
     state: State,
     annotations: &'static [&'static [Definition]],
-    read: fn(&mut Values<'_>, &mut Annotations),
+    read: Read,
+}
+
+type Read = fn(&mut Values<'_>, &mut Annotations);
+
+impl Family {
+    const fn new(state: State, annotations: &'static [&'static [Definition]], read: Read) -> Self {
+        Self { state, annotations, read }
+    }
 }
 
 /// All families. The order has no meaning.
 static FAMILIES: &[Family] = &[
-    Family { state: Honoured, annotations: &[access::ANNOTATIONS], read: access::read },
-    Family { state: Honoured, annotations: &[alias::ANNOTATIONS], read: alias::read },
-    Family { state: NotYet, annotations: &[canary::ANNOTATIONS], read: canary::read },
-    Family {
-        state: Honoured,
-        annotations: &[default_backend::ANNOTATIONS],
-        read: default_backend::read,
-    },
-    Family {
-        state: Honoured,
-        annotations: &[external_auth::ANNOTATIONS],
-        read: external_auth::read,
-    },
-    Family { state: NoEffect, annotations: &[ignored::ANNOTATIONS], read: ignored::read },
-    Family { state: Honoured, annotations: &[access_log::ANNOTATIONS], read: access_log::read },
-    Family { state: Honoured, annotations: &[limits::ANNOTATIONS], read: limits::read },
-    Family { state: Honoured, annotations: &[password::ANNOTATIONS], read: password::read },
-    Family { state: NotYet, annotations: planned::ANNOTATIONS, read: planned::read },
-    Family { state: Closes, annotations: &[protection::ANNOTATIONS], read: protection::read },
-    Family { state: Honoured, annotations: &[proxy::ANNOTATIONS], read: proxy::read },
-    Family { state: Honoured, annotations: &[redirect::ANNOTATIONS], read: redirect::read },
-    Family { state: Honoured, annotations: &[rewrite::ANNOTATIONS], read: rewrite::read },
-    Family {
-        state: Honoured,
-        annotations: &[service_upstream::ANNOTATIONS],
-        read: service_upstream::read,
-    },
-    Family { state: Refused, annotations: &[snippet::ANNOTATIONS], read: snippet::read },
-    Family {
-        state: Honoured,
-        annotations: &[upstream_host::ANNOTATIONS],
-        read: upstream_host::read,
-    },
+    Family::new(Honoured, &[access::ANNOTATIONS], access::read),
+    Family::new(Honoured, &[alias::ANNOTATIONS], alias::read),
+    Family::new(NotYet, &[canary::ANNOTATIONS], canary::read),
+    Family::new(Honoured, &[client_certificates::ANNOTATIONS], client_certificates::read),
+    Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
+    Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
+    Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
+    Family::new(Honoured, &[access_log::ANNOTATIONS], access_log::read),
+    Family::new(Honoured, &[limits::ANNOTATIONS], limits::read),
+    Family::new(Honoured, &[password::ANNOTATIONS], password::read),
+    Family::new(NotYet, planned::ANNOTATIONS, planned::read),
+    Family::new(Closes, &[protection::ANNOTATIONS], protection::read),
+    Family::new(Honoured, &[proxy::ANNOTATIONS], proxy::read),
+    Family::new(Honoured, &[redirect::ANNOTATIONS], redirect::read),
+    Family::new(Honoured, &[rewrite::ANNOTATIONS], rewrite::read),
+    Family::new(Honoured, &[service_upstream::ANNOTATIONS], service_upstream::read),
+    Family::new(Refused, &[snippet::ANNOTATIONS], snippet::read),
+    Family::new(Honoured, &[upstream_host::ANNOTATIONS], upstream_host::read),
 ];
 
 /// Every annotation, with what it is here.
@@ -129,6 +124,8 @@ pub struct Annotations {
     /// The annotation that denies all locations of its hosts as well, those of other Ingresses included: it protects the
     /// whole host, and is not available (annotations §1.10, §3.24).
     pub denies_hosts: Option<&'static str>,
+    /// `auth-tls-*`, which hold for its hosts.
+    pub client_certificates: Option<Arc<ClientCertificates>>,
     /// The Ingress only lends its backends to others (routing §13).
     pub canary: bool,
     /// `use-regex`.
@@ -171,6 +168,7 @@ impl Default for Annotations {
         Self {
             denied: None,
             denies_hosts: None,
+            client_certificates: None,
             canary: false,
             use_regex: false,
             rewrite_target: None,

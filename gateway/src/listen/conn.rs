@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -19,8 +20,10 @@ use super::{
     proxy_protocol::{HTTPS, Proxied},
     tls::Session,
 };
-use crate::{clock, live::ListenerSettings};
+use crate::{client_certificate::policy::Judged, clock, live::ListenerSettings};
 
+/// How long it is believed what came of looking at a certificate.
+const JUDGED_FOR: Duration = Duration::from_secs(60);
 /// Connections accepted so far.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
@@ -41,6 +44,7 @@ pub struct Connection {
     /// Which connection of the process it is, from 1.
     pub number: u64,
     session: OnceLock<Session>,
+    judged: Mutex<Option<(u32, Judged)>>,
     proxied: OnceLock<Proxied>,
     phase: AtomicU8,
     since: AtomicU32,
@@ -105,6 +109,7 @@ impl Connection {
             tls,
             number: COUNT.fetch_add(1, Relaxed) + 1,
             session: OnceLock::new(),
+            judged: Mutex::new(None),
             proxied: OnceLock::new(),
             phase: AtomicU8::new(Phase::Handshake as u8),
             since: AtomicU32::new(clock::tick()),
@@ -137,6 +142,32 @@ impl Connection {
     /// The outcome of the TLS handshake, if there was one.
     pub fn session(&self) -> Option<&Session> {
         self.session.get()
+    }
+
+    /// What came of looking at the client's certificate, if that is known, `same` holds for it, and it is not old;
+    /// otherwise `judge` looks again. A certificate may expire while its connection goes on.
+    pub fn judged<T>(
+        &self,
+        same: impl FnOnce(&Judged) -> bool,
+        read: impl FnOnce(&Judged) -> T,
+        judge: impl FnOnce() -> Judged,
+    ) -> T {
+        let now = clock::tick();
+        let mut judged = self.judged.lock();
+        let fresh = |at: u32| clock::elapsed(at, now) < JUDGED_FOR;
+        match &*judged {
+            Some((at, known)) if fresh(*at) && same(known) => read(known),
+            _ => read(&judged.insert((now, judge())).1),
+        }
+    }
+
+    /// What came of looking at the client's certificate last (`$ssl_client_verify`).
+    pub fn client_verify(&self) -> Option<&'static str> {
+        let shown = self.session()?.client.is_some();
+        match &*self.judged.lock() {
+            Some((_, judged)) if shown => Some(judged.text()),
+            _ => (!shown).then_some("NONE"),
+        }
     }
 
     /// Notes whose connection a load balancer passes on.
