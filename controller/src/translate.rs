@@ -33,6 +33,7 @@ use crate::{
 };
 
 use admission::{Admission, Law};
+pub use annotations::reference::tables as annotation_tables;
 use config::{Config, Defaults};
 use hosts::HostTable;
 use ingress::Accepted;

@@ -18,7 +18,9 @@ use super::{
         Definition,
         Needs::Present,
         Risk::{self, High, Low, Medium},
+        Scope::Host,
     },
+    group::Group::Auth,
     values::Values,
 };
 use crate::{objects::Kind, translate::authorities};
@@ -32,22 +34,46 @@ const ERROR_PAGE: Check = Check::new(
     is_error_page,
     "a path or a URL whose segments are of letters, digits and -_., or @NAME",
 );
-const MODE: Check = Check::new(
+const MODE: Check = Check::choice(
     |value| mode(&without_spaces(value)).is_some(),
     "on, off, optional or optional_no_ca",
 );
 
 pub const ANNOTATIONS: &[Definition] = &[
-    tls("auth-tls-error-page", ERROR_PAGE, Refuse, High),
-    tls("auth-tls-match-cn", MATCH_CN, Refuse, High),
-    tls("auth-tls-pass-certificate-to-upstream", BOOL, Refuse, Low),
-    Definition::new(SECRET, BASIC, Refuse, Medium),
-    tls("auth-tls-verify-client", MODE, Fallback, Medium),
-    tls("auth-tls-verify-depth", INT, Fallback, Low),
+    tls("auth-tls-error-page", ERROR_PAGE, Refuse, High).documented(
+        Auth,
+        "the stock page",
+        "Path or URL for clients without a good certificate.",
+    ),
+    tls("auth-tls-match-cn", MATCH_CN, Refuse, High).documented(
+        Auth,
+        "anybody",
+        "`CN=` and a regular expression that the certificate's subject has to match.",
+    ),
+    tls("auth-tls-pass-certificate-to-upstream", BOOL, Refuse, Low).documented(
+        Auth,
+        "false",
+        "The upstream sees the certificate in `ssl-client-cert`.",
+    ),
+    Definition::new(SECRET, BASIC, Refuse, Medium).scope(Host).documented(
+        Auth,
+        "no certificate is asked for",
+        "Secret (`NAMESPACE/NAME`) with the authorities of clients' certificates, `ca.crt`.",
+    ),
+    tls("auth-tls-verify-client", MODE, Fallback, Medium).documented(
+        Auth,
+        "on",
+        "Whether clients have to show a certificate.",
+    ),
+    tls("auth-tls-verify-depth", INT, Fallback, Low).documented(
+        Auth,
+        "1",
+        "How long the chain from a certificate to an authority may be.",
+    ),
 ];
 
 const fn tls(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
-    Definition::new(name, check, bad, risk).needs(Present(SECRET))
+    Definition::new(name, check, bad, risk).needs(Present(SECRET)).scope(Host)
 }
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {

@@ -9,11 +9,13 @@ use super::{
         Bad::{Fallback, Refuse},
         Definition,
         Risk::{Low, Medium},
+        Scope::{Host, LocationAndHost},
     },
+    group::Group::{Protocol, Tls},
     values::Values,
 };
 
-const PROTOCOL: Check = Check::new(
+const PROTOCOL: Check = Check::choice(
     |value| is_plain_http(value) || is_other_protocol(value),
     "HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS or FCGI",
 );
@@ -31,10 +33,26 @@ const UNLESS: [(&str, AsksForNothing); 4] = [
 ];
 
 pub const ANNOTATIONS: &[Definition] = &[
-    Definition::new("backend-protocol", PROTOCOL, Fallback, Low),
-    Definition::new("proxy-ssl-secret", BASIC, Refuse, Medium),
-    Definition::new("proxy-ssl-verify", ON_OFF, Fallback, Low),
-    Definition::new("ssl-passthrough", BOOL, Refuse, Low),
+    Definition::new("backend-protocol", PROTOCOL, Fallback, Low).documented(
+        Protocol,
+        "HTTP",
+        "How upstreams are spoken to. Only `HTTP` is there yet.",
+    ),
+    Definition::new("proxy-ssl-secret", BASIC, Refuse, Medium).scope(LocationAndHost).documented(
+        Tls,
+        "none",
+        "Secret (`NAMESPACE/NAME`) with the certificate to show to upstreams, and their authorities.",
+    ),
+    Definition::new("proxy-ssl-verify", ON_OFF, Fallback, Low).scope(LocationAndHost).documented(
+        Tls,
+        "off",
+        "Whether certificates of upstreams are verified.",
+    ),
+    Definition::new("ssl-passthrough", BOOL, Refuse, Low).scope(Host).documented(
+        Tls,
+        "false",
+        "Connections reach the upstream still encrypted.",
+    ),
 ];
 
 fn is_plain_http(value: &str) -> bool {

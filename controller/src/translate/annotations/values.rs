@@ -20,8 +20,8 @@ pub struct Values<'a> {
     values: BTreeMap<&'static str, &'a str>,
     /// Names that are present, with whatever value.
     present: Vec<&'static str>,
-    /// Those of them that are not empty.
-    filled: Vec<&'static str>,
+    /// Those of them that are not empty, with their values, good or bad.
+    filled: Vec<(&'static str, &'a str)>,
     /// Findings that do not keep the Ingress from being served.
     pub findings: Vec<Finding>,
     /// Why the locations must not forward, found by a check.
@@ -53,7 +53,7 @@ impl<'a> Values<'a> {
         let mut values = Self {
             values: BTreeMap::new(),
             present: own.iter().filter_map(name_of).collect(),
-            filled: filled.filter_map(name_of).collect(),
+            filled: filled.filter_map(|own| Some((name_of(own)?, own.1))).collect(),
             findings: Vec::new(),
             denied: None,
             defaults,
@@ -90,7 +90,11 @@ impl<'a> Values<'a> {
     ) -> Result<(), Refusal> {
         let counts = match definition.needs {
             Needs::Nothing => true,
-            Needs::Present(other) => self.filled.contains(&other),
+            Needs::Present(other) => self.filled.iter().any(|(name, _)| *name == other),
+            Needs::True(other) => {
+                let is_true = |value: &str| parse_bool(value) == Some(true);
+                self.filled.iter().any(|(name, value)| *name == other && is_true(value))
+            }
             Needs::Absent(other) => !self.is_present(other),
         };
         // An older name counts only where the name itself says nothing.
