@@ -19,6 +19,8 @@ mod filter;
 mod limits;
 pub mod listen;
 pub mod live;
+#[cfg(test)]
+mod noise;
 pub mod observe;
 mod page;
 mod proxy;
