@@ -71,12 +71,10 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
         values.raw(name).filter(|value| !asks_for_nothing(value)).map(|_| name)
     });
     let active: Vec<_> = others.collect();
-    if let Some(reason) = values.denied.take() {
-        annotations.denied = Some(reason);
-    } else if !active.is_empty() {
+    if !active.is_empty() {
         let names = active.join(", ");
-        annotations.denied.get_or_insert_with(|| {
-            format!("{names} is not available yet: the locations answer 503 rather than stand open")
-        });
+        annotations.deny(format!(
+            "{names} is not available yet: the locations answer 503 rather than stand open"
+        ));
     }
 }

@@ -1,6 +1,7 @@
 mod access;
 mod limits;
 mod protection;
+mod rules;
 mod table;
 
 use std::collections::BTreeSet;

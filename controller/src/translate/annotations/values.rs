@@ -8,7 +8,6 @@ use super::{
     BY_NAME, Finding,
     check::{self, parse_bool, parse_int},
     definition::{Bad, Definition, Needs},
-    group,
     refusal::Refusal,
     subject::{Lookup, References, Subject},
 };
@@ -66,10 +65,6 @@ impl<'a> Values<'a> {
                 unknown.push(*name);
                 continue;
             };
-            if definition.risk > restrictions.max_risk {
-                let group = group::of(definition.name);
-                return Err(Refusal::TooRisky { name: (*name).into(), group });
-            }
             values.admit(definition, name, value, options.enable_annotation_validation)?;
         }
         if !unknown.is_empty() {
