@@ -261,7 +261,7 @@ pub fn read(subject: Subject<'_>) -> Result<Reading, Refusal> {
         Some((defined_name(&options.annotations_prefix, name)?, &**value))
     });
     let own: Vec<(&str, &str)> = own.collect();
-    check_risks(subject)?;
+    values::check_risks(subject)?;
     if own.is_empty() {
         return Ok(Reading { annotations: defaults.plain.clone(), ..Reading::default() });
     }
@@ -280,22 +280,6 @@ pub fn read(subject: Subject<'_>) -> Result<Reading, Refusal> {
     }
     let (findings, references) = values.finish();
     Ok(Reading { annotations: Arc::new(read), findings, references })
-}
-
-/// Refuses what is above the accepted risk, whatever its value. A name without any prefix is refused as well, as in the
-/// reference, and means nothing otherwise (annotations §1.5).
-fn check_risks(subject: Subject<'_>) -> Result<(), Refusal> {
-    let Subject { options, defaults, ingress, .. } = subject;
-    for (full, _) in &*ingress.annotations {
-        let name = defined_name(&options.annotations_prefix, full).unwrap_or(full);
-        if let Some(definition) = BY_NAME.get(name)
-            && definition.risk > defaults.restrictions.max_risk
-        {
-            let group = group::of(definition.name);
-            return Err(Refusal::TooRisky { name: name.into(), group });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use headgate_config::Effect;
 
 use super::{
-    BY_NAME, Finding,
+    BY_NAME, Finding, defined_name,
     check::{self, parse_bool, parse_int},
     definition::{Bad, Definition, Needs},
+    group,
     refusal::Refusal,
     subject::{Lookup, References, Subject},
 };
@@ -152,4 +153,20 @@ impl<'a> Values<'a> {
     pub fn warn(&mut self, reason: &'static str, message: String) {
         self.findings.push(Finding { effect: Effect::Warning, reason, message });
     }
+}
+
+/// Refuses what is above the accepted risk, whatever its value. A name without any prefix is refused as well, as in the
+/// reference, and means nothing otherwise (annotations §1.5).
+pub fn check_risks(subject: Subject<'_>) -> Result<(), Refusal> {
+    let Subject { options, defaults, ingress, .. } = subject;
+    for (full, _) in &*ingress.annotations {
+        let name = defined_name(&options.annotations_prefix, full).unwrap_or(full);
+        if let Some(definition) = BY_NAME.get(name)
+            && definition.risk > defaults.restrictions.max_risk
+        {
+            let group = group::of(definition.name);
+            return Err(Refusal::TooRisky { name: name.into(), group });
+        }
+    }
+    Ok(())
 }
