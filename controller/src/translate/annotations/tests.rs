@@ -3,6 +3,7 @@ mod limits;
 mod protection;
 mod rules;
 mod table;
+mod values;
 
 use std::collections::BTreeSet;
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use headgate_config::Effect;
 
 use super::{
-    BY_NAME, Finding, defined_name,
+    BY_NAME, Finding,
     check::{self, parse_bool, parse_int},
+    defined_name,
     definition::{Bad, Definition, Needs},
     group,
     refusal::Refusal,

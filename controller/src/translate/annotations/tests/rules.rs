@@ -142,3 +142,23 @@ fn with_another_prefix_the_usual_one_means_nothing() {
         assert_eq!((&*read, findings), (&Annotations::default(), vec![]), "{name}");
     }
 }
+
+/// Objects of other namespaces are not even looked for, unless the administrator allows it (annotations §1.8).
+#[test]
+fn objects_of_other_namespaces_may_only_be_named_where_that_is_allowed() {
+    let allowed = with(|defaults| defaults.restrictions.cross_namespace = true);
+    for annotations in [
+        &[("auth-type", "basic"), ("auth-secret", "other/users")][..],
+        &[("auth-url", "http://a.test"), ("auth-proxy-set-headers", "other/headers")],
+        &[("auth-tls-secret", "other/ca")],
+    ] {
+        let reason = |defaults: &Defaults| {
+            let (read, _) = read_with(defaults, annotations).unwrap();
+            read.denied.clone().expect("there is no such object")
+        };
+        let (forbidden, missing) = (reason(&Config::default().defaults), reason(&allowed));
+        let is_forbidden = |reason: &str| reason.contains("allow-cross-namespace-resources");
+        assert!(is_forbidden(&forbidden) && !is_forbidden(&missing), "{forbidden}; {missing}");
+        assert!(missing.contains("other/"), "{missing}");
+    }
+}
