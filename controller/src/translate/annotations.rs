@@ -261,11 +261,13 @@ pub fn read(subject: Subject<'_>) -> Result<Reading, Refusal> {
         Some((defined_name(&options.annotations_prefix, name)?, &**value))
     });
     let own: Vec<(&str, &str)> = own.collect();
+    values::check_risks(subject)?;
     if own.is_empty() {
         return Ok(Reading { annotations: defaults.plain.clone(), ..Reading::default() });
     }
     let mut read = (*defaults.plain).clone();
     let mut values = Values::check(subject, &own)?;
+    read.denied = values.denied.take().or(read.denied);
     for family in FAMILIES {
         (family.read)(&mut values, &mut read);
     }

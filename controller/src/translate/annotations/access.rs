@@ -21,7 +21,7 @@ const DENY: &str = "denylist-source-range";
 const SATISFY: &str = "satisfy";
 
 const ANY_OR_ALL: Check =
-    Check::choice(|value| matches!(value.trim(), "any" | "all"), "one of any and all");
+    Check::choice(|value| matches!(value.trim(), "any" | "all"), "any or all");
 
 pub const ANNOTATIONS: &[Definition] = &[
     Definition::new(ALLOW, CIDRS, Deny, Medium).alias("whitelist-source-range").documented(
@@ -69,10 +69,10 @@ fn lists(annotations: &mut Annotations) -> &mut AccessLists {
 /// The networks of a list that is there, sorted; or why it cannot be honoured.
 fn list(values: &Values<'_>, name: &str) -> Option<Result<Vec<Network>, String>> {
     let Some(text) = values.raw(name) else {
-        // An empty list lets nobody through, and does not mean everybody (annotations §1.4). What did not pass its
-        // check is said elsewhere.
-        let is_empty = values.is_present(name) && values.denied.is_none();
-        return is_empty.then(|| Err(format!("{name} is empty: that is no list of addresses")));
+        // An empty list lets nobody through, and does not mean everybody (annotations §1.4). For one that did not pass
+        // its check there is a reason already.
+        let is_there = values.is_present(name);
+        return is_there.then(|| Err(format!("{name} is empty: that is no list of addresses")));
     };
     let networks: Result<BTreeSet<Network>, _> =
         text.split(',').map(|item| item.trim().parse()).collect();

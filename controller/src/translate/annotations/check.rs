@@ -69,6 +69,10 @@ pub const COUNT: Check = Check::new(
 /// V-basic (s).
 pub const BASIC: Check =
     Check::new(|value| each(value, Spaces::Ignored, is_basic), "letters, digits and -._~/:");
+/// V-basic (s), for the name of an object.
+pub const REFERENCE: Check = Check::new(BASIC.accepts, "NAME or NAMESPACE/NAME");
+/// V-basic (s), for the name of an object with its namespace.
+pub const FULL_REFERENCE: Check = Check::new(BASIC.accepts, "NAMESPACE/NAME");
 /// V-basic with spaces.
 pub const BASIC_SPACES: Check = Check::new(
     |value| each(value, Spaces::Counted, |c| is_basic(c) || c == ' '),

@@ -12,7 +12,7 @@ use headgate_config::{
 
 use super::{
     Annotations,
-    check::{BASIC, BOOL, Check, INT},
+    check::{BOOL, Check, FULL_REFERENCE, INT},
     definition::{
         Bad::{self, Fallback, Refuse},
         Definition,
@@ -55,10 +55,10 @@ pub const ANNOTATIONS: &[Definition] = &[
         "false",
         "The upstream sees the certificate in `ssl-client-cert`.",
     ),
-    Definition::new(SECRET, BASIC, Refuse, Medium).scope(Host).documented(
+    Definition::new(SECRET, FULL_REFERENCE, Refuse, Medium).scope(Host).documented(
         Auth,
         "no certificate is asked for",
-        "Secret (`NAMESPACE/NAME`) with the authorities of clients' certificates, `ca.crt`.",
+        "Secret with the authorities of clients' certificates, `ca.crt`.",
     ),
     tls("auth-tls-verify-client", MODE, Fallback, Medium).documented(
         Auth,

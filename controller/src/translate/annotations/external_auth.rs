@@ -17,7 +17,7 @@ use headgate_config::{
 
 use super::{
     Annotations,
-    check::{BASIC, BOOL, Check, HEADERS, URL_SPACES, URL_VARIABLES, VARIABLES},
+    check::{BOOL, Check, HEADERS, REFERENCE, URL_SPACES, URL_VARIABLES, VARIABLES},
     definition::{
         Bad::{self, Deny, Fallback, Refuse},
         Definition,
@@ -52,10 +52,10 @@ pub const ANNOTATIONS: &[Definition] = &[
         "Requests with the same key share an answer.",
     ),
     beside("auth-method", METHOD, Deny, Low).documented(Auth, "GET", "Method of the question."),
-    beside("auth-proxy-set-headers", BASIC, Deny, Medium).documented(
+    beside("auth-proxy-set-headers", REFERENCE, Deny, Medium).documented(
         Auth,
         "none",
-        "ConfigMap (`NAMESPACE/NAME`) with headers for the question.",
+        "ConfigMap with headers for the question.",
     ),
     beside("auth-request-redirect", URL_SPACES, Deny, Medium).documented(
         Auth,

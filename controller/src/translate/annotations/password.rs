@@ -13,7 +13,7 @@ use headgate_config::protection::{PasswordAuth, PasswordScheme, Users};
 
 use super::{
     Annotations,
-    check::{BASIC, BASIC_SPACES, Check},
+    check::{BASIC_SPACES, Check, REFERENCE},
     definition::{
         Bad::{Deny, Refuse},
         Definition,
@@ -35,10 +35,10 @@ pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("auth-realm", BASIC_SPACES, Refuse, Medium)
         .needs(Present("auth-type"))
         .documented(Auth, "empty", "What the password is for, as browsers show it."),
-    Definition::new("auth-secret", BASIC, Deny, Medium).needs(Present("auth-type")).documented(
+    Definition::new("auth-secret", REFERENCE, Deny, Medium).needs(Present("auth-type")).documented(
         Auth,
         "required beside `auth-type`",
-        "Secret with the users: `NAME` or `NAMESPACE/NAME`.",
+        "Secret with the users.",
     ),
     Definition::new("auth-secret-type", SECRET_TYPE, Refuse, Low)
         .needs(Present("auth-type"))

@@ -4,7 +4,7 @@
 
 use super::{
     Annotations,
-    check::{BASIC, BOOL, Check, ON_OFF, parse_bool},
+    check::{BOOL, Check, FULL_REFERENCE, ON_OFF, parse_bool},
     definition::{
         Bad::{Fallback, Refuse},
         Definition,
@@ -32,28 +32,29 @@ const UNLESS: [(&str, AsksForNothing); 4] = [
     ("ssl-passthrough", |value| parse_bool(value) == Some(false)),
 ];
 
-pub const ANNOTATIONS: &[Definition] = &[
-    Definition::new("backend-protocol", PROTOCOL, Fallback, Low).documented(
-        Protocol,
-        "HTTP",
-        "How upstreams are spoken to. Only `HTTP` is there yet.",
-    ),
-    Definition::new("proxy-ssl-secret", BASIC, Refuse, Medium).scope(LocationAndHost).documented(
-        Tls,
-        "none",
-        "Secret (`NAMESPACE/NAME`) with the certificate to show to upstreams, and their authorities.",
-    ),
-    Definition::new("proxy-ssl-verify", ON_OFF, Fallback, Low).scope(LocationAndHost).documented(
-        Tls,
-        "off",
-        "Whether certificates of upstreams are verified.",
-    ),
-    Definition::new("ssl-passthrough", BOOL, Refuse, Low).scope(Host).documented(
-        Tls,
-        "false",
-        "Connections reach the upstream still encrypted.",
-    ),
-];
+pub const ANNOTATIONS: &[Definition] =
+    &[
+        Definition::new("backend-protocol", PROTOCOL, Fallback, Low).documented(
+            Protocol,
+            "HTTP",
+            "How upstreams are spoken to. Only `HTTP` is there yet.",
+        ),
+        Definition::new("proxy-ssl-secret", FULL_REFERENCE, Refuse, Medium)
+            .scope(LocationAndHost)
+            .documented(
+                Tls,
+                "none",
+                "Secret with the certificate to show to upstreams, and their authorities.",
+            ),
+        Definition::new("proxy-ssl-verify", ON_OFF, Fallback, Low)
+            .scope(LocationAndHost)
+            .documented(Tls, "off", "Whether certificates of upstreams are verified."),
+        Definition::new("ssl-passthrough", BOOL, Refuse, Low).scope(Host).documented(
+            Tls,
+            "false",
+            "Connections reach the upstream still encrypted.",
+        ),
+    ];
 
 fn is_plain_http(value: &str) -> bool {
     value.trim().eq_ignore_ascii_case("HTTP")
@@ -71,12 +72,10 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
         values.raw(name).filter(|value| !asks_for_nothing(value)).map(|_| name)
     });
     let active: Vec<_> = others.collect();
-    if let Some(reason) = values.denied.take() {
-        annotations.denied = Some(reason);
-    } else if !active.is_empty() {
+    if !active.is_empty() {
         let names = active.join(", ");
-        annotations.denied.get_or_insert_with(|| {
-            format!("{names} is not available yet: the locations answer 503 rather than stand open")
-        });
+        annotations.deny(format!(
+            "{names} is not available yet: the locations answer 503 rather than stand open"
+        ));
     }
 }

@@ -42,7 +42,7 @@ fn row(definition: &Definition, documentation: &Documentation, state: State) -> 
         documentation.default,
         scope(definition.scope),
         risk(definition.risk),
-        bad(definition.bad),
+        bad(definition),
         here(state),
         documentation.does,
     ];
@@ -88,8 +88,9 @@ fn risk(risk: Risk) -> &'static str {
     }
 }
 
-fn bad(bad: Bad) -> &'static str {
-    match bad {
+fn bad(definition: &Definition) -> &'static str {
+    match definition.bad {
+        _ if definition.risk == Risk::Critical => "–",
         Bad::Refuse => "refused",
         Bad::Deny => "503",
         Bad::Fallback => "as unset",

@@ -12,7 +12,7 @@ pub const ANNOTATIONS: &[Definition] =
     &[Definition::new("service-upstream", BOOL, Fallback, Low).scope(Service).documented(
         LoadBalancing,
         "ConfigMap: `service-upstream`, false",
-        "Requests go to the Service's own address. The oldest Ingress that leads there decides.",
+        "Requests go to the Service's own address. What is no boolean is false here.",
     )];
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {

@@ -1,7 +1,9 @@
 mod access;
 mod limits;
 mod protection;
+mod rules;
 mod table;
+mod values;
 
 use std::collections::BTreeSet;
 

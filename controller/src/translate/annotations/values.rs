@@ -7,6 +7,7 @@ use headgate_config::Effect;
 use super::{
     BY_NAME, Finding,
     check::{self, parse_bool, parse_int},
+    defined_name,
     definition::{Bad, Definition, Needs},
     group,
     refusal::Refusal,
@@ -66,10 +67,6 @@ impl<'a> Values<'a> {
                 unknown.push(*name);
                 continue;
             };
-            if definition.risk > restrictions.max_risk {
-                let group = group::of(definition.name);
-                return Err(Refusal::TooRisky { name: (*name).into(), group });
-            }
             values.admit(definition, name, value, options.enable_annotation_validation)?;
         }
         if !unknown.is_empty() {
@@ -157,4 +154,20 @@ impl<'a> Values<'a> {
     pub fn warn(&mut self, reason: &'static str, message: String) {
         self.findings.push(Finding { effect: Effect::Warning, reason, message });
     }
+}
+
+/// Refuses what is above the accepted risk, whatever its value. A name without any prefix is refused as well, as in the
+/// reference, and means nothing otherwise (annotations §1.5).
+pub fn check_risks(subject: Subject<'_>) -> Result<(), Refusal> {
+    let Subject { options, defaults, ingress, .. } = subject;
+    for (full, _) in &*ingress.annotations {
+        let name = defined_name(&options.annotations_prefix, full).unwrap_or(full);
+        if let Some(definition) = BY_NAME.get(name)
+            && definition.risk > defaults.restrictions.max_risk
+        {
+            let group = group::of(definition.name);
+            return Err(Refusal::TooRisky { name: name.into(), group });
+        }
+    }
+    Ok(())
 }

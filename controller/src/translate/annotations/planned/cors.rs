@@ -27,14 +27,45 @@ const EXPOSED: Check = Check::list(
     "names of headers separated by commas, or *",
 );
 
+const ALLOWED_HEADERS: &str = "DNT, Keep-Alive, User-Agent, X-Requested-With, If-Modified-Since, \
+    Cache-Control, Content-Type, Range, Authorization";
+
 pub const ANNOTATIONS: &[Definition] = &[
-    Definition::new("cors-allow-credentials", BOOL, Fallback, Low).documented(Cors, "true", "Whether scripts may send cookies."),
-    Definition::new("cors-allow-headers", HEADERS, Fallback, Medium).documented(Cors, "DNT, Keep-Alive, User-Agent, X-Requested-With, If-Modified-Since, Cache-Control, Content-Type, Range, Authorization", "Headers that scripts may send."),
-    Definition::new("cors-allow-methods", METHODS, Fallback, Medium).documented(Cors, "GET, PUT, POST, DELETE, PATCH, OPTIONS", "Methods that scripts may use."),
-    Definition::new("cors-allow-origin", ORIGINS, Fallback, Medium).documented(Cors, "*", "Origins whose scripts may ask."),
-    Definition::new("cors-expose-headers", EXPOSED, Fallback, Medium).documented(Cors, "none", "Headers that scripts may read."),
-    Definition::new("cors-max-age", INT, Fallback, Low).documented(Cors, "1728000", "Seconds for which a browser need not ask again."),
-    Definition::new("enable-cors", BOOL, Fallback, Low).documented(Cors, "false", "Answers the questions of browsers, and tells them what scripts of other origins may do."),
+    Definition::new("cors-allow-credentials", BOOL, Fallback, Low).documented(
+        Cors,
+        "true",
+        "Whether scripts may send cookies.",
+    ),
+    Definition::new("cors-allow-headers", HEADERS, Fallback, Medium).documented(
+        Cors,
+        ALLOWED_HEADERS,
+        "Headers that scripts may send.",
+    ),
+    Definition::new("cors-allow-methods", METHODS, Fallback, Medium).documented(
+        Cors,
+        "GET, PUT, POST, DELETE, PATCH, OPTIONS",
+        "Methods that scripts may use.",
+    ),
+    Definition::new("cors-allow-origin", ORIGINS, Fallback, Medium).documented(
+        Cors,
+        "`*`",
+        "Origins whose scripts may ask.",
+    ),
+    Definition::new("cors-expose-headers", EXPOSED, Fallback, Medium).documented(
+        Cors,
+        "none",
+        "Headers that scripts may read.",
+    ),
+    Definition::new("cors-max-age", INT, Fallback, Low).documented(
+        Cors,
+        "1728000",
+        "Seconds for which a browser need not ask again.",
+    ),
+    Definition::new("enable-cors", BOOL, Fallback, Low).documented(
+        Cors,
+        "false",
+        "Answers the questions of browsers, and tells them what scripts of other origins may do.",
+    ),
 ];
 
 fn is_origin(text: &str) -> bool {

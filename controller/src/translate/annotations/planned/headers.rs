@@ -1,7 +1,7 @@
 //! Headers of requests and answers (annotations §3.15).
 
 use crate::translate::annotations::{
-    check::{BASIC, Check, URL_SPACES},
+    check::{BASIC, Check, FULL_REFERENCE, URL_SPACES},
     definition::{
         Bad::{Fallback, Refuse},
         Definition,
@@ -20,10 +20,10 @@ pub const ANNOTATIONS: &[Definition] = &[
         "unset",
         "`Connection` header that the upstream sees.",
     ),
-    Definition::new("custom-headers", BASIC, Fallback, Medium).documented(
+    Definition::new("custom-headers", FULL_REFERENCE, Fallback, Medium).documented(
         Headers,
         "none",
-        "ConfigMap (`NAMESPACE/NAME`) with headers for answers.",
+        "ConfigMap with headers for answers.",
     ),
     Definition::new("proxy-cookie-domain", DOMAINS, Fallback, Medium).documented(
         Headers,

@@ -1,7 +1,7 @@
 //! How upstreams are spoken to (annotations §3.14, §3.18).
 
 use crate::translate::annotations::{
-    check::{BASIC, Check, ON_OFF},
+    check::{Check, ON_OFF, REFERENCE},
     definition::{
         Bad::{Fallback, Refuse},
         Definition,
@@ -25,7 +25,7 @@ pub const ANNOTATIONS: &[Definition] = &[
         "unset",
         "File that a path ending in a slash stands for, with FastCGI.",
     ),
-    Definition::new("fastcgi-params-configmap", BASIC, Refuse, Medium).documented(
+    Definition::new("fastcgi-params-configmap", REFERENCE, Refuse, Medium).documented(
         Protocol,
         "none",
         "ConfigMap with parameters for FastCGI.",

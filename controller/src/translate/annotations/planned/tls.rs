@@ -11,10 +11,10 @@ use crate::translate::annotations::{
     group::Group::Tls,
 };
 
-const CIPHERS: Check = Check::list(is_cipher_list, "a list of ciphers as OpenSSL reads it");
+const CIPHERS: Check = Check::list(is_cipher_list, "ciphers as OpenSSL lists them");
 const UPSTREAM_CIPHERS: Check = Check::list(
     |value| value.chars().all(|c| c.is_ascii_alphanumeric() || "+:_-! ".contains(c)),
-    "a list of ciphers as OpenSSL reads it",
+    "ciphers as OpenSSL lists them",
 );
 const PROTOCOLS: Check = Check::list(
     |value| value.split_whitespace().all(|word| matches!(word, "TLSv1.2" | "TLSv1.3")),
