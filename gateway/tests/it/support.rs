@@ -6,6 +6,7 @@ pub mod redis;
 pub mod snapshot;
 pub mod tls;
 pub mod upstream;
+pub mod visitor;
 
 use std::{
     io,

@@ -131,6 +131,7 @@ impl Table {
             locations: vec![Arc::new(fallback)],
             alias_origin: None,
             app_root: None,
+            client_certificates: None,
             origin: None,
         })];
         hosts.extend(self.hosts.into_iter().map(|(name, locations)| {
@@ -142,6 +143,7 @@ impl Table {
                 locations,
                 alias_origin: None,
                 app_root: None,
+                client_certificates: None,
                 origin: None,
             })
         }));
