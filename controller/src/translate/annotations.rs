@@ -18,6 +18,7 @@ mod default_backend;
 pub mod external_auth;
 mod group;
 mod ignored;
+mod jwt;
 pub mod limits;
 pub mod password;
 mod planned;
@@ -57,6 +58,7 @@ static FAMILIES: &[Family] = &[
     Family { annotations: default_backend::ANNOTATIONS, read: default_backend::read },
     Family { annotations: external_auth::ANNOTATIONS, read: external_auth::read },
     Family { annotations: ignored::ANNOTATIONS, read: ignored::read },
+    Family { annotations: jwt::ANNOTATIONS, read: jwt::read },
     Family { annotations: access_log::ANNOTATIONS, read: access_log::read },
     Family { annotations: limits::ANNOTATIONS, read: limits::read },
     Family { annotations: password::ANNOTATIONS, read: password::read },
@@ -86,6 +88,10 @@ pub fn full_name(prefix: &str, name: &str) -> String {
 
 /// The name of a definition that an Ingress gives so.
 fn defined_name<'a>(prefix: &str, full: &'a str) -> Option<&'a str> {
+    // Also where others have the same prefix.
+    if BY_NAME.contains_key(full) && full.starts_with(OWN_PREFIX) {
+        return Some(full);
+    }
     match full.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) {
         Some(name) => Some(name),
         None => full.starts_with(OWN_PREFIX).then_some(full),

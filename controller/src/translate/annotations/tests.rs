@@ -62,7 +62,7 @@ fn refusal(annotations: &[(&str, &str)]) -> String {
 fn each_name_is_declared_once_and_all_are() {
     let names: Vec<_> =
         FAMILIES.iter().flat_map(|family| family.annotations).flat_map(Definition::names).collect();
-    assert_eq!(names.len(), 138);
+    assert_eq!(names.iter().filter(|name| !name.starts_with(OWN_PREFIX)).count(), 138);
     assert_eq!(BY_NAME.len(), names.len());
 }
 
