@@ -9,6 +9,7 @@ mod external;
 mod forwarded;
 mod framing;
 mod http2;
+mod jwt;
 mod limits;
 mod passwords;
 mod proxying;
