@@ -28,7 +28,7 @@ pub mod webhook;
 mod worker;
 
 pub use filter::blocked::check as check_blocked;
-pub use filter::password;
+pub use filter::{jwt, password};
 
 /// Asking another service, as far as the benchmarks run it.
 pub mod asking {
@@ -42,7 +42,7 @@ pub mod asking {
 #[cfg(fuzzing)]
 pub mod fuzz {
     pub use crate::{
-        filter::password::fuzz::authorization,
+        filter::{jwt::fuzz::jwt, password::fuzz::authorization},
         listen::fuzz::{client_stream, proxy_header},
         route::fuzz::{host_name, pattern, target},
         upstream::h1::fuzz::answer,
