@@ -120,9 +120,13 @@ impl Ingress {
         Self { namespace: namespace.into(), name: name.into(), ..Self::default() }
     }
 
-    /// Sets an annotation under the reference's prefix.
+    /// Sets an annotation: under the reference's prefix, unless the name has one of its own.
     pub fn annotation(mut self, name: &str, value: &str) -> Self {
-        self.annotations.push((format!("nginx.ingress.kubernetes.io/{name}"), value.into()));
+        let full = match name.contains('/') {
+            true => name.to_owned(),
+            false => format!("nginx.ingress.kubernetes.io/{name}"),
+        };
+        self.annotations.push((full, value.into()));
         self
     }
 
