@@ -1,4 +1,4 @@
-//! What a request has to pass before it is forwarded: limits, access lists, passwords, an external service
+//! What a request has to pass before it is forwarded: limits, access lists, passwords, tokens, an external service
 //! (annotations §3.6–3.9). The order is that of annotations §3.0.
 //!
 //! Whoever makes one has checked that it can be honoured as written; what cannot be makes the location
@@ -7,6 +7,7 @@
 pub mod access;
 pub mod external;
 pub mod hash;
+pub mod jwt;
 pub mod limits;
 pub mod password;
 pub mod store;
@@ -18,6 +19,7 @@ use serde::Serialize;
 pub use access::AccessLists;
 pub use external::{CacheDuration, ExternalAuth, SignIn};
 pub use hash::{HashKind, HashProblem};
+pub use jwt::{ClaimHeader, KeySource, TokenAlgorithm, TokenAuth};
 pub use limits::{LimitId, Rate, RequestLimits, Throttle};
 pub use password::{PasswordAuth, PasswordScheme, Users};
 pub use store::{LimitFallback, LimitStore, StoreLogin, StoreTls};
@@ -31,9 +33,11 @@ pub struct Protection {
     pub access: Option<Arc<AccessLists>>,
     /// A user name and a password are asked for.
     pub password: Option<Arc<PasswordAuth>>,
+    /// A token is asked for.
+    pub token: Option<Arc<TokenAuth>>,
     /// Another service is asked.
     pub external: Option<Arc<ExternalAuth>>,
-    /// One of `access`, `password` and `external` is enough, where all that there are have to be passed otherwise
+    /// One of `access`, `password`, `token` and `external` is enough, where all that there are have to be passed otherwise
     /// (`satisfy: any`).
     pub any_is_enough: bool,
     /// Where a client is sent instead of being answered 401 (`auth-signin`).

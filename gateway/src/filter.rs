@@ -6,6 +6,7 @@ pub mod blocked;
 pub mod body;
 pub mod client_address;
 pub mod external;
+pub mod jwt;
 pub mod password;
 pub mod rate;
 pub mod redirect;

@@ -31,7 +31,7 @@ pub mod webhook;
 mod worker;
 
 pub use filter::blocked::check as check_blocked;
-pub use filter::password;
+pub use filter::{jwt, password};
 
 /// Asking another service, as far as the benchmarks run it.
 pub mod asking {
@@ -46,7 +46,7 @@ pub mod asking {
 pub mod fuzz {
     pub use crate::{
         client_certificate::fuzz::client_certificate,
-        filter::password::fuzz::authorization,
+        filter::{jwt::fuzz::jwt, password::fuzz::authorization},
         listen::fuzz::{client_stream, proxy_header},
         route::fuzz::{host_name, pattern, target},
         upstream::h1::fuzz::answer,

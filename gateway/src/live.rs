@@ -26,7 +26,7 @@ use parking_lot::Mutex;
 use self::compile::Compiler;
 pub(crate) use self::{
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty},
-    protection::{Check, LiveExternal, LiveProtection},
+    protection::{Check, LiveExternal, LiveProtection, LiveToken},
 };
 use crate::{
     filter::{blocked::Blocked, external::cache::Answers},

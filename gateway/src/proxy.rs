@@ -13,6 +13,7 @@ mod protect;
 mod response_body;
 mod send;
 mod throttle;
+mod token;
 mod tries;
 mod tunnel;
 

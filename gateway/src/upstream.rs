@@ -7,6 +7,7 @@
 
 pub(crate) mod body;
 pub(crate) mod h1;
+pub(crate) mod keys;
 pub(crate) mod names;
 pub(crate) mod origin;
 pub(crate) mod pool;

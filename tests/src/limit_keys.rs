@@ -59,11 +59,7 @@ pub struct Options {
 /// Measures. An error means that the gateway failed, or did not limit.
 pub async fn run(options: &Options) -> Result<Report> {
     let without = Flood::run(options, &[]).await?;
-    let rates = [
-        ("nginx.ingress.kubernetes.io/limit-rps", "1"),
-        ("nginx.ingress.kubernetes.io/limit-rpm", "1"),
-        ("nginx.ingress.kubernetes.io/limit-allowlist", NOT_LIMITED),
-    ];
+    let rates = [("limit-rps", "1"), ("limit-rpm", "1"), ("limit-allowlist", NOT_LIMITED)];
     let with = Flood::run(options, &rates).await?;
     let difference = with.thousandth() - without.thousandth();
     let passed = with.growth() <= options.max_growth_mib

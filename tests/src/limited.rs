@@ -48,12 +48,11 @@ impl Scene {
         Program { headgate_args: args, ..program.clone() }
     }
 
-    /// Gives the Ingress these annotations, by their full names.
+    /// Gives the Ingress these annotations, by their names behind the prefix, or by full ones.
     pub fn limit(&self, annotations: &[(&str, &str)]) -> Result<()> {
         let ingress = Ingress::new(NAMESPACE, "app").prefix(HOST, "/", "app");
-        let annotate = |ingress: Ingress, (name, value): &(&str, &str)| {
-            ingress.annotation_of_any_prefix(name, value)
-        };
+        let annotate =
+            |ingress: Ingress, (name, value): &(&str, &str)| ingress.annotation(name, value);
         self.folder.write("ingress", &annotations.iter().fold(ingress, annotate).text())
     }
 

@@ -120,14 +120,13 @@ impl Ingress {
         Self { namespace: namespace.into(), name: name.into(), ..Self::default() }
     }
 
-    /// Sets an annotation under the reference's prefix.
-    pub fn annotation(self, name: &str, value: &str) -> Self {
-        self.annotation_of_any_prefix(&format!("nginx.ingress.kubernetes.io/{name}"), value)
-    }
-
-    /// Sets an annotation by its full name.
-    pub fn annotation_of_any_prefix(mut self, name: &str, value: &str) -> Self {
-        self.annotations.push((name.into(), value.into()));
+    /// Sets an annotation: under the reference's prefix, unless the name has one of its own.
+    pub fn annotation(mut self, name: &str, value: &str) -> Self {
+        let full = match name.contains('/') {
+            true => name.to_owned(),
+            false => format!("nginx.ingress.kubernetes.io/{name}"),
+        };
+        self.annotations.push((full, value.into()));
         self
     }
 

@@ -68,8 +68,8 @@ pub async fn run(options: &Options) -> Result<Report> {
     let scene = Scene::new(scratch.path()).await?;
     let rate = options.rate.to_string();
     scene.limit(&[
-        ("nginx.ingress.kubernetes.io/limit-rps", &rate),
-        ("nginx.ingress.kubernetes.io/limit-burst-multiplier", "1"),
+        ("limit-rps", &rate),
+        ("limit-burst-multiplier", "1"),
         ("headgate.io/limit-shared", "true"),
     ])?;
     let (url, timeout) = (redis.url(), options.timeout_ms.to_string());

@@ -19,6 +19,7 @@ mod default_backend;
 pub mod external_auth;
 mod group;
 mod ignored;
+mod jwt;
 pub mod limits;
 pub mod password;
 mod planned;
@@ -74,6 +75,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
     Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
+    Family::new(Honoured, &[jwt::ANNOTATIONS], jwt::read),
     Family::new(Honoured, &[access_log::ANNOTATIONS], access_log::read),
     Family::new(Honoured, &[limits::ANNOTATIONS], limits::read),
     Family::new(Honoured, &[password::ANNOTATIONS], password::read),
@@ -110,6 +112,10 @@ pub fn full_name(prefix: &str, name: &str) -> String {
 
 /// The name of a definition that an Ingress gives so.
 fn defined_name<'a>(prefix: &str, full: &'a str) -> Option<&'a str> {
+    // Also where others have the same prefix.
+    if BY_NAME.contains_key(full) && full.starts_with(OWN_PREFIX) {
+        return Some(full);
+    }
     match full.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) {
         Some(name) => Some(name),
         None => full.starts_with(OWN_PREFIX).then_some(full),

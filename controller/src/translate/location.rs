@@ -166,8 +166,8 @@ impl<'a> Maker<'a> {
     /// What requests have to pass. The exemption looks at the location's path, not at the request's (annotations §3.6).
     fn protection(&self, annotations: &Annotations, path: &str) -> Option<Arc<Protection>> {
         let protection = annotations.protection.as_ref()?;
-        let Protection { password, external, sign_in, .. } = &**protection;
-        let asks = password.is_some() || external.is_some() || sign_in.is_some();
+        let Protection { password, token, external, sign_in, .. } = &**protection;
+        let asks = password.is_some() || token.is_some() || external.is_some() || sign_in.is_some();
         let is_exempt =
             self.defaults.no_auth.iter().any(|prefix| path.starts_with(prefix.as_str()));
         if !(asks && is_exempt) {
@@ -175,6 +175,7 @@ impl<'a> Maker<'a> {
         }
         let rest = Protection {
             password: None,
+            token: None,
             external: None,
             sign_in: None,
             ..Protection::clone(protection)

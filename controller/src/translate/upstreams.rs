@@ -191,6 +191,7 @@ fn place_of(ingress: &Accepted, id: &UpstreamId) -> String {
     match is_default {
         true => "spec.defaultBackend",
         false if asked(ingress) == Some(id) => "the URL of the external authentication",
+        false if keys(ingress) == Some(id) => "headgate.io/jwt-jwks-url",
         false => "annotation default-backend",
     }
     .to_owned()
@@ -206,11 +207,17 @@ fn mentions(ingress: &Accepted) -> BTreeSet<(UpstreamId, bool)> {
         service: service.clone(),
         port: String::new(),
     });
-    let asked = asked(ingress).cloned().map(|id| (id, false));
-    backends.chain(default).chain(fallback.map(|id| (id, false))).chain(asked).collect()
+    let asked = [asked(ingress), keys(ingress)].into_iter().flatten().cloned();
+    let asked = asked.chain(fallback).map(|id| (id, false));
+    backends.chain(default).chain(asked).collect()
 }
 
 /// The upstream that an Ingress's requests are asked about at.
 fn asked(ingress: &Accepted) -> Option<&UpstreamId> {
     ingress.annotations.protection.as_ref()?.external.as_ref()?.upstream.as_ref()
+}
+
+/// The upstream that has the keys of its tokens.
+fn keys(ingress: &Accepted) -> Option<&UpstreamId> {
+    ingress.annotations.protection.as_ref()?.token.as_ref()?.keys.upstream.as_ref()
 }

@@ -19,12 +19,12 @@ use super::{
 };
 use crate::{
     client_certificate::Policy,
-    filter::password::Passwords,
+    filter::{jwt::VerifiedTokens, password::Passwords},
     limits,
     listen::tls::TlsState,
     observe::metrics::Metrics,
     route::{host::HostTable, path::PathTable, rewrite::RewriteProgram},
-    upstream::{Registry, resolve::Resolver},
+    upstream::{Registry, keys::KeyStores, resolve::Resolver},
 };
 
 /// Hosts below this number are compiled on the calling thread.
@@ -50,6 +50,9 @@ pub(super) struct Compiler {
     findings: Findings,
     /// What is shared by locations that ask for passwords.
     passwords: Arc<Passwords>,
+    /// … and by those that ask for tokens.
+    keys: KeyStores,
+    tokens: Arc<VerifiedTokens>,
     /// The snapshot that is live; holds the identities that `hosts` is keyed by. Its upstreams are those of `registry`.
     last: Arc<Snapshot>,
 }
@@ -57,6 +60,8 @@ pub(super) struct Compiler {
 impl Compiler {
     pub(super) fn new(resolver: Resolver, metrics: Arc<Metrics>) -> Self {
         Self {
+            keys: KeyStores::new(resolver.clone(), Arc::clone(&metrics)),
+            tokens: Arc::default(),
             registry: Registry::new(resolver),
             limits: limits::Registry::new(&metrics),
             metrics,
@@ -219,7 +224,12 @@ impl Compiler {
             .and_then(|host| HeaderValue::from_str(host).ok());
         let protection = spec.protection.as_ref().and_then(|protection| {
             let find = |id: &UpstreamId| self.upstream(id);
-            let shared = Shared { limits: &self.limits, passwords: &self.passwords };
+            let shared = Shared {
+                limits: &self.limits,
+                passwords: &self.passwords,
+                keys: &self.keys,
+                tokens: &self.tokens,
+            };
             LiveProtection::new(protection, &host.name, &spec.matcher, find, shared)
         });
         let protection = protection.map(Box::new);

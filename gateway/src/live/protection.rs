@@ -10,9 +10,11 @@ use crate::{
     filter::{
         access::Access,
         external::External,
+        jwt::{Token, VerifiedTokens},
         password::{Password, Passwords},
     },
     limits::{Limits, Registry},
+    upstream::keys::{KeyStore, KeyStores},
 };
 
 /// What protects a location.
@@ -20,15 +22,25 @@ pub struct LiveProtection {
     /// As configured.
     pub spec: Arc<Protection>,
     /// Who is asked whether a client may come, in this order.
-    pub checks: SmallVec<[Check; 3]>,
+    pub checks: SmallVec<[Check; 4]>,
     /// How many requests a client may make.
     pub limits: Option<Limits>,
     /// Which addresses may come.
     pub access: Option<Access>,
     /// The question for user name and password.
     pub password: Option<Password>,
+    /// The question for a token; none if there is nowhere to have the keys from.
+    pub token: Option<LiveToken>,
     /// The service that is asked; none if it cannot be asked as configured.
     pub external: Option<LiveExternal>,
+}
+
+/// A question for a token.
+pub struct LiveToken {
+    /// What is asked of one.
+    pub policy: Token,
+    /// The keys of its issuer.
+    pub keys: Arc<KeyStore>,
 }
 
 /// A service that is asked.
@@ -46,6 +58,8 @@ pub enum Check {
     Access,
     /// By user name and password.
     Password,
+    /// By a token.
+    Token,
     /// By another service.
     External,
 }
@@ -57,6 +71,10 @@ pub(super) struct Shared<'a> {
     pub limits: &'a Registry,
     /// Passwords that were compared.
     pub passwords: &'a Arc<Passwords>,
+    /// Keys of issuers of tokens.
+    pub keys: &'a KeyStores,
+    /// Tokens that were verified.
+    pub tokens: &'a Arc<VerifiedTokens>,
 }
 
 impl LiveProtection {
@@ -74,9 +92,16 @@ impl LiveProtection {
         let digest_first = password == Some(PasswordScheme::Digest) && !spec.any_is_enough;
         let access = spec.access.as_ref().map(|_| Check::Access);
         let password = password.map(|_| Check::Password);
+        let token = spec.token.as_ref().map(|_| Check::Token);
         let external = spec.external.as_ref().map(|_| Check::External);
-        let order =
-            if digest_first { [password, access, external] } else { [access, password, external] };
+        let [first, second] = if digest_first { [password, access] } else { [access, password] };
+        // What costs a question comes last.
+        let order = [first, second, token, external];
+        let token = spec.token.as_ref().and_then(|token| {
+            let endpoints = token.keys.upstream.as_ref().map(|id| find(id).ok_or(()));
+            let keys = shared.keys.find(&token.keys, endpoints.transpose().ok()?);
+            Some(LiveToken { policy: Token::new(token, host, shared.tokens), keys })
+        });
         let service = spec.external.as_ref().and_then(|service| {
             let upstream = service.upstream.as_ref().map(|id| find(id).ok_or(()));
             let upstream = upstream.transpose().ok()?;
@@ -87,6 +112,7 @@ impl LiveProtection {
         let asks_for_nothing = checks.is_empty() && spec.limits.is_none();
         (!asks_for_nothing).then(|| Self {
             external: service,
+            token,
             spec: Arc::clone(spec),
             checks,
             limits: spec.limits.as_ref().map(|limits| Limits::new(limits, shared.limits)),

@@ -34,7 +34,7 @@ pub(crate) use label::{LocationKey, NameKey};
 pub(crate) use scrape::Scrape;
 pub use settings::{Instance, MetricsSettings};
 pub use text::{Exposition, Kind};
-pub(crate) use worker::{Asked, RequestRecord, UpstreamTimes, WorkerMetrics};
+pub(crate) use worker::{Asked, RequestRecord, TokenOutcome, UpstreamTimes, WorkerMetrics};
 
 use label::Registry;
 use series::Layout;
@@ -51,6 +51,8 @@ pub struct Metrics {
     publication: Publication,
     sources: Mutex<Vec<Box<Source>>>,
     scrapes: AtomicU64,
+    /// Fetches of the keys that tokens are verified with: good ones, and those in vain.
+    key_fetches: [AtomicU64; 2],
 }
 
 /// Adds metric families of other parts of the program to a scrape.
@@ -79,6 +81,7 @@ impl Metrics {
             publication: Publication::default(),
             sources: Mutex::default(),
             scrapes: AtomicU64::new(0),
+            key_fetches: Default::default(),
         })
     }
 
@@ -116,6 +119,11 @@ impl Metrics {
         self.publication.hash.store(0, Relaxed);
         self.publication.successful.store(false, Relaxed);
         self.publication.errors.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a fetch of the keys of an issuer of tokens.
+    pub(crate) fn keys_fetched(&self, is_good: bool) {
+        self.key_fetches[usize::from(!is_good)].fetch_add(1, Relaxed);
     }
 
     /// Adds metric families to every later scrape, for parts of the program that keep their own numbers.

@@ -7,12 +7,14 @@ use std::{ops::ControlFlow, pin::Pin};
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use super::{answer::Answer, exchange::Exchange, external, inbound::Inbound, outbound::Outbound};
+use super::{
+    answer::Answer, exchange::Exchange, external, inbound::Inbound, outbound::Outbound, token,
+};
 use crate::{
     clock,
     error::ProxyError,
     filter::{
-        external::answer::wipe,
+        external::answer::{wipe, wipe_names},
         password::{Asking, Passage},
         request_headers::{Client, Override},
         sign_in,
@@ -108,6 +110,10 @@ async fn admit(
         // Also where another check is enough, and the service is not asked.
         outbound.overrides.extend(wipe(service, &guarded.inbound.parts.headers));
     }
+    if let Some(token) = &protection.spec.token {
+        let names = token.claim_headers.iter().map(|name| &name.header);
+        outbound.overrides.extend(wipe_names(names, &guarded.inbound.parts.headers));
+    }
     let mut rulings = Rulings::new(protection.spec.any_is_enough);
     if protection.password.is_some() {
         // Credentials are for the gateway only, whoever lets the request pass in the end.
@@ -117,6 +123,7 @@ async fn admit(
         let ruling = match check {
             Check::Access => access(exchange, guarded),
             Check::Password => password(exchange, guarded).await,
+            Check::Token => token::check(exchange, outbound, guarded).await,
             Check::External => external::ask(exchange, outbound, guarded).await,
         };
         if let ControlFlow::Break(ruling) = rulings.add(ruling) {

@@ -61,6 +61,11 @@ impl Resolver {
         Self { runtime, resolver }
     }
 
+    /// Runs something else where names are resolved: beside the workers.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.runtime.spawn(task).abort_handle()
+    }
+
     /// Looks a name up, once, and gives its addresses and how long they hold to `done`, whoever waits for it or not.
     pub(crate) fn look_up(
         &self,

@@ -1,10 +1,10 @@
 //! Encrypted connections to services that are asked (annotations §3.7). Their certificates are not verified, as in the
-//! reference: whoever can answer for the name can answer for the service.
+//! reference: whoever can answer for the name can answer for the service. Those of issuers of tokens are.
 
 use std::sync::{Arc, OnceLock};
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{
         WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
@@ -27,10 +27,27 @@ impl Tls {
     /// For a server of this name, or address; `None` if it cannot be one.
     pub fn unverified(name: &str) -> Option<Self> {
         static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-        let name = name.strip_suffix('.').unwrap_or(name).trim_matches(['[', ']']);
-        let name = ServerName::try_from(name.to_owned()).ok()?;
+        let name = server_name(name)?;
         let config = CONFIG.get_or_init(|| Arc::new(unverified()));
         Some(Self { connector: TlsConnector::from(Arc::clone(config)), name })
+    }
+
+    /// The same, whose certificate has to be signed by one of `authorities`, each in DER, or by one that everybody trusts
+    /// if there are none. `None` if nothing could be verified with them.
+    pub fn verified(name: &str, authorities: &[Vec<u8>]) -> Option<Self> {
+        static PUBLIC: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+        let name = server_name(name)?;
+        let roots = if authorities.is_empty() {
+            Arc::clone(PUBLIC.get_or_init(|| Arc::new(public_authorities())))
+        } else {
+            let mut roots = RootCertStore::empty();
+            for authority in authorities {
+                roots.add(CertificateDer::from(authority.as_slice())).ok()?;
+            }
+            Arc::new(roots)
+        };
+        let config = builder().with_root_certificates(roots).with_no_client_auth();
+        Some(Self { connector: TlsConnector::from(Arc::new(config)), name })
     }
 
     /// The handshake.
@@ -40,12 +57,30 @@ impl Tls {
     }
 }
 
-fn unverified() -> ClientConfig {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let algorithms = provider.signature_verification_algorithms;
-    ClientConfig::builder_with_provider(provider)
+fn server_name(name: &str) -> Option<ServerName<'static>> {
+    let name = name.strip_suffix('.').unwrap_or(name).trim_matches(['[', ']']);
+    ServerName::try_from(name.to_owned()).ok()
+}
+
+/// The authorities that this system trusts. An image may have nothing but the program: then those that browsers trust.
+fn public_authorities() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}
+
+fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider has suites for both versions")
+}
+
+fn unverified() -> ClientConfig {
+    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+    builder()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate { algorithms }))
         .with_no_client_auth()

@@ -10,6 +10,7 @@ mod external;
 mod forwarded;
 mod framing;
 mod http2;
+mod jwt;
 mod limits;
 mod passwords;
 mod proxying;

@@ -12,3 +12,4 @@ mod live;
 mod shutdown;
 mod startup;
 mod support;
+mod tokens;

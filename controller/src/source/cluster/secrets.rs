@@ -8,10 +8,12 @@ use smallvec::SmallVec;
 use crate::{
     objects::{Ingress, Key},
     options::{NamespaceScope, Options},
+    translate::annotations::full_name,
 };
 
 /// Annotations whose value is a Secret, `name` or `namespace/name`.
-const ANNOTATIONS: [&str; 3] = ["auth-secret", "auth-tls-secret", "proxy-ssl-secret"];
+const ANNOTATIONS: [&str; 4] =
+    ["auth-secret", "auth-tls-secret", "headgate.io/jwt-ca-secret", "proxy-ssl-secret"];
 
 /// Key of the main ConfigMap whose value is a Secret, `namespace/name`.
 const CONFIG_KEY: &str = "limit-shared-secret";
@@ -33,7 +35,7 @@ pub fn config_asker(map: &Key) -> Key {
 pub fn named_by(options: &Options, key: &Key, ingress: &Ingress) -> SmallVec<[Key; 1]> {
     let tls = ingress.tls.iter().map(|tls| (key.namespace(), &*tls.secret));
     let annotated = ANNOTATIONS.iter().filter_map(|name| {
-        let value = ingress.annotation(&format!("{}/{name}", options.annotations_prefix))?.trim();
+        let value = ingress.annotation(&full_name(&options.annotations_prefix, name))?.trim();
         Some(value.split_once('/').unwrap_or((key.namespace(), value)))
     });
     keys(options, tls.chain(annotated))
@@ -188,6 +190,7 @@ mod tests {
         let ingress = Ingress {
             tls: [tls("y"), tls(""), tls("y")].into(),
             annotations: [
+                ("headgate.io/jwt-ca-secret".into(), "ca".into()),
                 ("nginx.ingress.kubernetes.io/auth-secret".into(), "b/users".into()),
                 ("nginx.ingress.kubernetes.io/auth-tls-secret".into(), "x".into()),
             ]
@@ -195,7 +198,8 @@ mod tests {
             ..Ingress::default()
         };
         let named = named_by(&Options::default(), &Key::new("a", "i"), &ingress);
-        assert_eq!(named[..], [Key::new("a", "x"), Key::new("a", "y"), Key::new("b", "users")]);
+        let own = ["ca", "x", "y"].map(|name| Key::new("a", name));
+        assert_eq!((&named[..3], &named[3..]), (&own[..], &[Key::new("b", "users")][..]));
     }
 
     #[test]

@@ -130,6 +130,7 @@ const BY_PREFIX: &[(&str, &str)] = &[
     ("cors-", "CorsConfig"),
     ("fastcgi-", "FastCGI"),
     ("from-to-www-", "Redirect"),
+    ("headgate.io/jwt-", "JWT"),
     ("limit-", "RateLimit"),
     ("mirror-", "Mirror"),
     ("modsecurity-", "ModSecurity"),

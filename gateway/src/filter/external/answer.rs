@@ -97,11 +97,19 @@ impl External {
     }
 }
 
-/// Removes what only the service may say from the request of a client, whether the service is asked or not. Upstreams that
-/// take `_` for `-` must not find the client's instead.
+/// Removes what only the service may say from the request of a client, whether the service is asked or not.
 pub fn wipe(spec: &ExternalAuth, client: &HeaderMap) -> Vec<Override<'static>> {
-    let mut overrides = Vec::with_capacity(spec.response_headers.len());
-    for name in &spec.response_headers {
+    wipe_names(spec.response_headers.iter(), client)
+}
+
+/// Removes headers of these names from the request of a client. Upstreams that take `_` for `-` must not find the client's
+/// instead.
+pub fn wipe_names<'a>(
+    names: impl ExactSizeIterator<Item = &'a String>,
+    client: &HeaderMap,
+) -> Vec<Override<'static>> {
+    let mut overrides = Vec::with_capacity(names.len());
+    for name in names {
         let alike = client.keys().map(HeaderName::as_str).filter(|other| is_alike(other, name));
         let alike = alike.filter(|other| !other.eq_ignore_ascii_case(name));
         overrides.extend(alike.map(|other| Override::remove(other.to_owned())));

@@ -6,7 +6,7 @@ use super::{
     Metrics,
     series::Counter,
     text::{Exposition, Kind},
-    worker::{Asked, Shard},
+    worker::{Asked, Shard, TokenOutcome},
 };
 
 macro_rules! name {
@@ -183,5 +183,24 @@ fn own(text: &mut Exposition, metrics: &Metrics) {
     for (outcome, label) in Asked::ALL {
         let value = sum(metrics, |shard| &shard.asked[outcome as usize]);
         text.instance_sample(ASKED, &[("result", label)], value);
+    }
+    tokens(text, metrics);
+}
+
+fn tokens(text: &mut Exposition, metrics: &Metrics) {
+    const ASKED: &str = "headgate_jwt_requests_total";
+    text.family(ASKED, Kind::Counter, "Requests that a token was asked for, by what came of it.");
+    for (outcome, label) in TokenOutcome::ALL {
+        let value = sum(metrics, |shard| &shard.tokens[outcome as usize]);
+        text.instance_sample(ASKED, &[("result", label)], value);
+    }
+    const FETCHED: &str = "headgate_jwt_key_fetches_total";
+    text.family(
+        FETCHED,
+        Kind::Counter,
+        "Fetches of the keys that tokens are verified with, by what came of it.",
+    );
+    for (count, label) in metrics.key_fetches.iter().zip(["fetched", "failed"]) {
+        text.instance_sample(FETCHED, &[("result", label)], count.load(Relaxed));
     }
 }

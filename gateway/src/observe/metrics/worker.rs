@@ -39,6 +39,8 @@ pub(super) struct Shard {
     pub(super) overflow: Counter,
     /// What came of asking services, by [`Asked`].
     pub(super) asked: [Counter; Asked::ALL.len()],
+    /// What came of asking for tokens, by [`TokenOutcome`].
+    pub(super) tokens: [Counter; TokenOutcome::ALL.len()],
 }
 
 /// What came of asking a service whether a request may pass.
@@ -76,6 +78,32 @@ impl Asked {
         (Self::Timeout, "timeout"),
         (Self::Broken, "broken"),
         (Self::BadRequest, "bad_request"),
+    ];
+}
+
+/// What came of asking for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenOutcome {
+    /// It was verified.
+    Passed,
+    /// It had been verified before.
+    Remembered,
+    /// There was none.
+    Missing,
+    /// It does not count.
+    Refused,
+    /// Nobody could tell, because there are no keys, or none that are new enough.
+    Unavailable,
+}
+
+impl TokenOutcome {
+    /// All of them with their label, in order.
+    pub(super) const ALL: [(Self, &'static str); 5] = [
+        (Self::Passed, "passed"),
+        (Self::Remembered, "remembered"),
+        (Self::Missing, "missing"),
+        (Self::Refused, "refused"),
+        (Self::Unavailable, "keys_unavailable"),
     ];
 }
 
@@ -219,6 +247,11 @@ impl WorkerMetrics {
     /// Counts what came of asking a service.
     pub fn asked(&self, outcome: Asked) {
         self.shard.asked[outcome as usize].add(1);
+    }
+
+    /// Counts what came of asking for a token.
+    pub fn token(&self, outcome: TokenOutcome) {
+        self.shard.tokens[outcome as usize].add(1);
     }
 
     /// Counts a connection that was accepted and closed at once, because of a limit.

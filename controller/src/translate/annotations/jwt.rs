@@ -1,0 +1,274 @@
+//! `headgate.io/jwt-*`: a token is asked for that an issuer has signed. These are our own; ingress-nginx has nothing like
+//! them.
+//!
+//! Whoever writes one of them wants protection: where any cannot be honoured as written, is empty, or is none of those that
+//! there are, the locations are denied.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use headgate_config::protection::{ClaimHeader, KeySource, TokenAlgorithm, TokenAuth};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::{
+    Annotations,
+    check::{BASIC, Check, URL, parse_int},
+    definition::{
+        Bad::Deny,
+        Definition,
+        Risk::{High, Low, Medium},
+    },
+    external_auth::{headers, text},
+    group::Group::Auth,
+    values::Values,
+};
+
+const PREFIX: &str = "headgate.io/jwt-";
+const ALGORITHMS: &str = "headgate.io/jwt-algorithms";
+const AUDIENCE: &str = "headgate.io/jwt-audience";
+const CA_SECRET: &str = "headgate.io/jwt-ca-secret";
+const CLAIMS: &str = "headgate.io/jwt-claims-to-headers";
+const CLOCK_SKEW: &str = "headgate.io/jwt-clock-skew";
+const ISSUER: &str = "headgate.io/jwt-issuer";
+const KEYS: &str = "headgate.io/jwt-jwks-url";
+
+/// Seconds that the clock of an issuer may be off where nothing is said, and at most.
+const USUAL_SKEW: u64 = 60;
+const MOST_SKEW: u64 = 300;
+/// Claims that headers can be made of.
+const MOST_CLAIMS: usize = 32;
+
+const LINE: Check = Check::new(|value| !value.trim().chars().any(char::is_control), "one line");
+const SECONDS: Check =
+    Check::new(|value| seconds(value).is_some(), "a whole number of seconds up to 300");
+const NAMES: Check = Check::list(
+    |value| algorithms(value).is_ok(),
+    "some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA, separated by commas",
+);
+const KEY_URL: Check = Check::new(|value| (URL.accepts)(value.trim()), URL.expects);
+const PAIRS: Check =
+    Check::list(|value| pairs(value).is_ok(), "CLAIM=HEADER pairs separated by commas");
+
+pub const ANNOTATIONS: &[Definition] = &[
+    Definition::new(ALGORITHMS, NAMES, Deny, Low).documented(
+        Auth,
+        "all of them",
+        "Algorithms by which tokens may be signed.",
+    ),
+    Definition::new(AUDIENCE, LINE, Deny, Low).documented(
+        Auth,
+        "anybody",
+        "Whom tokens have to be made for (`aud`), one of several separated by commas.",
+    ),
+    Definition::new(CA_SECRET, BASIC, Deny, Medium).documented(
+        Auth,
+        "public authorities",
+        "Secret (`NAME` or `NAMESPACE/NAME`) whose `ca.crt` the `https` server of the keys is verified by.",
+    ),
+    Definition::new(CLAIMS, PAIRS, Deny, Medium).documented(
+        Auth,
+        "none",
+        "Claims that the upstream sees in headers, which clients cannot set.",
+    ),
+    Definition::new(CLOCK_SKEW, SECONDS, Deny, Low).documented(
+        Auth,
+        "60",
+        "Seconds that the clock of the issuer may be off.",
+    ),
+    Definition::new(ISSUER, LINE, Deny, Low).documented(
+        Auth,
+        "anybody",
+        "Who has to have made a token (`iss`).",
+    ),
+    Definition::new(KEYS, KEY_URL, Deny, High).documented(
+        Auth,
+        "nobody is asked",
+        "Clients have to bring a token (JWT) that is signed with one of the keys at this URL. See [jwt.md](jwt.md).",
+    ),
+];
+
+pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
+    let own = values.subject.ingress.annotations.iter().map(|(name, _)| &**name);
+    let own: Vec<_> = own.filter(|name| name.starts_with(PREFIX)).collect();
+    if own.is_empty() {
+        return;
+    }
+    // What did not pass its check is said in its own words.
+    let outcome = match &values.denied {
+        Some(reason) => Err(reason.clone()),
+        None => check_names(values, &own).and_then(|()| token(values)),
+    };
+    match outcome {
+        Ok(token) => annotations.protect().token = Some(Arc::new(token)),
+        Err(reason) => annotations.deny(reason),
+    }
+    if values.raw("auth-type").is_some() && values.text("satisfy").as_deref() != Some("any") {
+        let message = format!(
+            "{KEYS} and auth-type both want the one Authorization that a request has: nobody can pass; remove one, or set satisfy to any"
+        );
+        values.warn("InvalidAnnotation", message);
+    }
+}
+
+/// Refuses names that mean nothing and values that say nothing: with less of what was meant, more would pass.
+fn check_names(values: &Values<'_>, own: &[&str]) -> Result<(), String> {
+    for name in own {
+        if !ANNOTATIONS.iter().any(|definition| definition.name == *name) {
+            return Err(format!("there is no annotation {name}; correct its name or remove it"));
+        }
+        if values.raw(name).is_none_or(|value| value.trim().is_empty()) {
+            return Err(format!("{name} is empty; give it a value or remove it"));
+        }
+    }
+    Ok(())
+}
+
+/// What is asked for; an error says why it cannot be.
+fn token(values: &Values<'_>) -> Result<TokenAuth, String> {
+    let url = values.text(KEYS).ok_or_else(|| {
+        format!("there is no {KEYS}, where the keys are that tokens are verified with; add it, or remove the other {PREFIX}* annotations")
+    })?;
+    let upstream = text::check_url(&url, values.subject.options)
+        .map_err(|reason| format!("{KEYS}: {reason}"))?;
+    let authorities = match values.text(CA_SECRET) {
+        Some(_) if !is_encrypted(&url) => {
+            return Err(format!("{CA_SECRET} is of no use: the URL of the keys is not https"));
+        }
+        Some(named) => authorities(values, &named).map_err(|why| format!("{CA_SECRET}: {why}"))?,
+        None => Vec::new(),
+    };
+    let audiences = match values.text(AUDIENCE) {
+        Some(list) => audiences(&list).map_err(|why| format!("{AUDIENCE}: {why}"))?,
+        None => Vec::new(),
+    };
+    let all = || TokenAlgorithm::ALL.to_vec();
+    let algorithms = values.text(ALGORITHMS).map_or_else(|| Ok(all()), |list| algorithms(&list));
+    let claim_headers = values.text(CLAIMS).map_or_else(|| Ok(Vec::new()), |list| pairs(&list));
+    let claim_headers = claim_headers.map_err(|reason| format!("{CLAIMS}: {reason}"))?;
+    check_clashes(values, &claim_headers)?;
+    let skew = values.raw(CLOCK_SKEW).map_or(Some(USUAL_SKEW), seconds);
+    Ok(TokenAuth {
+        keys: KeySource { url, upstream, authorities },
+        issuer: values.text(ISSUER),
+        audiences,
+        algorithms: algorithms.map_err(|reason| format!("{ALGORITHMS}: {reason}"))?,
+        claim_headers,
+        clock_skew: Duration::from_secs(skew.ok_or_else(|| format!("{CLOCK_SKEW} is no time"))?),
+    })
+}
+
+fn is_encrypted(url: &str) -> bool {
+    url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
+/// The certificates of a Secret's `ca.crt`, each in DER.
+fn authorities(values: &Values<'_>, named: &str) -> Result<Vec<Vec<u8>>, String> {
+    let key = values.lookup.key(named)?;
+    let secret = values.lookup.secret(&key);
+    let secret = secret.ok_or_else(|| format!("there is no Secret {key}; create it"))?;
+    let pem = secret.data.as_ref().and_then(|data| data.get("ca.crt"));
+    let pem = pem.ok_or_else(|| format!("the Secret {key} has no key \"ca.crt\""))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem.0).collect();
+    let certificates = certificates.ok().filter(|all| {
+        let is_one = |der: &CertificateDer<'_>| X509Certificate::from_der(der).is_ok();
+        !all.is_empty() && all.iter().all(is_one)
+    });
+    let certificates = certificates
+        .ok_or_else(|| format!("ca.crt of the Secret {key} holds no certificates in PEM"))?;
+    Ok(certificates.into_iter().map(|der| der.to_vec()).collect())
+}
+
+fn audiences(list: &str) -> Result<Vec<String>, String> {
+    let names: BTreeSet<&str> = list.split(',').map(str::trim).collect();
+    if names.contains("") {
+        return Err(format!("{list:?} has an empty item"));
+    }
+    Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+fn algorithms(list: &str) -> Result<Vec<TokenAlgorithm>, String> {
+    let parse = |name: &str| {
+        let known = name.parse::<TokenAlgorithm>();
+        known.map_err(|()| format!("{name:?} is not available here"))
+    };
+    let names: Result<BTreeSet<_>, _> = list.split(',').map(|name| parse(name.trim())).collect();
+    Ok(names?.into_iter().collect())
+}
+
+fn seconds(value: &str) -> Option<u64> {
+    let number = u64::try_from(parse_int(value.trim())?).ok()?;
+    (number <= MOST_SKEW).then_some(number)
+}
+
+/// Claims with their headers.
+fn pairs(list: &str) -> Result<Vec<ClaimHeader>, String> {
+    let mut found: Vec<ClaimHeader> = Vec::new();
+    for item in list.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty()) {
+        // Names of claims are URLs sometimes; those of headers have no such sign.
+        let pair = item.rsplit_once('=').map(|(claim, header)| (claim.trim(), header.trim()));
+        let (claim, header) = pair.ok_or_else(|| format!("{item:?} is not CLAIM=HEADER"))?;
+        if claim.is_empty() || claim.chars().any(char::is_control) {
+            return Err(format!("{item:?} names no claim"));
+        }
+        let [header] = &headers::list(header)?[..] else {
+            return Err(format!("{item:?} does not name one header"));
+        };
+        if is_ours(header) {
+            return Err(format!("{header} is what the gateway itself says, or credentials"));
+        }
+        if found.iter().any(|other| is_alike(&other.header, header)) {
+            return Err(format!("{header} is named twice"));
+        }
+        found.push(ClaimHeader { claim: claim.to_owned(), header: header.clone() });
+    }
+    if found.is_empty() || found.len() > MOST_CLAIMS {
+        return Err(format!("between 1 and {MOST_CLAIMS} pairs are needed"));
+    }
+    Ok(found)
+}
+
+/// Whether upstreams learn something else by this header.
+fn is_ours(header: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "authorization",
+        "cookie",
+        "forwarded",
+        "proxy",
+        "proxy-authorization",
+        "x-original-uri",
+        "x-real-ip",
+        "x-request-id",
+        "x-scheme",
+    ];
+    const PREFIXES: [&str; 2] = ["x-forwarded-", "x-original-forwarded-"];
+    let plain = plain(header);
+    NAMES.contains(&&*plain) || PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
+}
+
+/// Refuses headers that another service decides about as well: upstreams would get both.
+fn check_clashes(values: &Values<'_>, claims: &[ClaimHeader]) -> Result<(), String> {
+    let by_service = values.text("auth-response-headers").unwrap_or_default();
+    let everywhere = values.defaults.plain.protection.as_ref();
+    let everywhere = everywhere.and_then(|protection| protection.external.as_ref());
+    let everywhere = everywhere.into_iter().flat_map(|service| &service.response_headers);
+    let mut others = by_service.split(',').map(str::trim).chain(everywhere.map(String::as_str));
+    let clash = others.find(|other| claims.iter().any(|claim| is_alike(&claim.header, other)));
+    match clash {
+        Some(header) => Err(format!(
+            "{CLAIMS}: {header} comes from the external authentication already; name another header"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn is_alike(one: &str, other: &str) -> bool {
+    plain(one) == plain(other)
+}
+
+/// A name as upstreams see it that take `_` for `-`.
+fn plain(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Where keys come from, and what is when they do not.
+
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use super::*;
+
+fn fetches(gateway: &TestGateway, result: &str) -> u64 {
+    counted(gateway, "headgate_jwt_key_fetches_total", result)
+}
+
+#[test]
+fn new_keys_are_found_when_a_token_names_one_and_old_ones_are_forgotten() {
+    let (app, old, new) = (Upstream::echo("app"), Signer::p256(), Signer::ed25519());
+    let issuer = Issuer::publishing(&[old.jwk("old")]);
+    let gateway = Guarded::by(&app, &issuer.url()).start();
+    let [by_old, by_new] =
+        [old.issue("old", &claims(json!({}))), new.issue("new", &claims(json!({})))];
+    assert_eq!(bring(&gateway, &by_old).status, 200);
+    assert_eq!(bring(&gateway, &by_new).status, 401, "nobody knows it");
+    issuer.publish(&[new.jwk("new")]);
+    eventually("the keys are fetched again", || bring(&gateway, &by_new).status == 200);
+    assert_eq!(bring(&gateway, &by_old).status, 401, "remembered, but its key is gone");
+    assert_eq!((issuer.server.seen().len(), fetches(&gateway, "fetched")), (2, 2));
+}
+
+#[test]
+fn without_keys_nothing_passes_and_it_recovers_by_itself() {
+    let (app, signer) = (Upstream::echo("app"), Signer::p256());
+    let issuer = Issuer::answering(Vec::new());
+    let gateway = Guarded::by(&app, &issuer.url()).start();
+    let token = signer.issue("1", &claims(json!({})));
+    eventually("it was tried", || fetches(&gateway, "failed") > 0);
+    let began = Instant::now();
+    let answer = bring(&gateway, &token);
+    assert_eq!((answer.status, answer.header("www-authenticate")), (503, None));
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert_eq!(get(&gateway, "").status, 401, "without a token nobody needs keys");
+    issuer.publish(&[signer.jwk("1")]);
+    eventually("keys are there", || bring(&gateway, &token).status == 200);
+    *issuer.answer.lock() = Vec::new();
+    assert_eq!(bring(&gateway, &token).status, 200, "they are kept");
+    assert!(counted(&gateway, "headgate_jwt_requests_total", "keys_unavailable") > 0);
+}
+
+#[test]
+fn what_is_no_set_of_keys_lets_nothing_pass() {
+    let (app, signer) = (Upstream::echo("app"), Signer::p256());
+    let elsewhere = Issuer::publishing(&[signer.jwk("1")]);
+    let good = set(&[signer.jwk("1")]);
+    let found = format!(
+        "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: {}\r\n\r\n{good}",
+        elsewhere.url(),
+        good.len()
+    );
+    let many = vec![signer.jwk("1"); 101];
+    let large = json!({ "keys": [signer.jwk("1")], "x": "x".repeat(256 * 1024) }).to_string();
+    for bytes in [
+        found.into_bytes(),
+        format!("HTTP/1.1 500 X\r\nContent-Length: {}\r\n\r\n{good}", good.len()).into_bytes(),
+        format!("HTTP/1.1 404 X\r\nContent-Length: {}\r\n\r\n{good}", good.len()).into_bytes(),
+        format!("HTTP/1.1 203 X\r\nContent-Length: {}\r\n\r\n{good}", good.len()).into_bytes(),
+        format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n{good}", good.len() + 1).into_bytes(),
+        format!("HTTP/9.9 200 X\r\nContent-Length: {}\r\n\r\n{good}", good.len()).into_bytes(),
+        good.clone().into_bytes(),
+        ok(""),
+        ok("<html>"),
+        ok("[]"),
+        ok(&good[..good.len() - 2]),
+        ok(&set(&many)),
+        ok(&large),
+    ] {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let issuer = Issuer::answering(bytes);
+        let gateway = Guarded::by(&app, &issuer.url()).start();
+        let token = signer.issue("1", &claims(json!({})));
+        assert_eq!(bring(&gateway, &token).status, 503, "{text:.60}");
+        assert_eq!(fetches(&gateway, "fetched"), 0, "{text:.60}");
+    }
+    assert_eq!((elsewhere.server.connections(), app.connections()), (0, 0));
+    let empty = Issuer::publishing(&[]);
+    let gateway = Guarded::by(&app, &empty.url()).start();
+    assert_eq!(bring(&gateway, &signer.issue("1", &claims(json!({})))).status, 401);
+}
+
+#[test]
+fn an_issuer_that_cannot_be_found_lets_nothing_pass() {
+    let (app, signer) = (Upstream::echo("app"), Signer::p256());
+    let token = signer.issue("1", &claims(json!({})));
+    for url in [
+        format!("http://{}/", Upstream::refusing()),
+        "http://nowhere.invalid/keys".into(),
+        "ftp://127.0.0.1/".into(),
+        String::new(),
+    ] {
+        let gateway = Guarded::by(&app, &url).start();
+        assert_eq!(bring(&gateway, &token).status, 503, "{url}");
+    }
+    assert_eq!(app.connections(), 0);
+}
+
+#[test]
+fn a_silent_issuer_holds_up_nobody_for_long() {
+    let (app, signer) = (Upstream::echo("app"), Signer::p256());
+    let (told, asked) = mpsc::channel();
+    let told = Mutex::new(told);
+    let silent = Upstream::raw(move |mut client| {
+        client.head();
+        let _ = told.lock().send(());
+        client.exactly(1);
+    });
+    let guarded = Guarded::by(&app, &format!("http://{}/", silent.address));
+    let table = snapshot::Table::default().upstream("app", &[app.address]);
+    let table = table.location("a.test", guarded.location("/")).prefix("b.test", "/", "app");
+    let gateway = TestGateway::start(table.build());
+    asked.recv().expect("it is asked");
+    let began = Instant::now();
+    let mut waiting = gateway.client();
+    let token = signer.issue("1", &claims(json!({})));
+    waiting
+        .send(format!("GET / HTTP/1.1\r\nHost: a.test\r\nAuthorization: Bearer {token}\r\n\r\n"));
+    let mut other = gateway.client();
+    other.send("GET / HTTP/1.1\r\nHost: b.test\r\n\r\n");
+    assert_eq!(other.answer().status, 200);
+    assert_eq!(waiting.answer().status, 503);
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert_eq!(app.seen().len(), 1);
+}
+
+#[test]
+fn keys_and_verified_tokens_outlive_tables() {
+    let (app, signer) = (Upstream::echo("app"), Signer::p256());
+    let issuer = Issuer::publishing(&[signer.jwk("1")]);
+    let guarded = Guarded::by(&app, &issuer.url());
+    let gateway = guarded.start();
+    let token = signer.issue("1", &claims(json!({})));
+    assert_eq!(bring(&gateway, &token).status, 200);
+    let table = snapshot::Table::default().upstream("app", &[app.address]);
+    let table = table.location("a.test", guarded.location("/"));
+    gateway.live.publish(table.location("b.test", guarded.location("/x/")).build());
+    let mut client = gateway.client();
+    client
+        .send(format!("GET /x/ HTTP/1.1\r\nHost: b.test\r\nAuthorization: Bearer {token}\r\n\r\n"));
+    assert_eq!(client.answer().status, 200, "the new table");
+    assert_eq!(bring(&gateway, &token).status, 200);
+    assert_eq!(issuer.server.seen().len(), 1);
+    assert_eq!(counted(&gateway, "headgate_jwt_requests_total", "passed"), 1);
+    // Somebody else's tokens mean nothing there.
+    let strict = Guarded::with(&app, &issuer.url(), |spec| spec.audiences = vec!["admin".into()]);
+    gateway.live.publish(strict.table());
+    eventually("the new table is used", || bring(&gateway, &token).status == 401);
+    assert_eq!(issuer.server.seen().len(), 1);
+}
+
+#[test]
+fn an_issuer_may_be_an_upstream_of_the_table() {
+    let (app, signer) = (Upstream::echo("app"), Signer::p256());
+    let issuer = Issuer::publishing(&[signer.jwk("1")]);
+    let guarded = Guarded::with(&app, "http://dex.auth.svc:5556/keys", |spec| {
+        spec.keys.upstream = Some(snapshot::id("dex"));
+    });
+    let table = |upstream| {
+        let table = snapshot::Table::default().upstream("app", &[app.address]);
+        table.upstream(upstream, &[issuer.server.address]).location("a.test", guarded.location("/"))
+    };
+    let token = signer.issue("1", &claims(json!({})));
+    let missing = TestGateway::start(table("other").build());
+    assert_eq!(bring(&missing, &token).status, 503, "the table lacks it");
+    let gateway = TestGateway::start(table("dex").build());
+    assert_eq!(bring(&gateway, &token).status, 200);
+    assert_eq!(issuer.server.seen()[0].header("host"), Some("dex.auth.svc:5556"));
+}
