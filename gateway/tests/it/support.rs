@@ -28,7 +28,9 @@ use headgate_gateway::{
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
-pub use self::{client::Client, http2::Http2, redis::Redis, snapshot::Table, tls::Identity, upstream::Upstream};
+pub use self::{
+    client::Client, http2::Http2, redis::Redis, snapshot::Table, tls::Identity, upstream::Upstream,
+};
 
 /// A running gateway.
 pub struct TestGateway {
