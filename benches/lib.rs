@@ -146,6 +146,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
         locations: matchers.into_iter().map(location).collect(),
         alias_origin: None,
         app_root: None,
+        client_certificates: None,
         origin: None,
     }
 }

@@ -36,22 +36,35 @@ def preflight(scenario, peer, upstream_port):
     targets = scenario.targets or [(HOST, scenario.path)]
     for host, path in targets[:: max(1, len(targets) // 20)]:
         expected = ask(scenario, http.client.HTTPConnection("127.0.0.1", upstream_port, timeout=10), host, path)
-        if scenario.tls:
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            connection = http.client.HTTPSConnection("localhost", peer.https_port, timeout=10, context=context)
-        else:
-            connection = http.client.HTTPConnection("127.0.0.1", peer.http_port, timeout=10)
-        got = ask(scenario, connection, host, path)
+        got = ask(scenario, connect(scenario, peer), host, path)
         if got != expected:
             raise SystemExit(f"{peer.name}: {host}{path} answers {got[0]} {got[1][:80]!r}, the upstream {expected[0]} {expected[1][:80]!r}")
+    if scenario.protection.refused:
+        others, status = scenario.protection.refused
+        got, _ = ask(scenario, connect(scenario, peer), *targets[0], others)
+        if got != status:
+            raise SystemExit(f"{peer.name}: answers {got} where {status} is right: it does not protect")
 
 
-def ask(scenario, connection, host, path):
-    """Status and body of one request."""
+def connect(scenario, peer):
+    """A connection to a peer."""
+    if not scenario.tls:
+        return http.client.HTTPConnection("127.0.0.1", peer.http_port, timeout=10)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection("localhost", peer.https_port, timeout=10, context=context)
+
+
+def headers_of(scenario):
+    """All headers of the scenario's requests but `Host`."""
+    return {**BROWSER_HEADERS, **dict(scenario.protection.headers)}
+
+
+def ask(scenario, connection, host, path, others=None):
+    """Status and body of one request; `others` go in place of its headers."""
     try:
         body = "x" * scenario.body_bytes if scenario.body_bytes else None
-        connection.request(scenario.method, path, body=body, headers={"Host": host, **BROWSER_HEADERS})
+        connection.request(scenario.method, path, body=body, headers={"Host": host, **headers_of(scenario), **(others or {})})
         answer = connection.getresponse()
         data = answer.read()
         return answer.status, gzip.decompress(data) if answer.headers.get("Content-Encoding") == "gzip" else data
@@ -73,7 +86,7 @@ def url(scenario, peer):
 
 def wrk(scenario, peer, options, run, seconds):
     """Closed-loop load for that many seconds; what wrk counted, as a dictionary."""
-    headers = [word for name, value in BROWSER_HEADERS.items() for word in ("-H", f"{name}: {value}")]
+    headers = [word for name, value in headers_of(scenario).items() for word in ("-H", f"{name}: {value}")]
     targets = "-"
     if scenario.targets:
         targets = os.path.join(run, "targets")
@@ -118,7 +131,7 @@ def fixed_rate(scenario, peer, options, run):
     log = os.path.join(run, "h2load.log")
     if os.path.exists(log):
         os.unlink(log)
-    headers = [word for name, value in BROWSER_HEADERS.items() for word in ("-H", f"{name}: {value}")]
+    headers = [word for name, value in headers_of(scenario).items() for word in ("-H", f"{name}: {value}")]
     host, path = first_target(scenario)
     port = peer.https_port if scenario.tls else peer.http_port
     per_connection = options.rate / options.connections

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 
+import protection
 import render
 
 MODULES = "/usr/lib/nginx/modules"
@@ -128,22 +129,29 @@ class Bench:
 
     def __init__(self, scenario, options, run):
         self.scenario, self.options, self.run = scenario, options, run
-        self.upstream_port, self.status_port = free_ports(2)
-        self.values = {"RUN": run, "USER": getpass.getuser(), "UPSTREAM_PORT": self.upstream_port,
+        self.upstream_port, self.status_port, service_port = free_ports(3)
+        self.values = {"SERVICE_PORT": service_port, "RUN": run, "USER": getpass.getuser(), "UPSTREAM_PORT": self.upstream_port,
                        "STATUS_PORT": self.status_port, "MODULES": MODULES, "REUSE": options.haproxy_reuse,
                        "LUA": os.path.join(render.CONFIGS, "lua")}
-        self.peers, self.upstream, self.sink = [], None, None
+        of = scenario.protection
+        words = {"HTTP": of.http, "SERVER": of.server, "LOCATION": of.location}
+        # What they refer to comes later in the list.
+        self.values = {**{f"PROTECTION_{place}": text for place, text in words.items()}, **self.values}
+        self.peers, self.others, self.sink = [], [], None
 
     def __enter__(self):
         # systemd-style umasks would hide the run folder from nginx workers of another user.
         os.chmod(self.run, 0o755)
         self.certificate, self.key = certificate(self.run)
+        self.passwords = protection.password_line()
+        self.write("passwords", self.passwords)
         os.makedirs(os.path.join(self.run, "files", "big"), exist_ok=True)
         with open(os.path.join(self.run, "files", "big", "64k"), "wb") as file:
             file.write(bytes(range(256)) * 256)
         try:
-            self.upstream = Peer("upstream", self.nginx("upstream.conf", {}), self.upstream_port, None)
-            self.upstream.start(self.run, self.options.load_core)
+            self.beside("upstream", self.upstream_port)
+            if self.scenario.protection.service:
+                self.beside("service", self.values["SERVICE_PORT"])
             for name in self.options.peers:
                 if name in self.scenario.peers:
                     self.add(name)
@@ -153,10 +161,16 @@ class Bench:
         return self
 
     def __exit__(self, *_):
-        for peer in self.peers + ([self.upstream] if self.upstream else []):
+        for peer in self.peers + self.others:
             peer.stop()
         if self.sink:
             self.sink.close()
+
+    def beside(self, name, port):
+        """Starts what the peers talk to."""
+        other = Peer(name, self.nginx(f"{name}.conf", {}), port, None)
+        self.others.append(other)
+        other.start(self.run, self.options.load_core)
 
     def add(self, name):
         """Starts one peer by name."""
@@ -177,7 +191,7 @@ class Bench:
         return path
 
     def nginx(self, template, values):
-        text = render.fill(template, {**self.values, **values})
+        text = render.fill(template, {**values, **self.values})
         path = self.write(template, text)
         return ["nginx", "-p", self.run, "-e", os.path.join(self.run, f"{template}.err"), "-c", path]
 
@@ -203,8 +217,8 @@ class Bench:
             return None
         folder = os.path.join(self.run, "manifests")
         os.makedirs(folder, exist_ok=True)
-        text = render.manifests(self.scenario, self.upstream_port, self.certificate, self.key)
-        self.write("manifests/bench.yaml", text)
+        text = render.manifests(self.scenario, self.upstream_port, self.certificate, self.key, self.passwords)
+        self.write("manifests/bench.yaml", render.replaced(text, self.values))
         command = [self.options.headgate, "--manifests", folder, "--http-port", str(values["HTTP_PORT"]),
                    "--https-port", str(values["HTTPS_PORT"]), "--healthz-port", str(health_port),
                    "--bind-address", "127.0.0.1", "--ingress-class", "nginx", "--workers", "1"]

@@ -4,6 +4,8 @@ import base64
 import json
 import os
 
+from protection import PREFIX
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIGS = os.path.join(HERE, "configs")
 
@@ -11,7 +13,11 @@ CONFIGS = os.path.join(HERE, "configs")
 def fill(name, values):
     """A file of configs/ with every @KEY@ replaced."""
     with open(os.path.join(CONFIGS, name)) as file:
-        text = file.read()
+        return replaced(file.read(), values)
+
+
+def replaced(text, values):
+    """A text with every @KEY@ replaced, in the order of the values: what comes earlier may hold the keys of what comes later."""
     for key, value in values.items():
         text = text.replace(f"@{key}@", str(value))
     return text
@@ -27,8 +33,8 @@ def base64_text(text):
     return base64.b64encode(text.encode()).decode()
 
 
-def manifests(scenario, upstream_port, certificate, key):
-    """The table as one multi-document YAML text: class, services, endpoints, certificate, one Ingress per host."""
+def manifests(scenario, upstream_port, certificate, key, passwords):
+    """The table as one multi-document YAML text: class, services, endpoints, certificate, passwords, one Ingress per host."""
     docs = ["apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata:\n  name: nginx\n"
             "spec:\n  controller: k8s.io/ingress-nginx\n"]
     for service in scenario.services():
@@ -41,19 +47,21 @@ def manifests(scenario, upstream_port, certificate, key):
     if scenario.tls:
         docs.append("apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata:\n  name: bench-tls\n  namespace: bench\n"
                     f"data:\n  tls.crt: {base64_text(certificate)}\n  tls.key: {base64_text(key)}\n")
+    docs.append(f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: passwords\n  namespace: bench\ndata:\n  auth: {base64_text(passwords)}\n")
     for number, host in enumerate(scenario.hosts):
-        docs.append(ingress(number, host, scenario.tls))
+        docs.append(ingress(number, host, scenario))
     return "---\n".join(docs)
 
 
-def ingress(number, host, tls):
+def ingress(number, host, scenario):
     """One host as an Ingress."""
     text = (f"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: ingress-{number}\n  namespace: bench\n"
             "  creationTimestamp: \"2026-01-01T00:00:00Z\"\n")
-    if host.regex:
-        text += "  annotations:\n    nginx.ingress.kubernetes.io/use-regex: \"true\"\n"
+    annotations = {**scenario.protection.annotations, **({"use-regex": "true"} if host.regex else {})}
+    if annotations:
+        text += "  annotations:\n" + "".join(f"    {PREFIX}{name}: {quoted(value)}\n" for name, value in annotations.items())
     text += "spec:\n  ingressClassName: nginx\n"
-    if tls:
+    if scenario.tls:
         text += f"  tls:\n  - hosts: [{host.name}]\n    secretName: bench-tls\n"
     text += f"  rules:\n  - host: {host.name}\n    http:\n      paths:\n"
     for path in host.paths:
@@ -70,8 +78,9 @@ def nginx_servers(scenario, metrics):
         lines = [f"    server {{\n        server_name {host.name};",
                  "        listen 127.0.0.1:@HTTP_PORT@;\n        listen 127.0.0.1:@HTTPS_PORT@ ssl http2;",
                  "        set $proxy_upstream_name \"-\";"]
+        lines.append(f"        {scenario.protection.ingress_server}")
         for match, path in nginx_matches(host):
-            values = {"MATCH": match, "INGRESS": f"ingress-{number}", "SERVICE": path.service,
+            values = {"PROTECTION": scenario.protection.ingress_location, "MATCH": match, "INGRESS": f"ingress-{number}", "SERVICE": path.service,
                       "PATH": path.path.replace("$", "")}
             location = template
             for key, value in values.items():

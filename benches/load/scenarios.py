@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import protection as protections
+
 HOST = "bench.example"
 
 
@@ -36,6 +38,8 @@ class Scenario:
     tls: bool = False
     # More than one target: (host, path) pairs requested in turn.
     targets: list = field(default_factory=list)
+    # What the requests have to pass.
+    protection: protections.Protection = protections.NONE
     # Peers that have no equivalent of the route table are left out.
     peers: tuple = ("nginx", "nginx-ingress", "haproxy", "headgate")
 
@@ -85,4 +89,20 @@ def regex(count):
                     targets=targets, peers=("nginx-ingress", "headgate"))
 
 
-SCENARIOS = {make.__name__: make for make in (small, post, big, tls, hosts, regex)}
+def protected(name, summary, by):
+    return Scenario(name, f"GET, small JSON answer, 5 hosts, {summary}", everyday_hosts(), protection=by, peers=("nginx", "nginx-ingress", "headgate"))
+
+
+def basic(_count):
+    return protected("basic", "basic authentication by the same user", protections.basic())
+
+
+def external(_count):
+    return protected("external", "a service is asked about each request", protections.external())
+
+
+def limit(_count):
+    return protected("limit", "counted for a limit per client", protections.limit())
+
+
+SCENARIOS = {make.__name__: make for make in (small, post, big, tls, hosts, regex, basic, external, limit)}

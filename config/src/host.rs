@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{Location, ObjectRef};
+use crate::{ClientCertificates, Location, ObjectRef};
 
 /// A virtual host. Once it is chosen for a request no other host is looked at (routing §3.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +26,9 @@ pub struct Host {
     pub locations: Vec<Arc<Location>>,
     /// Where a request for exactly `/` is sent (annotation `app-root`, annotations §3.2).
     pub app_root: Option<String>,
+    /// What becomes of its clients by their certificates; most hosts do not ask for any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificates: Option<Arc<ClientCertificates>>,
     /// The object that created the host, if any.
     pub origin: Option<ObjectRef>,
 }

@@ -7,6 +7,7 @@
 //! pointer equality.
 
 pub mod certificate;
+pub mod client_certificates;
 pub mod host;
 pub mod location;
 pub mod network;
@@ -18,6 +19,7 @@ pub mod upstream;
 pub mod upstreams;
 
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
+pub use client_certificates::ClientCertificates;
 pub use host::{Host, HostPattern, PathMode};
 pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,

@@ -6,6 +6,8 @@ mod duty;
 mod inbox;
 mod interruptions;
 mod publish;
+#[cfg(test)]
+mod replica;
 
 use std::{sync::Arc, thread::JoinHandle};
 

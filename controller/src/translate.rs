@@ -6,8 +6,10 @@
 
 mod admission;
 pub(crate) mod annotations;
+mod authorities;
 pub(crate) mod class;
 pub(crate) mod config;
+mod guard;
 mod host;
 mod hosts;
 pub(crate) mod ingress;
@@ -31,6 +33,7 @@ use crate::{
 };
 
 use admission::{Admission, Law};
+pub use annotations::reference::tables as annotation_tables;
 use config::{Config, Defaults};
 use hosts::HostTable;
 use ingress::Accepted;

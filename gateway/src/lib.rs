@@ -10,6 +10,7 @@
 //! finds what nobody uses.
 
 pub mod admin;
+mod client_certificate;
 mod clock;
 mod content_length;
 mod deadline;
@@ -18,6 +19,8 @@ mod filter;
 mod limits;
 pub mod listen;
 pub mod live;
+#[cfg(test)]
+mod noise;
 pub mod observe;
 mod page;
 mod proxy;
@@ -42,6 +45,7 @@ pub mod asking {
 #[cfg(fuzzing)]
 pub mod fuzz {
     pub use crate::{
+        client_certificate::fuzz::client_certificate,
         filter::{jwt::fuzz::jwt, password::fuzz::authorization},
         listen::fuzz::{client_stream, proxy_header},
         route::fuzz::{host_name, pattern, target},

@@ -35,7 +35,7 @@ use crate::{
         access_log::{Escape, LogFormat},
         metrics::Metrics,
     },
-    route::host::HostTable,
+    route::{host::HostTable, name::routing_host},
     upstream::{names::Names, pool::KeepAlive, resolve::Resolver},
 };
 
@@ -45,12 +45,24 @@ pub struct LiveConfig {
     pub hosts: Arc<HostTable<Arc<LiveHost>>>,
     /// Certificates by server name.
     pub tls: Arc<TlsState>,
+    /// Whether any host asks its clients for certificates.
+    pub(crate) asks_clients: bool,
     /// Settings for all hosts.
     pub(crate) settings: Arc<LiveSettings>,
     /// What it was compiled from; its verdicts include those of the compiler.
     pub snapshot: Arc<Snapshot>,
     /// Counts publications.
     pub revision: u64,
+}
+
+impl LiveConfig {
+    /// The host that a TLS handshake is about, as its requests would find it.
+    pub(crate) fn host_of(&self, server_name: Option<&str>) -> Option<&Arc<LiveHost>> {
+        match server_name.and_then(|name| routing_host(name.as_bytes()).ok()) {
+            Some(name) => self.hosts.find(name.as_bytes()),
+            None => self.hosts.default_host(),
+        }
+    }
 }
 
 /// Settings in the form in which requests use them.

@@ -28,10 +28,8 @@ pub enum BadRequest {
     #[expect(dead_code, reason = "refusals of heads do not say their cause yet")]
     HeaderTooLarge,
     /// The client's certificate was not accepted.
-    #[expect(dead_code, reason = "client certificates are not asked for yet")]
     CertificateError,
     /// A client certificate is required, and none was sent.
-    #[expect(dead_code, reason = "client certificates are not asked for yet")]
     CertificateMissing,
     /// Plain HTTP arrived at a TLS port.
     PlainHttpOnHttpsPort,

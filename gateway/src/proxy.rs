@@ -2,11 +2,13 @@
 
 mod answer;
 mod attempt;
+mod client_certificate;
 mod discard;
 mod exchange;
 mod external;
 mod inbound;
 mod outbound;
+mod place;
 mod protect;
 mod response_body;
 mod send;
@@ -16,7 +18,7 @@ mod tries;
 mod tunnel;
 
 use std::{
-    ops::ControlFlow::{self, Break, Continue},
+    ops::ControlFlow::{Break, Continue},
     rc::Rc,
     sync::Arc,
 };
@@ -27,15 +29,20 @@ use hyper::body::Incoming;
 
 pub use self::response_body::ResponseBody;
 use self::{
-    answer::Answer, exchange::Exchange, inbound::Inbound, outbound::Outbound, protect::Guarded,
+    answer::Answer,
+    exchange::Exchange,
+    inbound::Inbound,
+    outbound::Outbound,
+    place::{Place, locate},
+    protect::Guarded,
 };
 use crate::{
     error::ProxyError,
-    filter::{self, redirect, request_headers::Client, variables::Variables},
+    filter::{redirect, request_headers::Client, variables::Variables},
     listen::conn::Connection,
     live::{LiveAction, LiveConfig, LiveLocation, LiveWhenEmpty},
     observe::metrics,
-    route::{name::HostName, path::Found, rewrite::Rewritten, target::Target},
+    route::{rewrite::Rewritten, target::Target},
     upstream::WorkerUpstream,
     worker::Worker,
 };
@@ -97,11 +104,20 @@ async fn serve(
     {
         return Ok(without_body(exchange, *answer, body));
     }
-    match backend {
-        Backend::Upstream(upstream) => {
+    let body = if outbound.is_for_page() {
+        discard::discard(exchange, body);
+        None
+    } else {
+        Some(body)
+    };
+    match (backend, body) {
+        (Backend::Upstream(upstream), body) => {
             send::forward(exchange, live, location, &upstream, &outbound, body).await
         }
-        Backend::Page(status) => Ok(without_body(exchange, Answer::code(status), body)),
+        (Backend::Page(status), Some(body)) => {
+            Ok(without_body(exchange, Answer::code(status), body))
+        }
+        (Backend::Page(status), None) => Ok(Answer::code(status)),
     }
 }
 
@@ -141,53 +157,6 @@ impl From<Answer> for Verdict<'_> {
     }
 }
 
-/// The host and the location that a request asks for.
-struct Place<'a> {
-    name: HostName<'a>,
-    target: Target<'a>,
-    location: &'a Arc<LiveLocation>,
-}
-
-/// Finds the host and the location of a request, or the answer where that is one.
-fn locate<'a>(
-    exchange: &mut Exchange,
-    inbound: &'a Inbound,
-    body: &Incoming,
-    live: &'a LiveConfig,
-) -> Result<ControlFlow<Answer, Place<'a>>, ProxyError> {
-    let name = inbound.check()?;
-    let target = inbound.normalise()?;
-    // Without any host no table is live yet: the reference answers the same until its first one (operations §1).
-    let Some(host) = live.hosts.find(name.as_bytes()) else {
-        return Ok(Break(Answer::page(StatusCode::NOT_FOUND)));
-    };
-    exchange.set_host(host, name.as_bytes());
-    let peer = Arc::clone(&exchange.connection);
-    exchange.describe(host, &target, || inbound.client(&peer, &live.settings.spec.forwarded));
-    if let Some(blocked) = &live.settings.blocked
-        && let Some(status) = blocked.refuses(inbound.client_address(&peer), &inbound.parts.headers)
-    {
-        return Ok(Break(Answer::page(status)));
-    }
-    if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
-        let url = redirect::app_root(peer.tls, inbound.host_header(), app_root);
-        return Ok(Break(Answer::redirect(StatusCode::FOUND, url)));
-    }
-    let (index, slash) = match host.table.find(target.path()) {
-        Found::Location(index) => (index, false),
-        Found::SlashRedirect(index) => (index, true),
-        Found::Exhausted => return Err(ProxyError::MatchBudget),
-        Found::Nothing => return Ok(Break(Answer::page(StatusCode::NOT_FOUND))),
-    };
-    let location = &host.locations[index];
-    exchange.set_location(location);
-    filter::body::check_length(body, location.spec.body_limit)?;
-    if slash {
-        return Ok(Break(slash_redirect(exchange, location, &target, name.as_bytes())));
-    }
-    Ok(Continue(Place { name, target, location }))
-}
-
 /// Finds out what the configuration says about a request. Waits for nothing.
 fn decide<'a>(
     exchange: &mut Exchange,
@@ -196,7 +165,8 @@ fn decide<'a>(
     body: &Incoming,
     live: &'a LiveConfig,
 ) -> Result<Verdict<'a>, ProxyError> {
-    let Place { name, target, location } = match locate(exchange, inbound, body, live)? {
+    let Place { name, target, page, host, location } = match locate(exchange, inbound, body, live)?
+    {
         Continue(place) => place,
         Break(answer) => return Ok(answer.into()),
     };
@@ -225,6 +195,10 @@ fn decide<'a>(
         variables(exchange, inbound, &client, &target, name.as_bytes(), &location.spec.origin);
     let (scheme, best_host) = (client.scheme, client.best_host);
     let mut outbound = Outbound::new(inbound, client, location.upstream_host(&variables));
+    outbound.overrides = client_certificate::overrides(peer, host);
+    if let Some(page) = page {
+        outbound.ask_for_page(page);
+    }
     if let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
         return Ok(answer.into());
     }
@@ -293,29 +267,6 @@ fn rewrite(
             Ok(None)
         }
     }
-}
-
-/// 301 to the path with its slash (routing §5.3). A denied location has none.
-fn slash_redirect(
-    exchange: &Exchange,
-    location: &LiveLocation,
-    target: &Target<'_>,
-    host: &[u8],
-) -> Answer {
-    if matches!(location.action, LiveAction::Deny) {
-        return Answer::from(ProxyError::Denied);
-    }
-    let mut path = target.path().to_vec();
-    path.push(b'/');
-    let form = redirect::SlashRedirect {
-        tls: exchange.connection.tls,
-        host,
-        port: exchange.connection.port.to_str().unwrap_or_default(),
-        path: &path,
-        // A lone `?` is lost.
-        query: target.query().filter(|query| !query.is_empty()),
-    };
-    Answer::redirect(StatusCode::MOVED_PERMANENTLY, form.location(&location.spec))
 }
 
 fn variables<'a>(

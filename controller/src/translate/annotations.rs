@@ -1,8 +1,8 @@
 //! What the annotations of one Ingress mean.
 //!
-//! Each family of annotations is one file below with the same two items: `ANNOTATIONS`, which names them with their
-//! check and risk, and `read`, which turns checked values into fields of [`Annotations`]. A new family is a new file
-//! and a line in [`FAMILIES`].
+//! Each family of annotations is one file below with the same two items: `ANNOTATIONS`, which names them with all there
+//! is to know about them, and `read`, which turns checked values into fields of [`Annotations`]. A new family is a new
+//! file and a line in [`FAMILIES`]; `docs/annotations.md` is written from them.
 
 pub mod check;
 pub mod definition;
@@ -14,6 +14,7 @@ mod access;
 mod access_log;
 mod alias;
 mod canary;
+pub mod client_certificates;
 mod default_backend;
 pub mod external_auth;
 mod group;
@@ -25,6 +26,7 @@ mod planned;
 mod protection;
 pub mod proxy;
 mod redirect;
+pub mod reference;
 mod rewrite;
 mod service_upstream;
 mod snippet;
@@ -36,46 +38,68 @@ use std::{
 };
 
 use headgate_config::{
-    Effect, ObjectRef, Protection, ProxySettings, Redirect, Verdict, protection::Throttle,
+    ClientCertificates, Effect, ObjectRef, Protection, ProxySettings, Redirect, Verdict,
+    protection::Throttle,
 };
 
-use definition::Definition;
+use definition::{
+    Definition,
+    State::{self, Closes, Honoured, NoEffect, NotYet, Refused},
+};
 use refusal::Refusal;
 use subject::{References, Subject};
 use values::Values;
 
 /// Annotations that belong together.
 struct Family {
-    annotations: &'static [Definition],
-    read: fn(&mut Values<'_>, &mut Annotations),
+    /// What they are here, for the documentation.
+    state: State,
+    annotations: &'static [&'static [Definition]],
+    read: Read,
+}
+
+type Read = fn(&mut Values<'_>, &mut Annotations);
+
+impl Family {
+    const fn new(state: State, annotations: &'static [&'static [Definition]], read: Read) -> Self {
+        Self { state, annotations, read }
+    }
 }
 
 /// All families. The order has no meaning.
 static FAMILIES: &[Family] = &[
-    Family { annotations: access::ANNOTATIONS, read: access::read },
-    Family { annotations: alias::ANNOTATIONS, read: alias::read },
-    Family { annotations: canary::ANNOTATIONS, read: canary::read },
-    Family { annotations: default_backend::ANNOTATIONS, read: default_backend::read },
-    Family { annotations: external_auth::ANNOTATIONS, read: external_auth::read },
-    Family { annotations: ignored::ANNOTATIONS, read: ignored::read },
-    Family { annotations: jwt::ANNOTATIONS, read: jwt::read },
-    Family { annotations: access_log::ANNOTATIONS, read: access_log::read },
-    Family { annotations: limits::ANNOTATIONS, read: limits::read },
-    Family { annotations: password::ANNOTATIONS, read: password::read },
-    Family { annotations: planned::ANNOTATIONS, read: planned::read },
-    Family { annotations: protection::ANNOTATIONS, read: protection::read },
-    Family { annotations: proxy::ANNOTATIONS, read: proxy::read },
-    Family { annotations: redirect::ANNOTATIONS, read: redirect::read },
-    Family { annotations: rewrite::ANNOTATIONS, read: rewrite::read },
-    Family { annotations: service_upstream::ANNOTATIONS, read: service_upstream::read },
-    Family { annotations: snippet::ANNOTATIONS, read: snippet::read },
-    Family { annotations: upstream_host::ANNOTATIONS, read: upstream_host::read },
+    Family::new(Honoured, &[access::ANNOTATIONS], access::read),
+    Family::new(Honoured, &[alias::ANNOTATIONS], alias::read),
+    Family::new(NotYet, &[canary::ANNOTATIONS], canary::read),
+    Family::new(Honoured, &[client_certificates::ANNOTATIONS], client_certificates::read),
+    Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
+    Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
+    Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
+    Family::new(Honoured, &[access_log::ANNOTATIONS], access_log::read),
+    Family::new(Honoured, &[jwt::ANNOTATIONS], jwt::read),
+    Family::new(Honoured, &[limits::ANNOTATIONS], limits::read),
+    Family::new(Honoured, &[password::ANNOTATIONS], password::read),
+    Family::new(NotYet, planned::ANNOTATIONS, planned::read),
+    Family::new(Closes, &[protection::ANNOTATIONS], protection::read),
+    Family::new(Honoured, &[proxy::ANNOTATIONS], proxy::read),
+    Family::new(Honoured, &[redirect::ANNOTATIONS], redirect::read),
+    Family::new(Honoured, &[rewrite::ANNOTATIONS], rewrite::read),
+    Family::new(Honoured, &[service_upstream::ANNOTATIONS], service_upstream::read),
+    Family::new(Refused, &[snippet::ANNOTATIONS], snippet::read),
+    Family::new(Honoured, &[upstream_host::ANNOTATIONS], upstream_host::read),
 ];
+
+/// Every annotation, with what it is here.
+fn all() -> impl Iterator<Item = (State, &'static Definition)> {
+    let of = |family: &'static Family| family.annotations.iter().copied().flatten();
+    FAMILIES.iter().flat_map(move |family| of(family).map(|definition| (family.state, definition)))
+}
 
 /// Every annotation by its name and by its older name.
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Definition>> = LazyLock::new(|| {
-    let all = FAMILIES.iter().flat_map(|family| family.annotations);
-    all.flat_map(|definition| definition.names().map(move |name| (name, definition))).collect()
+    all()
+        .flat_map(|(_, definition)| definition.names().map(move |name| (name, definition)))
+        .collect()
 });
 
 /// What the names of our own annotations begin with, whatever prefix the others have. Their definitions name it as well.
@@ -106,6 +130,8 @@ pub struct Annotations {
     /// The annotation that denies all locations of its hosts as well, those of other Ingresses included: it protects the
     /// whole host, and is not available (annotations §1.10, §3.24).
     pub denies_hosts: Option<&'static str>,
+    /// `auth-tls-*`, which hold for its hosts.
+    pub client_certificates: Option<Arc<ClientCertificates>>,
     /// The Ingress only lends its backends to others (routing §13).
     pub canary: bool,
     /// `use-regex`.
@@ -148,6 +174,7 @@ impl Default for Annotations {
         Self {
             denied: None,
             denies_hosts: None,
+            client_certificates: None,
             canary: false,
             use_regex: false,
             rewrite_target: None,
@@ -240,11 +267,13 @@ pub fn read(subject: Subject<'_>) -> Result<Reading, Refusal> {
         Some((defined_name(&options.annotations_prefix, name)?, &**value))
     });
     let own: Vec<(&str, &str)> = own.collect();
+    values::check_risks(subject)?;
     if own.is_empty() {
         return Ok(Reading { annotations: defaults.plain.clone(), ..Reading::default() });
     }
     let mut read = (*defaults.plain).clone();
     let mut values = Values::check(subject, &own)?;
+    read.denied = values.denied.take().or(read.denied);
     for family in FAMILIES {
         (family.read)(&mut values, &mut read);
     }

@@ -9,6 +9,7 @@ use headgate_config::{Host, HostPattern, PathMode};
 
 use super::{
     config::Defaults,
+    guard,
     ingress::{Accepted, DEFAULT_HOST, host_of},
     location::{Claim, Maker},
     path::{Entry, Paths, Table},
@@ -24,8 +25,8 @@ pub struct Members<'a> {
     pub ingresses: &'a [Arc<Accepted>],
     /// The Ingress that takes the `/` of the default host.
     pub catch_all: Option<&'a Arc<Accepted>>,
-    /// Whether all of its locations are denied.
-    pub denied: bool,
+    /// Ingresses with what holds for the whole host, oldest first.
+    pub guards: &'a [Arc<Accepted>],
 }
 
 /// Builds a host without its aliases.
@@ -55,7 +56,8 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
         }
     }
     let Table { mode, app_root, places } = paths.finish();
-    let mut maker = Maker::new(options, defaults, members.denied);
+    let denied = guard::denier(members.guards).is_some();
+    let mut maker = Maker::new(options, defaults, denied);
     let mut locations = Vec::with_capacity(places.len() + 2);
     locations.extend(places.into_iter().map(|place| Arc::new(maker.location(place))));
     // A regular expression for `/` hides the built-in paths (routing §5.5).
@@ -71,7 +73,8 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
         mode,
         locations,
         // What denies a host goes before its app-root, what denies a location after it (annotations §3.0).
-        app_root: app_root.filter(|_| !members.denied),
+        app_root: app_root.filter(|_| !denied),
+        client_certificates: guard::client_certificates(members.guards).cloned(),
         origin: creator.or(members.catch_all).map(|ingress| ingress.reference()),
     }
 }

@@ -5,11 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use headgate_config::{Effect, Host, HostPattern, Location, PathMatch, Verdict};
+use headgate_config::{Host, HostPattern, Location, PathMatch, Verdict};
 use smallvec::SmallVec;
 
 use super::{
     config::Defaults,
+    guard::{self, is_guard},
     host::{self, Members},
     ingress::{Accepted, DEFAULT_HOST, host_of},
     pattern,
@@ -23,7 +24,7 @@ pub struct HostTable {
     hosts: BTreeMap<String, State>,
     /// Ingresses without rules that take the requests of unknown hosts, oldest first.
     catch_alls: SmallVec<[Arc<Accepted>; 1]>,
-    /// Ingresses that deny all locations of a host, oldest first; canaries, which have no location there, included.
+    /// Ingresses with what holds for a whole host, oldest first; canaries, which have no location there, included.
     guards: BTreeMap<String, SmallVec<[Arc<Accepted>; 1]>>,
     /// Hosts that have to be built again.
     dirty: BTreeSet<String>,
@@ -67,10 +68,10 @@ impl Default for HostTable {
 impl HostTable {
     /// Puts one version of an Ingress in place of another.
     pub fn replace(&mut self, before: Option<&Arc<Accepted>>, after: Option<&Arc<Accepted>>) {
-        if let Some(ingress) = before.filter(|ingress| ingress.annotations.denies_hosts.is_some()) {
+        if let Some(ingress) = before.filter(|ingress| is_guard(ingress)) {
             self.guard(ingress, |guards| guards.retain(|other| !Arc::ptr_eq(other, ingress)));
         }
-        if let Some(ingress) = after.filter(|ingress| ingress.annotations.denies_hosts.is_some()) {
+        if let Some(ingress) = after.filter(|ingress| is_guard(ingress)) {
             self.guard(ingress, |guards| insert_by_age(guards, ingress));
         }
         if let Some(ingress) = before.filter(|ingress| !ingress.annotations.canary) {
@@ -88,7 +89,10 @@ impl HostTable {
     }
 
     fn guard(&mut self, ingress: &Accepted, change: impl Fn(&mut SmallVec<[Arc<Accepted>; 1]>)) {
-        let names: BTreeSet<_> = ingress.rules().iter().map(host_of).collect();
+        let mut names: BTreeSet<_> = ingress.rules().iter().map(host_of).collect();
+        if ingress.is_catch_all() {
+            names.insert(DEFAULT_HOST);
+        }
         for name in names {
             let guards = self.guards.entry(name.to_owned()).or_default();
             change(guards);
@@ -137,19 +141,19 @@ impl HostTable {
         let mut aliases = self.share_out_aliases();
         for name in &dirty {
             let Some(state) = self.hosts.get_mut(name) else { continue };
-            let guard = self.guards.get(name).and_then(|guards| guards.first());
+            let guards = self.guards.get(name).map_or(&[][..], |guards| guards);
             let members = Members {
                 name,
                 ingresses: &state.ingresses,
                 catch_all: self.catch_alls.first().filter(|_| name == DEFAULT_HOST),
-                denied: guard.is_some(),
+                guards,
             };
             let mut host = host::build(options, defaults, &members);
             host.aliases = aliases.remove(name.as_str()).unwrap_or_default();
             host.alias_origin =
                 with_aliases(&state.ingresses).map(|ingress| Arc::new(ingress.reference()));
             changed |= state.adopt(host);
-            verdicts |= state.judge(options, guard);
+            verdicts |= state.judge(options, guards);
         }
         let mut names = dirty;
         // A new host takes its name away from aliases of hosts that did not change themselves.
@@ -159,8 +163,8 @@ impl HostTable {
                 && host.aliases != aliases
             {
                 state.host = Some(Arc::new(Host { aliases, ..(*host).clone() }));
-                let guard = self.guards.get(&name).and_then(|guards| guards.first());
-                verdicts |= state.judge(options, guard);
+                let guards = self.guards.get(&name).map_or(&[][..], |guards| guards);
+                verdicts |= state.judge(options, guards);
                 names.insert(name);
                 changed = true;
             }
@@ -204,10 +208,9 @@ impl HostTable {
 
 impl State {
     /// Looks what there is to say about the host; says whether that is other than before.
-    fn judge(&mut self, options: &Options, guard: Option<&Arc<Accepted>>) -> bool {
+    fn judge(&mut self, options: &Options, guards: &[Arc<Accepted>]) -> bool {
         let Some(host) = &self.host else { return false };
-        let mut found =
-            guard.map_or_else(Vec::new, |guard| denied_by(guard, &host.name, &self.ingresses));
+        let mut found = guard::verdicts(guards, host, &self.ingresses);
         if let Some(check) = options.pattern_check {
             found.extend(pattern::broken(check, host));
         }
@@ -241,22 +244,6 @@ impl State {
         self.host = Some(Arc::new(host));
         true
     }
-}
-
-/// What is to be said to the Ingresses of a host that did not ask for the protection that denies it.
-fn denied_by(guard: &Accepted, host: &str, ingresses: &[Arc<Accepted>]) -> Vec<Verdict> {
-    let Some(annotation) = guard.annotations.denies_hosts else { return Vec::new() };
-    let others = ingresses.iter().filter(|ingress| ingress.annotations.denies_hosts.is_none());
-    let verdict = |ingress: &Arc<Accepted>| Verdict {
-        object: ingress.reference(),
-        effect: Effect::Denied,
-        reason: "HostDenied".into(),
-        message: format!(
-            "{annotation} of {} holds for the whole host {host:?} and is not available: its locations answer 503 rather than stand open",
-            guard.reference()
-        ),
-    };
-    others.map(verdict).collect()
 }
 
 /// The oldest Ingress that has aliases: those of others do not count (routing §2.6).

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::objects::{Kind, Object};
 
+mod client_certificates;
 mod external;
+mod inheritance;
 mod password;
 mod protection;
 mod said;

@@ -129,6 +129,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         locations: vec![Arc::new(location)],
         alias_origin: None,
         app_root: None,
+        client_certificates: None,
         origin: None,
     })
 }

@@ -237,12 +237,23 @@ fn fate(name: &HeaderName) -> Fate {
         | "x-forwarded-host"
         | "x-original-forwarded-for"
         | "x-original-forwarded-host" => Fate::Drop,
+        // Whatever an upstream makes of `-` and `_`: what it is told about certificates, it is told by the gateway.
+        name if is_about_certificate(name) => Fate::Drop,
         "x-forwarded-prefix" => Fate::Prefix,
         "x-original-uri" => Fate::OriginalUri,
         "cookie" => Fate::Cookie,
         "trailer" => Fate::Trailer,
         _ => Fate::Keep,
     }
+}
+
+fn is_about_certificate(name: &str) -> bool {
+    let prefix = b"ssl-client-";
+    name.len() > prefix.len()
+        && name
+            .bytes()
+            .zip(prefix)
+            .all(|(byte, own)| byte == *own || (byte == b'_' && *own == b'-'))
 }
 
 /// The names of a client's `Trailer` that are passed on behind the body.

@@ -1,6 +1,8 @@
 //! What the parts of one client connection share: the accepting task, the guarded stream under the HTTP library, the
 //! requests above it, and the sweeper that ends connections whose peer is silent for too long.
 
+mod timing;
+
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -9,18 +11,22 @@ use std::{
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::HeaderValue;
 use parking_lot::Mutex;
 
+pub use self::timing::Phase;
 use super::{
     proxy_protocol::{HTTPS, Proxied},
     tls::Session,
 };
-use crate::{clock, live::ListenerSettings};
+use crate::{client_certificate::policy::Judged, clock};
 
+/// How long it is believed what came of looking at a certificate.
+const JUDGED_FOR: Duration = Duration::from_secs(60);
 /// Connections accepted so far.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
@@ -41,6 +47,7 @@ pub struct Connection {
     /// Which connection of the process it is, from 1.
     pub number: u64,
     session: OnceLock<Session>,
+    judged: Mutex<Option<(u32, Judged)>>,
     proxied: OnceLock<Proxied>,
     phase: AtomicU8,
     since: AtomicU32,
@@ -74,24 +81,6 @@ pub struct Head {
     pub refusal: Option<u16>,
 }
 
-/// What the peer owes us, or we the peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Phase {
-    /// A TLS handshake, or the first bytes of a connection.
-    Handshake,
-    /// Nothing: the connection is kept for a next request.
-    Idle,
-    /// The rest of a request head.
-    Head,
-    /// The rest of a request body.
-    Body,
-    /// We owe an answer.
-    Serving,
-    /// The connection ends; the peer's last bytes are thrown away.
-    Lingering,
-}
-
 impl Connection {
     /// A connection that was just accepted.
     pub fn new(peer: SocketAddr, local: SocketAddr, port: HeaderValue, tls: bool) -> Self {
@@ -105,6 +94,7 @@ impl Connection {
             tls,
             number: COUNT.fetch_add(1, Relaxed) + 1,
             session: OnceLock::new(),
+            judged: Mutex::new(None),
             proxied: OnceLock::new(),
             phase: AtomicU8::new(Phase::Handshake as u8),
             since: AtomicU32::new(clock::tick()),
@@ -139,6 +129,32 @@ impl Connection {
         self.session.get()
     }
 
+    /// What came of looking at the client's certificate, if that is known, `same` holds for it, and it is not old;
+    /// otherwise `judge` looks again. A certificate may expire while its connection goes on.
+    pub fn judged<T>(
+        &self,
+        same: impl FnOnce(&Judged) -> bool,
+        read: impl FnOnce(&Judged) -> T,
+        judge: impl FnOnce() -> Judged,
+    ) -> T {
+        let now = clock::tick();
+        let mut judged = self.judged.lock();
+        let fresh = |at: u32| clock::elapsed(at, now) < JUDGED_FOR;
+        match &*judged {
+            Some((at, known)) if fresh(*at) && same(known) => read(known),
+            _ => read(&judged.insert((now, judge())).1),
+        }
+    }
+
+    /// What came of looking at the client's certificate last (`$ssl_client_verify`).
+    pub fn client_verify(&self) -> Option<&'static str> {
+        let shown = self.session()?.client.is_some();
+        match &*self.judged.lock() {
+            Some((_, judged)) if shown => Some(judged.text()),
+            _ => (!shown).then_some("NONE"),
+        }
+    }
+
     /// Notes whose connection a load balancer passes on.
     pub fn set_proxied(&self, proxied: Proxied) {
         // There is one header to a connection.
@@ -164,46 +180,6 @@ impl Connection {
     /// Whether the client's connection is encrypted, here or where it was passed on.
     pub fn is_secure(&self) -> bool {
         self.tls || self.proxied().is_some_and(|proxied| proxied.port == HTTPS)
-    }
-
-    /// Enters a phase, or notes progress inside it.
-    pub fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Relaxed);
-        self.since.store(clock::tick(), Relaxed);
-    }
-
-    /// The current phase.
-    pub fn phase(&self) -> Phase {
-        match self.phase.load(Relaxed) {
-            0 => Phase::Handshake,
-            1 => Phase::Idle,
-            2 => Phase::Head,
-            3 => Phase::Body,
-            4 => Phase::Serving,
-            _ => Phase::Lingering,
-        }
-    }
-
-    /// Notes whether the last write made progress.
-    pub fn wrote(&self, progress: bool) {
-        if progress {
-            let was_blocked = self.is_write_blocked();
-            self.write_blocked_since.store(0, Relaxed);
-            // Over HTTP/2 signs of life are written as well, and are no reason to keep a connection.
-            if was_blocked || !self.is_tunnel() {
-                self.answer_moves();
-            }
-        } else if self.write_blocked_since.load(Relaxed) == 0 {
-            self.write_blocked_since.store(clock::tick(), Relaxed);
-        }
-    }
-
-    /// Bytes of an answer are on their way. With no request left they are the end of the last answer: only now the
-    /// pause begins.
-    pub fn answer_moves(&self) {
-        if self.phase() == Phase::Idle {
-            self.enter(Phase::Idle);
-        }
     }
 
     /// From now on bytes are passed through unseen: HTTP/2, or an upgraded connection.
@@ -292,25 +268,6 @@ impl Connection {
         }
     }
 
-    /// Bytes of the running stream's answer were handed to the HTTP library: the peer's turn to take them.
-    pub fn handed_over(&self) {
-        self.handed_over_at.store(clock::tick(), Relaxed);
-    }
-
-    /// The HTTP library asks for more, or has let go of the answer: what it was given before is taken.
-    pub fn taken(&self) {
-        self.handed_over_at.store(0, Relaxed);
-    }
-
-    /// Another stream runs: what [`Self::handed_over`] and [`Self::taken`] are told is about it from now on. Takes
-    /// what they were told last about the new stream, and gives that of the old one: the tick at which the peer's
-    /// turn began, or 0.
-    pub fn switch_stream(&self, handed_over_at: u32) -> u32 {
-        let old = self.handed_over_at.load(Relaxed);
-        self.handed_over_at.store(handed_over_at, Relaxed);
-        old
-    }
-
     /// Wakes the reader when the request at hand has its answer.
     pub fn pause(&self, cx: &Context<'_>) {
         *self.reader.lock() = Some(cx.waker().clone());
@@ -322,64 +279,8 @@ impl Connection {
         self.active.load(Relaxed) == 0 && self.heads.lock().is_empty()
     }
 
-    /// Whether the peer does not take what was written.
-    pub fn is_write_blocked(&self) -> bool {
-        self.write_blocked_since.load(Relaxed) != 0
-    }
-
-    /// Whether nothing is owed to either side, and all that was written has left.
-    pub fn is_at_rest(&self) -> bool {
-        self.phase() == Phase::Idle && !self.is_write_blocked()
-    }
-
-    /// Whether a handshake or a head is waited for.
-    pub fn is_read_from(&self) -> bool {
-        matches!(self.phase(), Phase::Handshake | Phase::Head)
-    }
-
-    /// Whether a connection that was told to end at `told` can be cut: it is at rest, and over HTTP/2, where a next
-    /// request may be under way, its peer has had the time to hear of it.
-    pub fn can_be_cut(&self, told: u32, settings: &ListenerSettings) -> bool {
-        let since = self.since.load(Relaxed).max(told);
-        self.is_at_rest()
-            && (!self.is_tunnel() || clock::elapsed(since, clock::tick()) > settings.linger_timeout)
-    }
-
     /// How many requests have begun.
     pub fn requests(&self) -> u64 {
         self.requests.load(Relaxed)
-    }
-
-    /// The peer is waited for: for the rest of a head or of a body, or for a next request.
-    pub fn waiting(&self, phase: Phase) {
-        let current = self.phase();
-        // The time of a head and of a pause is counted from its begin, whatever trickles in.
-        if current == phase || current == Phase::Handshake || current == Phase::Lingering {
-            return;
-        }
-        // While an answer is owed the peer may be silent, or begin with its next request.
-        if matches!(phase, Phase::Idle | Phase::Head) && self.active.load(Relaxed) > 0 {
-            return;
-        }
-        // The first request of a connection is owed; only later ones are waited for at leisure.
-        self.enter(if self.requests() == 0 { Phase::Head } else { phase });
-    }
-
-    /// Whether the peer has used up its time.
-    pub fn overdue(&self, settings: &ListenerSettings) -> bool {
-        let now = clock::tick();
-        let blocked = self.write_blocked_since.load(Relaxed);
-        if blocked != 0 && clock::elapsed(blocked, now) > settings.send_timeout {
-            return true;
-        }
-        let limit = match self.phase() {
-            Phase::Idle if blocked != 0 => return false,
-            Phase::Handshake | Phase::Head => settings.head_timeout,
-            Phase::Idle => settings.idle_timeout,
-            Phase::Body => settings.body_timeout,
-            Phase::Serving => return false,
-            Phase::Lingering => settings.linger_timeout,
-        };
-        clock::elapsed(self.since.load(Relaxed), now) > limit
     }
 }

@@ -168,6 +168,8 @@ fn take_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 mod tests {
     use proptest::prelude::*;
 
+    use crate::noise;
+
     /// Pipelines of pieces that mean something, and a little noise.
     fn streams() -> impl Strategy<Value = Vec<u8>> {
         let pieces = prop::sample::select(vec![
@@ -188,18 +190,9 @@ mod tests {
             "\n",
             "zz\r\n",
         ]);
-        let parts = (
-            any::<[u8; 3]>(),
-            prop::collection::vec(pieces, 1..6),
-            prop::option::weighted(0.3, (any::<prop::sample::Index>(), any::<u8>())),
-        );
+        let parts = (any::<[u8; 3]>(), prop::collection::vec(pieces, 1..6), noise::noise());
         parts.prop_map(|(cuts, pieces, noise)| {
-            let mut data = [&cuts[..], pieces.concat().as_bytes()].concat();
-            if let Some((at, byte)) = noise {
-                let at = at.index(data.len());
-                data[at] = byte;
-            }
-            data
+            noise::with([&cuts[..], pieces.concat().as_bytes()].concat(), noise)
         })
     }
 

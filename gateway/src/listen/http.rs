@@ -1,13 +1,14 @@
 //! From a stream to requests: TLS, which version of HTTP, and the HTTP library's connection for HTTP/1.
 
-use std::{rc::Rc, sync::Arc};
+use std::{io, rc::Rc, sync::Arc};
 
 use hyper::{server::conn::http1, service::service_fn};
+use rustls::server::Acceptor;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
     net::TcpStream,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -17,7 +18,7 @@ use super::{
     http2, proxy_protocol,
     tls::Session,
 };
-use crate::{observe::metrics, proxy, worker::Worker};
+use crate::{live::LiveConfig, observe::metrics, proxy, worker::Worker};
 
 /// The bytes that every HTTP/2 connection begins with (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -91,22 +92,43 @@ async fn serve_tls(
         }
         _ => return,
     }
-    let config = worker.live().tls.server_config();
-    let stream = match TlsAcceptor::from(config).accept(stream).await {
-        Ok(stream) => stream,
+    let (stream, asked) = match shake_hands(&worker, stream).await {
+        Ok(done) => done,
         Err(error) => {
             tracing::debug!(peer = %connection.peer, %error, "TLS handshake failed");
             return;
         }
     };
     connection.enter(Phase::Head);
-    connection.set_session(Session::of(stream.get_ref().1));
+    connection.set_session(Session::of(stream.get_ref().1, asked));
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         let limits = worker.live().settings.listener;
         http2::serve(worker, connection, stream, Vec::new(), limits, stop, counted).await;
     } else {
         serve_http1(worker, connection, stream, Vec::new(), counted).await;
     }
+}
+
+/// Encrypts a connection, and says whether its client was asked for a certificate. That depends on the host that it
+/// names; as long as no host asks, names do not matter.
+async fn shake_hands(
+    worker: &Worker,
+    stream: TcpStream,
+) -> io::Result<(TlsStream<TcpStream>, bool)> {
+    let usual = |live: &LiveConfig| (!live.asks_clients).then(|| live.tls.server_config());
+    if let Some(config) = usual(&worker.live()) {
+        return Ok((TlsAcceptor::from(config).accept(stream).await?, false));
+    }
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let (config, asks) = {
+        let live = worker.live();
+        let host = live.host_of(hello.client_hello().server_name());
+        match host.and_then(|host| host.client_certificates.as_ref()?.asks()) {
+            Some(trust) => (live.tls.asking_config(trust), true),
+            None => (live.tls.server_config(), false),
+        }
+    };
+    Ok((hello.into_stream(config).await?, asks))
 }
 
 async fn serve_http1<S>(

@@ -10,6 +10,7 @@ use headgate_config::{Certificate, CertificateId, TlsTable};
 use rustls::ServerConfig;
 
 mod certificate;
+mod client_auth;
 mod exposition;
 mod names;
 mod self_signed;
@@ -23,6 +24,7 @@ pub use certificate::check_certificate;
 pub use exposition::write_metrics;
 pub use session::Session;
 
+use crate::client_certificate::trust::Trust;
 use certificate::Loaded;
 use names::Names;
 
@@ -77,6 +79,11 @@ impl TlsState {
     /// What the next handshake is to be done with.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.config)
+    }
+
+    /// What the next handshake with a client that is asked for a certificate of these authorities is to be done with.
+    pub(crate) fn asking_config(&self, trust: &Arc<Trust>) -> Arc<ServerConfig> {
+        Arc::new(client_auth::asking(&self.0.config, trust))
     }
 
     /// Whether a request host (lower-case, without port and trailing dot) "has a certificate" for the HTTPS redirect

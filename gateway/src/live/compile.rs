@@ -18,6 +18,7 @@ use super::{
     protection::{LiveProtection, Shared},
 };
 use crate::{
+    client_certificate::Policy,
     filter::{jwt::VerifiedTokens, password::Passwords},
     limits,
     listen::tls::TlsState,
@@ -38,6 +39,8 @@ pub(super) struct Compiler {
     hosts: HashMap<usize, Arc<LiveHost>, foldhash::fast::FixedState>,
     /// Their table.
     table: Arc<HostTable<Arc<LiveHost>>>,
+    /// Whether any of them asks its clients for certificates.
+    asks_clients: bool,
     /// What is wrong with them.
     found: Vec<Verdict>,
     /// Upstreams of the snapshot before that the live one does not mention.
@@ -64,6 +67,7 @@ impl Compiler {
             metrics,
             hosts: HashMap::default(),
             table: Arc::new(HostTable::new([])),
+            asks_clients: false,
             found: Vec::new(),
             unused: Vec::new(),
             tls: None,
@@ -97,7 +101,8 @@ impl Compiler {
         self.findings.report(&mut snapshot, found);
         let snapshot = Arc::new(snapshot);
         self.last = Arc::clone(&snapshot);
-        LiveConfig { hosts: Arc::clone(&self.table), tls, settings, snapshot, revision }
+        let (hosts, asks_clients) = (Arc::clone(&self.table), self.asks_clients);
+        LiveConfig { hosts, tls, asks_clients, settings, snapshot, revision }
     }
 
     /// Forgets upstreams that the live snapshot does not mention.
@@ -118,6 +123,8 @@ impl Compiler {
         let aliases = table.errors().iter();
         let aliases = aliases.filter_map(|error| finding::broken_alias(hosts, error));
         self.found = live.iter().flat_map(|host| &host.findings).cloned().chain(aliases).collect();
+        let asks = |host: &Arc<LiveHost>| host.client_certificates.as_ref()?.asks().map(drop);
+        self.asks_clients = live.iter().any(|host| asks(host).is_some());
         self.hosts = hosts.iter().map(identity).zip(live).collect();
         self.table = Arc::new(table);
     }
@@ -183,7 +190,14 @@ impl Compiler {
         }
         let compile = |spec| Arc::new(self.location(host, spec, &mut findings));
         let locations = specs.iter().map(compile).collect();
-        Arc::new(LiveHost::new(host, table, locations, findings.into(), &self.metrics))
+        let certificates = host.client_certificates.as_ref().map(|spec| {
+            Policy::new(spec).unwrap_or_else(|problem| {
+                findings.extend(finding::unusable_authorities(host, spec, &problem));
+                Policy::Refuse
+            })
+        });
+        let findings = findings.into();
+        Arc::new(LiveHost::new(host, table, locations, certificates, findings, &self.metrics))
     }
 
     fn location(

@@ -2,7 +2,9 @@
 
 use std::{fmt::Display, sync::Arc};
 
-use headgate_config::{Effect, Host, Location, ObjectRef, Rewrite, Snapshot, Verdict};
+use headgate_config::{
+    ClientCertificates, Effect, Host, Location, ObjectRef, Rewrite, Snapshot, Verdict,
+};
 
 use super::LiveSettings;
 use crate::route::{host::AliasError, path::PatternError};
@@ -35,6 +37,20 @@ pub(super) fn broken_rewrite(
             "path {path:?} of host {host:?} cannot be rewritten to {target:?}: {error}; its requests are answered with 503"
         ),
     )
+}
+
+/// Authorities, or a pattern for subjects, that no certificate can be verified by.
+pub(super) fn unusable_authorities(
+    host: &Host,
+    spec: &ClientCertificates,
+    problem: &str,
+) -> Option<Verdict> {
+    let ClientCertificates::Verify(verification) = spec else { return None };
+    let message = format!(
+        "client certificates of host {:?} cannot be verified: {problem}; every request to it is answered 403",
+        host.name
+    );
+    Some(verdict(&verification.origin, Effect::Denied, "InvalidClientAuthority", message))
 }
 
 /// An alias that is no pattern. `hosts` are sorted by name.

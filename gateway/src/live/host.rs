@@ -7,6 +7,7 @@ use http::HeaderValue;
 
 use super::protection::LiveProtection;
 use crate::{
+    client_certificate::Policy,
     filter::variables::Variables,
     observe::metrics::{LocationKey, Metrics, NameKey},
     route::{path::PathTable, rewrite::RewriteProgram},
@@ -21,6 +22,8 @@ pub struct LiveHost {
     pub table: PathTable,
     /// The locations in the order of the configuration.
     pub locations: Box<[Arc<LiveLocation>]>,
+    /// What becomes of its clients by their certificates.
+    pub(crate) client_certificates: Option<Policy>,
     /// The host's exact names in metrics, its own first.
     names: Box<[(Box<[u8]>, NameKey)]>,
     /// What is wrong with it.
@@ -78,6 +81,7 @@ impl LiveHost {
         spec: &Arc<Host>,
         table: PathTable,
         locations: Box<[Arc<LiveLocation>]>,
+        client_certificates: Option<Policy>,
         findings: Box<[Verdict]>,
         metrics: &Metrics,
     ) -> Self {
@@ -88,7 +92,7 @@ impl LiveHost {
                 _ => None,
             })
             .collect();
-        Self { spec: Arc::clone(spec), table, locations, names, findings }
+        Self { spec: Arc::clone(spec), table, locations, client_certificates, names, findings }
     }
 
     /// The name in metrics of a routing host that led here, if it is literally in the table.

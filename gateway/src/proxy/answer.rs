@@ -47,13 +47,26 @@ impl Answer {
 
     /// The answer to plain HTTP at the TLS port.
     pub fn misdirected() -> Self {
-        let page =
-            page::bad_request(page::BadRequest::PlainHttpOnHttpsPort, page::Style::default());
-        Self {
-            close: true,
-            source: Source::Full(Some(page)),
-            ..Self::page(StatusCode::BAD_REQUEST)
-        }
+        Self::bad_request(page::BadRequest::PlainHttpOnHttpsPort)
+    }
+
+    /// A 400 with a page for its cause; the connection ends with it.
+    pub fn bad_request(cause: page::BadRequest) -> Self {
+        let page = page::bad_request(cause, page::Style::default());
+        let stock = Self::page(StatusCode::BAD_REQUEST);
+        Self { close: true, stock_page: false, source: Source::Full(Some(page)), ..stock }
+    }
+
+    /// The answer to a request for a host that wants another connection; this one ends with it.
+    pub fn misdirected_request() -> Self {
+        Self::refused(421)
+    }
+
+    /// A text instead of the stock page.
+    pub fn explained(status: StatusCode, text: &'static str) -> Self {
+        let page = Self::page(status);
+        let source = Source::Full(Some(bytes::Bytes::from_static(text.as_bytes())));
+        Self { stock_page: false, source, ..page }
     }
 
     /// An answer in plain text.

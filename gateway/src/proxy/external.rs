@@ -6,6 +6,7 @@ use http::{HeaderMap, StatusCode, header};
 
 use self::failure::Failure;
 use super::{
+    client_certificate,
     exchange::Exchange,
     outbound::Outbound,
     protect::{Guarded, Refusal, Ruling},
@@ -151,9 +152,14 @@ fn words(
     let variables = guarded.variables(exchange, &client);
     let policy = &service.policy;
     let destination = policy.destination(&variables)?;
+    let host = guarded.live.hosts.find(guarded.name.as_bytes());
+    let certificate = host.map(|host| client_certificate::headers(&exchange.connection, host));
+    let certificate = certificate.into_iter().flatten();
     let extra = policy.spec.request_headers.iter();
-    let extra: Vec<_> =
-        extra.map(|(name, value)| (name.as_str(), variables.expand(value))).collect();
+    let extra: Vec<_> = extra
+        .map(|(name, value)| (name.as_str(), variables.expand(value)))
+        .chain(certificate.map(|(name, value)| (name, value.as_bytes().to_vec())))
+        .collect();
     let target = inbound.raw_target();
     let return_to = policy.spec.request_redirect.as_deref().map_or(target, str::as_bytes);
     let question = Question {

@@ -21,12 +21,15 @@ pub struct Outbound<'a> {
     pub inbound: &'a Inbound,
     client: Client<'a>,
     host: Option<HeaderValue>,
+    /// The method, if it is not the client's.
+    method: Option<Method>,
 }
 
 impl<'a> Outbound<'a> {
     /// The request of a client; `host` replaces its `Host`.
     pub fn new(inbound: &'a Inbound, client: Client<'a>, host: Option<HeaderValue>) -> Self {
-        Self { rewritten: None, prefix: None, overrides: Vec::new(), inbound, client, host }
+        let (rewritten, prefix, method) = (None, None, None);
+        Self { rewritten, prefix, overrides: Vec::new(), inbound, client, host, method }
     }
 
     /// Tells the upstream, which stands in for one without endpoints, for which location it does.
@@ -34,9 +37,26 @@ impl<'a> Outbound<'a> {
         self.overrides.extend(explain_fallback(origin, self.client.headers));
     }
 
-    /// The client's method.
-    pub fn method(&self) -> &'a Method {
-        &self.inbound.parts.method
+    /// Asks for a page instead of what the client has asked for; its body is not sent.
+    pub fn ask_for_page(&mut self, target: &HeaderValue) {
+        self.rewritten = Some(target.clone());
+        let is_head = self.inbound.parts.method == Method::HEAD;
+        self.method = Some(if is_head { Method::HEAD } else { Method::GET });
+    }
+
+    /// Whether a page is asked for instead of what the client has asked for.
+    pub fn is_for_page(&self) -> bool {
+        self.method.is_some()
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        self.method.as_ref().unwrap_or(&self.inbound.parts.method)
+    }
+
+    /// The protocol that the client wants to change to.
+    pub fn upgrade(&self) -> Option<&HeaderValue> {
+        self.inbound.upgrade().filter(|_| !self.is_for_page())
     }
 
     /// Only path and query are sent, also of an absolute target.
@@ -67,7 +87,7 @@ impl<'a> Outbound<'a> {
                 .then_some(target),
             odd_names: self.inbound.head.odd_names || exchange.version() == Version::HTTP_2,
             underscores: spec.underscores_in_headers,
-            upgrade: self.inbound.upgrade(),
+            upgrade: self.upgrade(),
             close: spec.upstream_keepalive == 0,
             framing,
             originals: Originals {

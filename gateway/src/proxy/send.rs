@@ -45,24 +45,25 @@ pub async fn forward(
     location: &LiveLocation,
     upstream: &Rc<WorkerUpstream>,
     outbound: &Outbound<'_>,
-    body: Incoming,
+    body: Option<Incoming>,
 ) -> Result<Answer, ProxyError> {
     exchange.set_upstream(upstream);
     let settings = location.proxy();
     let limit = location.spec.body_limit;
     let headers = &outbound.inbound.parts.headers;
-    let (mut body, started) = if body.is_end_stream() {
-        (Prepared::empty(headers), exchange.started())
-    } else {
-        let (ahead, budget) = (settings.request_buffering, &exchange.worker.held_bodies);
-        let patience = live.settings.listener.body_timeout;
-        let deadline = exchange.worker.deadlines.set(patience);
-        let received = Rc::default();
-        exchange.body = Some(Rc::clone(&received));
-        let body = ClientBody::new(body, deadline, patience, received);
-        // In a box, so that requests without a body do not have to carry its state along.
-        let body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;
-        (body, Instant::now())
+    let (mut body, started) = match body.filter(|body| !body.is_end_stream()) {
+        None => (Prepared::empty(headers), exchange.started()),
+        Some(body) => {
+            let (ahead, budget) = (settings.request_buffering, &exchange.worker.held_bodies);
+            let patience = live.settings.listener.body_timeout;
+            let deadline = exchange.worker.deadlines.set(patience);
+            let received = Rc::default();
+            exchange.body = Some(Rc::clone(&received));
+            let body = ClientBody::new(body, deadline, patience, received);
+            // In a box, so that requests without a body do not have to carry its state along.
+            let body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;
+            (body, Instant::now())
+        }
     };
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
     let mut tries = Tries::new(settings, started);
@@ -83,7 +84,7 @@ pub async fn forward(
                 }
                 deadline.reset(settings.read_timeout);
                 let lease = Lease { connection, endpoint, limits: live.settings.keep_alive };
-                let upgrade = outbound.inbound.take_upgrade();
+                let upgrade = outbound.upgrade().and_then(|_| outbound.inbound.take_upgrade());
                 return accept(exchange, settings, head, lease, deadline, upgrade);
             }
             Err(failure) => failure,

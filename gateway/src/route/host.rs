@@ -56,7 +56,8 @@ struct Regex {
     program: Program,
 }
 
-enum Program {
+/// A regular expression that is searched for.
+pub(crate) enum Program {
     Regular(Box<Matcher>),
     Fancy(Fancy),
 }
@@ -192,7 +193,8 @@ impl<T> HostTable<T> {
 }
 
 impl Program {
-    fn new(text: &str) -> Result<Self, pattern::Error> {
+    /// Compiles a PCRE, without regard to case unless it says otherwise.
+    pub(crate) fn new(text: &str) -> Result<Self, pattern::Error> {
         let pattern = Pattern::parse(text)?;
         if !pattern.node.is_regular() {
             return Ok(Self::Fancy(Fancy::new(&pattern, &pattern.node)?));
@@ -204,7 +206,7 @@ impl Program {
     }
 
     /// Whether it matches anywhere in a name. A search that is given up finds nothing.
-    fn matches(&self, name: &[u8]) -> bool {
+    pub(crate) fn matches(&self, name: &[u8]) -> bool {
         match self {
             Self::Regular(matcher) => matcher.matches_at(name, 0) == Ok(true),
             Self::Fancy(fancy) => matches!(fancy.find(name), Ok(Some(_))),

@@ -36,6 +36,7 @@ pub(crate) fn host(mode: PathMode, locations: Vec<Arc<Location>>) -> Host {
         locations,
         alias_origin: None,
         app_root: None,
+        client_certificates: None,
         origin: None,
     }
 }

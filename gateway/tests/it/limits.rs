@@ -54,6 +54,17 @@ fn ask(client: &mut Client, from: &str) {
     client.send(format!("GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: {from}\r\n\r\n"));
 }
 
+/// An upstream that answers one request for each word that it is told.
+fn gated() -> (Upstream, mpsc::Sender<()>) {
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let upstream = Upstream::scripted(move |_, _| {
+        let _ = gate.lock().recv();
+        Reply::Bytes(ok("done"))
+    });
+    (upstream, open)
+}
+
 /// The statuses of so many requests.
 fn statuses(gateway: &TestGateway, from: &str, count: usize) -> Vec<u16> {
     let mut client = gateway.client();
@@ -100,12 +111,7 @@ fn counters_survive_a_new_table_and_are_shared_by_the_locations_of_an_ingress() 
 
 #[test]
 fn requests_at_the_same_time_are_counted_until_their_answers_are_sent() {
-    let (open, gate) = mpsc::channel::<()>();
-    let gate = Mutex::new(gate);
-    let upstream = Upstream::scripted(move |_, _| {
-        let _ = gate.lock().recv();
-        Reply::Bytes(ok("done"))
-    });
+    let (upstream, open) = gated();
     let limits = RequestLimits { connections: NonZeroU32::new(2), ..limits() };
     let gateway = TestGateway::start(table(&upstream, limited(limits)));
     let mut waiting = [gateway.client(), gateway.client()];
@@ -131,12 +137,7 @@ fn requests_at_the_same_time_are_counted_until_their_answers_are_sent() {
 
 #[test]
 fn every_stream_counts_as_a_connection() {
-    let (open, gate) = mpsc::channel::<()>();
-    let gate = Mutex::new(gate);
-    let upstream = Upstream::scripted(move |_, _| {
-        let _ = gate.lock().recv();
-        Reply::Bytes(ok("done"))
-    });
+    let (upstream, open) = gated();
     let limits = RequestLimits { connections: NonZeroU32::new(1), ..limits() };
     let gateway = TestGateway::start(table(&upstream, limited(limits)));
     let mut client = Http2::connect(gateway.http, 65_535);

@@ -5,6 +5,7 @@
 mod access;
 mod answers;
 mod builtin;
+mod client_certificates;
 mod external;
 mod forwarded;
 mod framing;

@@ -5,6 +5,7 @@ pub mod http2;
 pub mod snapshot;
 pub mod tls;
 pub mod upstream;
+pub mod visitor;
 
 use std::{
     io,

@@ -6,34 +6,13 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use super::*;
 use crate::{
-    leader::Terms,
     objects::Key,
     request::mock::{Fate, Server},
-    status::{Address, AddressSource},
+    run::replica::{INGRESS, LEASE, put_ingress, put_pod, write_back},
+    status::Address,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/ingress/leases/the-leader";
-const INGRESS: &str = "/apis/networking.k8s.io/v1/namespaces/a/ingresses/i";
-
-fn pod(name: &str) -> NamespacedName {
-    NamespacedName { namespace: "ingress".into(), name: name.into() }
-}
-
-fn write_back(name: &str) -> WriteBack {
-    WriteBack {
-        pod: Some(pod(name)),
-        election: Some(Election { id: "the-leader".into(), terms: Terms::new(30 * SECOND) }),
-        status: StatusSettings {
-            update: true,
-            clean_on_shutdown: true,
-            source: AddressSource::Fixed(Address::list("192.0.2.1")),
-            interval: 60 * SECOND,
-        },
-        standby: false,
-        events: true,
-    }
-}
 
 /// A replica that serves one Ingress.
 struct Replica {
@@ -53,9 +32,7 @@ fn start_with(server: &Server, name: &str, published: Vec<Address>) -> Replica {
     let key = Key::new("a", "i");
     board.set_published(&key, published);
     board.set_served(&key, true);
-    let metadata = json!({"name": name, "labels": {"app": "gateway"}});
-    let path = format!("/api/v1/namespaces/ingress/pods/{name}");
-    server.put(&path, json!({"metadata": metadata, "spec": {"containers": []}}));
+    put_pod(server, name);
     let (client, led) = (server.client(), Arc::clone(&leadership));
     let duty = Duty::new(client, &write_back(name), board, led).unwrap();
     let task = tokio::spawn(duty.run(role.clone()));
@@ -64,7 +41,7 @@ fn start_with(server: &Server, name: &str, published: Vec<Address>) -> Replica {
 
 fn server() -> Server {
     let server = Server::default();
-    server.put(INGRESS, json!({"metadata": {"name": "i", "namespace": "a"}, "spec": {}}));
+    put_ingress(&server);
     server
 }
 

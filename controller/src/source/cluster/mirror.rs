@@ -5,7 +5,9 @@
 //! has not been read yet is held back until it has, so that no host is served with the wrong certificate in between; so
 //! is one that has been there for long when its class becomes ours.
 
+mod classes;
 mod held_back;
+mod named;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,10 +23,10 @@ use super::{
     secrets::{self, Interest},
 };
 use crate::{
-    objects::{Body, Changes, Ingress, Key, Kind, Object, Objects},
+    objects::{Body, Changes, Key, Kind, Objects},
     options::Options,
     status::Board,
-    translate::class::{self, Classes},
+    translate::class::Classes,
 };
 
 /// What the watches have told.
@@ -211,55 +213,6 @@ impl Mirror {
         }
     }
 
-    /// Notes the Secrets and ConfigMaps that an Ingress names; says whether one of them has not been read yet. Those that it named
-    /// before stay until it is settled: the version that names them may still be served.
-    fn ask_for_secrets(&mut self, key: &Key, ingress: &Ingress) -> bool {
-        if !self.asks || !class::is_own(&self.options, &self.classes, ingress) {
-            return false;
-        }
-        let named = secrets::named_by(&self.options, key, ingress);
-        self.to_fetch.extend(self.interest.add(key, &named));
-        let maps = maps::named_by(&self.options, ingress);
-        self.maps.add(key, &maps);
-        named.iter().any(|secret| self.interest.is_unknown(secret))
-            || maps.iter().any(|map| self.maps.is_unknown(map))
-    }
-
-    /// Whether anybody wants to know what a ConfigMap holds.
-    fn wants_map(&self, key: &Key) -> bool {
-        self.maps.contains(key) || self.own_maps.contains(key)
-    }
-
-    /// A ConfigMap may not be read: nobody waits for it, and it is as if it did not exist.
-    fn refused(&mut self, key: Key) {
-        if self.maps.contains(&key) {
-            self.maps.known(&key);
-            self.incomplete.remove(&WatchId::ConfigMap(key));
-        }
-    }
-
-    /// Lets go of the Secrets that neither the newest version of an Ingress names nor the one that is `served`.
-    pub fn settle(&mut self, key: &Key, served: Option<&Ingress>) {
-        let newest = self.objects.ingresses().get(key);
-        let newest = newest.filter(|ingress| class::is_own(&self.options, &self.classes, ingress));
-        let waiting = self.held_back.ingress(key);
-        let versions = newest.into_iter().chain(waiting).map(|ingress| &**ingress).chain(served);
-        let (mut named, mut maps) = (Vec::new(), Vec::new());
-        for ingress in versions {
-            named.extend(secrets::named_by(&self.options, key, ingress));
-            maps.extend(maps::named_by(&self.options, ingress));
-        }
-        for dropped in self.maps.settle(key, &maps) {
-            self.objects.remove(Kind::ConfigMap, &dropped);
-            self.metas.remove(&(Kind::ConfigMap, dropped.clone()));
-            self.incomplete.remove(&WatchId::ConfigMap(dropped));
-        }
-        for dropped in self.interest.settle(key, &named) {
-            self.objects.remove(Kind::Secret, &dropped);
-            self.metas.remove(&(Kind::Secret, dropped));
-        }
-    }
-
     fn remove(&mut self, kind: Kind, key: &Key, now: Instant) {
         self.metas.remove(&(kind, key.clone()));
         match kind {
@@ -333,52 +286,6 @@ impl Mirror {
             self.metas.insert((Kind::Secret, key.clone()), seen.meta);
             self.objects.apply(&seen.object);
         }
-    }
-
-    /// What could not be read at the start, and meant nothing, does now.
-    fn heed_classes(&mut self, now: Instant) {
-        if self.options.ignore_ingress_class_name {
-            let foreign = self.foreign();
-            self.options.ignore_ingress_class_name = false;
-            self.classes = Classes::of(&self.options, &self.objects);
-            self.ask_for_secrets_of_new(foreign, now);
-            tracing::info!("the IngressClasses are read: spec.ingressClassName counts from now on");
-        }
-    }
-
-    fn reconsider_classes(&mut self, now: Instant) {
-        let classes = Classes::of(&self.options, &self.objects);
-        if self.asks && classes != self.classes {
-            let foreign = self.foreign();
-            self.classes = classes;
-            self.ask_for_secrets_of_new(foreign, now);
-        }
-    }
-
-    /// Asks for the Secrets of those Ingresses that have become ours, and holds those back that name an unknown one. They
-    /// were not served, so that nothing is taken away.
-    fn ask_for_secrets_of_new(&mut self, foreign: Vec<(Key, Arc<Ingress>)>, now: Instant) {
-        for (key, ingress) in foreign {
-            if self.ask_for_secrets(&key, &ingress) {
-                self.objects.remove(Kind::Ingress, &key);
-                // If there is a newer version that waits already, it is that which counts.
-                if self.held_back.ingress(&key).is_none() {
-                    self.held_back.hold(Object::of_ingress(key, ingress), now);
-                }
-            }
-        }
-    }
-
-    /// The Ingresses that are not ours.
-    fn foreign(&self) -> Vec<(Key, Arc<Ingress>)> {
-        let mut ingresses = self.ingresses();
-        ingresses.retain(|(_, ingress)| !class::is_own(&self.options, &self.classes, ingress));
-        ingresses
-    }
-
-    fn ingresses(&self) -> Vec<(Key, Arc<Ingress>)> {
-        let ingresses = self.objects.ingresses().iter();
-        ingresses.map(|(key, ingress)| (key.clone(), Arc::clone(ingress))).collect()
     }
 }
 

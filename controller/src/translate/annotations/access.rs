@@ -12,6 +12,7 @@ use super::{
         Definition,
         Risk::{Low, Medium},
     },
+    group::Group::Auth,
     values::Values,
 };
 
@@ -20,12 +21,24 @@ const DENY: &str = "denylist-source-range";
 const SATISFY: &str = "satisfy";
 
 const ANY_OR_ALL: Check =
-    Check::new(|value| matches!(value.trim(), "any" | "all"), "one of any and all");
+    Check::choice(|value| matches!(value.trim(), "any" | "all"), "any or all");
 
 pub const ANNOTATIONS: &[Definition] = &[
-    Definition::new(ALLOW, CIDRS, Deny, Medium).alias("whitelist-source-range"),
-    Definition::new(DENY, CIDRS, Deny, Medium),
-    Definition::new(SATISFY, ANY_OR_ALL, Fallback, Low),
+    Definition::new(ALLOW, CIDRS, Deny, Medium).alias("whitelist-source-range").documented(
+        Auth,
+        "ConfigMap: `whitelist-source-range`",
+        "Only clients with these addresses are let in, others get 403. An empty list closes with 503.",
+    ),
+    Definition::new(DENY, CIDRS, Deny, Medium).documented(
+        Auth,
+        "ConfigMap: `denylist-source-range`",
+        "Clients with these addresses get 403. An empty list closes with 503.",
+    ),
+    Definition::new(SATISFY, ANY_OR_ALL, Fallback, Low).documented(
+        Auth,
+        "all",
+        "`any`: an address of the allow list or a proof of identity is enough.",
+    ),
 ];
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
@@ -56,10 +69,10 @@ fn lists(annotations: &mut Annotations) -> &mut AccessLists {
 /// The networks of a list that is there, sorted; or why it cannot be honoured.
 fn list(values: &Values<'_>, name: &str) -> Option<Result<Vec<Network>, String>> {
     let Some(text) = values.raw(name) else {
-        // An empty list lets nobody through, and does not mean everybody (annotations §1.4). What did not pass its
-        // check is said elsewhere.
-        let is_empty = values.is_present(name) && values.denied.is_none();
-        return is_empty.then(|| Err(format!("{name} is empty: that is no list of addresses")));
+        // An empty list lets nobody through, and does not mean everybody (annotations §1.4). For one that did not pass
+        // its check there is a reason already.
+        let is_there = values.is_present(name);
+        return is_there.then(|| Err(format!("{name} is empty: that is no list of addresses")));
     };
     let networks: Result<BTreeSet<Network>, _> =
         text.split(',').map(|item| item.trim().parse()).collect();

@@ -5,12 +5,18 @@ use std::collections::BTreeSet;
 use super::{
     Annotations,
     check::NAMES,
-    definition::{Bad::Refuse, Definition, Risk::High},
+    definition::{Bad::Refuse, Definition, Risk::High, Scope::Host},
+    group::Group::Routing,
     values::Values,
 };
 use crate::translate::hosts::alias_pattern;
 
-pub const ANNOTATIONS: &[Definition] = &[Definition::new("server-alias", NAMES, Refuse, High)];
+pub const ANNOTATIONS: &[Definition] =
+    &[Definition::new("server-alias", NAMES, Refuse, High).scope(Host).documented(
+        Routing,
+        "none",
+        "Further names of its hosts. The oldest Ingress of a host that has some decides.",
+    )];
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     let Some(list) = values.raw("server-alias") else { return };

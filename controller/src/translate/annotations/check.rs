@@ -5,33 +5,74 @@ use std::net::IpAddr;
 /// A test with what it expects, for messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
+    /// What kind of value it is about.
+    pub kind: Kind,
     /// Whether a value is accepted.
     pub accepts: fn(&str) -> bool,
     /// What is accepted, in words.
     pub expects: &'static str,
 }
 
+/// Kinds of values (annotations §1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// True or false.
+    Boolean,
+    /// A whole number.
+    Number,
+    /// A number of bytes.
+    Size,
+    /// One of a few words.
+    Choice,
+    /// Several items.
+    List,
+    /// Anything else.
+    Text,
+}
+
 impl Check {
-    /// A test with what it expects.
+    /// A test of a text, with what it expects.
     pub const fn new(accepts: fn(&str) -> bool, expects: &'static str) -> Self {
-        Self { accepts, expects }
+        Self { kind: Kind::Text, accepts, expects }
+    }
+
+    /// A test of a word out of a few.
+    pub const fn choice(accepts: fn(&str) -> bool, expects: &'static str) -> Self {
+        Self { kind: Kind::Choice, accepts, expects }
+    }
+
+    /// A test of several items.
+    pub const fn list(accepts: fn(&str) -> bool, expects: &'static str) -> Self {
+        Self { kind: Kind::List, accepts, expects }
+    }
+
+    const fn of(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
     }
 }
 
 /// Anything.
 pub const ANY: Check = Check::new(|_| true, "anything");
 /// V-bool.
-pub const BOOL: Check = Check::new(|value| parse_bool(value).is_some(), "true or false");
+pub const BOOL: Check =
+    Check::new(|value| parse_bool(value).is_some(), "true or false").of(Kind::Boolean);
 /// V-int.
-pub const INT: Check = Check::new(|value| parse_int(value).is_some(), "a whole number");
+pub const INT: Check =
+    Check::new(|value| parse_int(value).is_some(), "a whole number").of(Kind::Number);
 /// V-int where a negative number would make no sense: seconds, counts.
 pub const COUNT: Check = Check::new(
     |value| parse_int(value).is_some_and(|number| number >= 0),
     "a whole number that is not negative",
-);
+)
+.of(Kind::Number);
 /// V-basic (s).
 pub const BASIC: Check =
     Check::new(|value| each(value, Spaces::Ignored, is_basic), "letters, digits and -._~/:");
+/// V-basic (s), for the name of an object.
+pub const REFERENCE: Check = Check::new(BASIC.accepts, "NAME or NAMESPACE/NAME");
+/// V-basic (s), for the name of an object with its namespace.
+pub const FULL_REFERENCE: Check = Check::new(BASIC.accepts, "NAMESPACE/NAME");
 /// V-basic with spaces.
 pub const BASIC_SPACES: Check = Check::new(
     |value| each(value, Spaces::Counted, |c| is_basic(c) || c == ' '),
@@ -42,6 +83,8 @@ pub const URL: Check = Check::new(
     |value| each(value, Spaces::Counted, is_url),
     "a URL of letters, digits and -._~/:,?&=",
 );
+/// V-url (s).
+pub const URL_SPACES: Check = Check::new(|value| each(value, Spaces::Ignored, is_url), URL.expects);
 /// V-urlvar (s).
 pub const URL_VARIABLES: Check = Check::new(
     |value| each(value, Spaces::Ignored, |c| is_url(c) || c == '$'),
@@ -67,23 +110,28 @@ pub const REGEX_CHARACTERS: Check = Check::new(
     |value| each(value.trim(), Spaces::Counted, is_regex),
     "letters, digits and -._~/:^$[](){}*+?|&=\\",
 );
+/// V-headers (s).
+pub const HEADERS: Check = Check::list(
+    |value| each(value, Spaces::Ignored, |c| c.is_ascii_alphanumeric() || "-_,".contains(c)),
+    "names of headers separated by commas",
+);
 /// V-names.
-pub const NAMES: Check = Check::new(
+pub const NAMES: Check = Check::list(
     |value| value.split(',').all(|name| each(name.trim(), Spaces::Counted, is_regex)),
     "names separated by commas",
 );
 /// V-size (s).
 pub const SIZE: Check =
-    Check::new(is_size, "a number of bytes, with k, m or g behind it if need be");
+    Check::new(is_size, "a number of bytes, with k, m or g behind it if need be").of(Kind::Size);
 /// V-cidrs.
-pub const CIDRS: Check = Check::new(
+pub const CIDRS: Check = Check::list(
     |value| value.is_empty() || value.split(',').all(|item| is_cidr(item.trim())),
     "addresses and networks separated by commas",
 );
 /// V-svc.
 pub const SERVICE: Check = Check::new(is_dns_1035_label, "the name of a Service");
 /// `on` or `off`.
-pub const ON_OFF: Check = Check::new(|value| matches!(value.trim(), "on" | "off"), "on or off");
+pub const ON_OFF: Check = Check::choice(|value| matches!(value.trim(), "on" | "off"), "on or off");
 
 /// V-bool: what the reference's language reads as a boolean.
 pub fn parse_bool(value: &str) -> Option<bool> {

@@ -1,6 +1,6 @@
 //! How an annotation is declared (annotations §1, §2).
 
-use super::check::Check;
+use super::{check::Check, group::Group};
 
 /// One annotation.
 #[derive(Debug)]
@@ -17,6 +17,53 @@ pub struct Definition {
     pub risk: Risk,
     /// When it is looked at at all.
     pub needs: Needs,
+    /// What it changes.
+    pub scope: Scope,
+    /// What users are told about it. Every one has it, and a test says which has not.
+    pub documentation: Option<Documentation>,
+}
+
+/// What users are told about an annotation, in Markdown.
+#[derive(Debug)]
+pub struct Documentation {
+    /// What it belongs to.
+    pub group: Group,
+    /// What applies where it is absent.
+    pub default: &'static str,
+    /// What it does, in a line.
+    pub does: &'static str,
+}
+
+/// What an annotation changes, which may be more than what its Ingress owns (annotations §3.24).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The locations of its Ingress.
+    Location,
+    /// The hosts of its Ingress, with the locations of others.
+    Host,
+    /// The locations of its Ingress, and their hosts as well.
+    LocationAndHost,
+    /// A port of a Service, whichever Ingress leads to it.
+    Service,
+    /// The Ingress itself.
+    Ingress,
+    /// Everything.
+    Global,
+}
+
+/// What an annotation is here. It follows from the family that it stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is honoured.
+    Honoured,
+    /// It is checked, and a warning says that it has no effect yet.
+    NotYet,
+    /// It only tunes the workings of another program: checked, and without effect.
+    NoEffect,
+    /// It is not executed, and keeps its Ingress from being served as long as the risk level is not raised.
+    Refused,
+    /// It protects and is not honoured yet: its locations answer 503.
+    Closes,
 }
 
 /// What a value does that is not accepted (annotations §1.4). Outcome S, "the group is skipped", only exists for groups
@@ -63,6 +110,8 @@ pub enum Needs {
     Nothing,
     /// If this one is present and not empty, too.
     Present(&'static str),
+    /// If this one is true.
+    True(&'static str),
     /// If this one is absent.
     Absent(&'static str),
 }
@@ -70,7 +119,19 @@ pub enum Needs {
 impl Definition {
     /// An annotation with its name, check, what a bad value does, and risk.
     pub const fn new(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Self {
-        Self { name, alias: None, check, bad, risk, needs: Needs::Nothing }
+        let (alias, needs, scope) = (None, Needs::Nothing, Scope::Location);
+        Self { name, alias, check, bad, risk, needs, scope, documentation: None }
+    }
+
+    /// Tells users what it belongs to, what applies without it, and what it does (Markdown, one line each).
+    pub const fn documented(
+        mut self,
+        group: Group,
+        default: &'static str,
+        does: &'static str,
+    ) -> Self {
+        self.documentation = Some(Documentation { group, default, does });
+        self
     }
 
     /// Gives it an older name.
@@ -82,6 +143,12 @@ impl Definition {
     /// Makes it count only beside another.
     pub const fn needs(mut self, needs: Needs) -> Self {
         self.needs = needs;
+        self
+    }
+
+    /// Makes it change something else than the locations of its Ingress.
+    pub const fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
         self
     }
 

@@ -17,41 +17,76 @@ use headgate_config::{
 
 use super::{
     Annotations,
-    check::{BASIC, BOOL, Check, URL, URL_VARIABLES, VARIABLES},
+    check::{BOOL, Check, HEADERS, REFERENCE, URL_SPACES, URL_VARIABLES, VARIABLES},
     definition::{
         Bad::{self, Deny, Fallback, Refuse},
         Definition,
         Needs::Present,
         Risk::{self, High, Low, Medium},
     },
+    group::Group::Auth,
     values::Values,
 };
 use crate::options::Options;
 
-const METHOD: Check = Check::new(|value| text::is_method(value.trim()), "a method such as GET");
-const DURATIONS: Check = Check::new(
+const METHOD: Check = Check::choice(|value| text::is_method(value.trim()), "a method such as GET");
+const DURATIONS: Check = Check::list(
     |value| value.chars().all(|c| c.is_ascii_alphanumeric() || "-._~/:, ".contains(c)),
     "statuses and times such as 200 202 10m, 401 5m",
 );
-const HEADERS: Check = Check::new(
-    |value| value.chars().all(|c| c.is_ascii_alphanumeric() || "-_, ".contains(c)),
-    "names of headers separated by commas",
-);
-/// V-url (s).
-const URL_SPACES: Check = Check::new(|value| (URL.accepts)(&value.replace(' ', "")), URL.expects);
 
 pub const ANNOTATIONS: &[Definition] = &[
-    beside("auth-always-set-cookie", BOOL, Deny, Low),
-    beside("auth-cache-duration", DURATIONS, Deny, Medium),
-    beside("auth-cache-key", VARIABLES, Fallback, Medium),
-    beside("auth-method", METHOD, Deny, Low),
-    beside("auth-proxy-set-headers", BASIC, Deny, Medium),
-    beside("auth-request-redirect", URL_SPACES, Deny, Medium),
-    beside("auth-response-headers", HEADERS, Deny, Medium),
-    beside("auth-signin", URL_VARIABLES, Fallback, High),
-    beside("auth-signin-redirect-param", URL_SPACES, Fallback, Medium),
-    Definition::new("auth-url", URL_VARIABLES, Refuse, High),
-    Definition::new("enable-global-auth", BOOL, Fallback, Low),
+    beside("auth-always-set-cookie", BOOL, Deny, Low).documented(
+        Auth,
+        "false",
+        "The service's cookies reach clients with every answer, also with 4xx and 5xx.",
+    ),
+    beside("auth-cache-duration", DURATIONS, Deny, Medium).documented(
+        Auth,
+        "200 202 401 5m",
+        "How long which of its answers are remembered.",
+    ),
+    beside("auth-cache-key", VARIABLES, Fallback, Medium).documented(
+        Auth,
+        "nothing is remembered",
+        "Requests with the same key share an answer.",
+    ),
+    beside("auth-method", METHOD, Deny, Low).documented(Auth, "GET", "Method of the question."),
+    beside("auth-proxy-set-headers", REFERENCE, Deny, Medium).documented(
+        Auth,
+        "none",
+        "ConfigMap with headers for the question.",
+    ),
+    beside("auth-request-redirect", URL_SPACES, Deny, Medium).documented(
+        Auth,
+        "the request's target",
+        "`X-Auth-Request-Redirect` of the question.",
+    ),
+    beside("auth-response-headers", HEADERS, Deny, Medium).documented(
+        Auth,
+        "none",
+        "Headers of its answer that the upstream sees, and that clients cannot set.",
+    ),
+    beside("auth-signin", URL_VARIABLES, Fallback, High).documented(
+        Auth,
+        "401 is answered",
+        "Where clients are sent whom the service does not know.",
+    ),
+    beside("auth-signin-redirect-param", URL_SPACES, Fallback, Medium).documented(
+        Auth,
+        "rd",
+        "Parameter of `auth-signin` with the address to come back to.",
+    ),
+    Definition::new("auth-url", URL_VARIABLES, Refuse, High).documented(
+        Auth,
+        "ConfigMap: `global-auth-url`",
+        "Asks this service about each request: 2xx lets it pass, nothing else does.",
+    ),
+    Definition::new("enable-global-auth", BOOL, Fallback, Low).documented(
+        Auth,
+        "true",
+        "`false`: the service of the ConfigMap's `global-auth-url` is not asked.",
+    ),
 ];
 
 const fn beside(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {

@@ -1,6 +1,76 @@
-//! The names of the groups that the reference puts annotations into. Only its refusals show them.
+//! What annotations belong to: for users, and in the words of the reference's refusals.
 
-/// The group of an annotation, by the annotation's own name (not an older one).
+/// What an annotation belongs to, for users (annotations §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Clients that come back to the same endpoint.
+    Affinity,
+    /// Who is let in.
+    Auth,
+    /// The size of requests.
+    Body,
+    /// What is kept in memory.
+    Buffering,
+    /// A share of the traffic for a new version.
+    Canary,
+    /// Scripts of other origins.
+    Cors,
+    /// Headers of requests and answers.
+    Headers,
+    /// Which endpoint serves a request.
+    LoadBalancing,
+    /// Copies of requests.
+    Mirror,
+    /// Logs and traces.
+    Observability,
+    /// How upstreams are spoken to.
+    Protocol,
+    /// How much clients may ask for.
+    RateLimit,
+    /// Answers that lead elsewhere.
+    Redirect,
+    /// Paths that upstreams see.
+    Rewrite,
+    /// Which location a request belongs to, and who answers in its place.
+    Routing,
+    /// Raw configuration.
+    Snippet,
+    /// Times and tries.
+    Timeouts,
+    /// Encryption, towards clients and towards upstreams.
+    Tls,
+    /// A firewall.
+    Firewall,
+}
+
+impl Group {
+    /// What it is called in the documentation.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Affinity => "Affinity",
+            Self::Auth => "Authentication and access",
+            Self::Body => "Bodies",
+            Self::Buffering => "Buffering",
+            Self::Canary => "Canary",
+            Self::Cors => "Cross-origin requests",
+            Self::Headers => "Headers",
+            Self::LoadBalancing => "Load balancing",
+            Self::Mirror => "Mirroring",
+            Self::Observability => "Logs and traces",
+            Self::Protocol => "Protocols",
+            Self::RateLimit => "Limits",
+            Self::Redirect => "Redirects",
+            Self::Rewrite => "Rewriting",
+            Self::Routing => "Routing",
+            Self::Snippet => "Snippets",
+            Self::Timeouts => "Timeouts and retries",
+            Self::Tls => "TLS",
+            Self::Firewall => "Firewall",
+        }
+    }
+}
+
+/// What refusals of the reference call the group of an annotation, by the annotation's own name (not an older one).
 pub fn of(name: &str) -> &'static str {
     let exact = BY_NAME.iter().find(|(annotation, _)| *annotation == name);
     let prefix = || BY_PREFIX.iter().find(|(prefix, _)| name.starts_with(prefix));
@@ -75,13 +145,14 @@ const BY_PREFIX: &[(&str, &str)] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::{super::FAMILIES, *};
+    use super::{super::all, *};
 
     #[test]
     fn every_annotation_has_one() {
-        let all = FAMILIES.iter().flat_map(|family| family.annotations);
-        let without: Vec<_> =
-            all.map(|definition| definition.name).filter(|name| of(name) == "Unknown").collect();
+        let without: Vec<_> = all()
+            .map(|(_, definition)| definition.name)
+            .filter(|name| of(name) == "Unknown")
+            .collect();
         assert_eq!(without, [""; 0]);
     }
 

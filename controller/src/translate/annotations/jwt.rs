@@ -12,13 +12,14 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{
     Annotations,
-    check::{BASIC, Check, URL, parse_int},
+    check::{BASIC, Check, Kind, URL, parse_int},
     definition::{
         Bad::Deny,
         Definition,
         Risk::{High, Low, Medium},
     },
     external_auth::{headers, text},
+    group::Group::Auth,
     values::Values,
 };
 
@@ -38,24 +39,56 @@ const MOST_SKEW: u64 = 300;
 const MOST_CLAIMS: usize = 32;
 
 const LINE: Check = Check::new(|value| !value.trim().chars().any(char::is_control), "one line");
-const SECONDS: Check =
-    Check::new(|value| seconds(value).is_some(), "a whole number of seconds up to 300");
-const NAMES: Check = Check::new(
+const NAMES_OF_US: Check = Check::list(LINE.accepts, "names separated by commas, in one line");
+const SECONDS: Check = Check {
+    kind: Kind::Number,
+    accepts: |value| seconds(value).is_some(),
+    expects: "a whole number of seconds up to 300",
+};
+const NAMES: Check = Check::list(
     |value| algorithms(value).is_ok(),
     "some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA, separated by commas",
 );
 const KEY_URL: Check = Check::new(|value| (URL.accepts)(value.trim()), URL.expects);
 const PAIRS: Check =
-    Check::new(|value| pairs(value).is_ok(), "CLAIM=HEADER pairs separated by commas");
+    Check::list(|value| pairs(value).is_ok(), "CLAIM=HEADER pairs separated by commas");
 
 pub const ANNOTATIONS: &[Definition] = &[
-    Definition::new(ALGORITHMS, NAMES, Deny, Low),
-    Definition::new(AUDIENCE, LINE, Deny, Low),
-    Definition::new(CA_SECRET, BASIC, Deny, Medium),
-    Definition::new(CLAIMS, PAIRS, Deny, Medium),
-    Definition::new(CLOCK_SKEW, SECONDS, Deny, Low),
-    Definition::new(ISSUER, LINE, Deny, Low),
-    Definition::new(KEYS, KEY_URL, Deny, High),
+    Definition::new(ALGORITHMS, NAMES, Deny, Low).documented(
+        Auth,
+        "all of them",
+        "How tokens may be signed.",
+    ),
+    Definition::new(AUDIENCE, NAMES_OF_US, Deny, Low).documented(
+        Auth,
+        "any",
+        "What `aud` of a token has to name one of. Without it tokens for other applications of the issuer pass.",
+    ),
+    Definition::new(CA_SECRET, BASIC, Deny, Medium).documented(
+        Auth,
+        "the authorities of the system",
+        "Secret whose `ca.crt` has signed the certificate of the keys' URL.",
+    ),
+    Definition::new(CLAIMS, PAIRS, Deny, Medium).documented(
+        Auth,
+        "none",
+        "Headers that the Service gets from claims of the token, and from nobody else.",
+    ),
+    Definition::new(CLOCK_SKEW, SECONDS, Deny, Low).documented(
+        Auth,
+        "60",
+        "How far the clock of the issuer may be off.",
+    ),
+    Definition::new(ISSUER, LINE, Deny, Low).documented(
+        Auth,
+        "any",
+        "What `iss` of a token has to be, exactly.",
+    ),
+    Definition::new(KEYS, KEY_URL, Deny, High).documented(
+        Auth,
+        "no token is asked for",
+        "Asks for a JSON Web Token, signed with one of the keys that are published there ([jwt.md](jwt.md)).",
+    ),
 ];
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {

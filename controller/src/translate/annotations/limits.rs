@@ -15,6 +15,7 @@ use super::{
         Definition,
         Risk::Low,
     },
+    group::Group::RateLimit,
     values::Values,
 };
 
@@ -27,13 +28,41 @@ const EXEMPT: &str = "limit-allowlist";
 const LIMITING: [&str; 4] = ["limit-connections", "limit-rate", "limit-rpm", "limit-rps"];
 
 pub const ANNOTATIONS: &[Definition] = &[
-    Definition::new(EXEMPT, CIDRS, Refuse, Low).alias("limit-whitelist"),
-    Definition::new(MULTIPLIER, INT, Fallback, Low),
-    Definition::new("limit-connections", INT, Refuse, Low),
-    Definition::new("limit-rate", INT, Fallback, Low),
-    Definition::new("limit-rate-after", INT, Fallback, Low),
-    Definition::new("limit-rpm", INT, Refuse, Low),
-    Definition::new("limit-rps", INT, Refuse, Low),
+    Definition::new(EXEMPT, CIDRS, Refuse, Low).alias("limit-whitelist").documented(
+        RateLimit,
+        "none",
+        "Clients with these addresses are not limited by `limit-rps`, `limit-rpm`, `limit-connections`.",
+    ),
+    Definition::new(MULTIPLIER, INT, Fallback, Low).documented(
+        RateLimit,
+        "5",
+        "How many times the limit may come at once.",
+    ),
+    Definition::new("limit-connections", INT, Refuse, Low).documented(
+        RateLimit,
+        "no limit",
+        "Requests of a client address that are served at the same time.",
+    ),
+    Definition::new("limit-rate", INT, Fallback, Low).documented(
+        RateLimit,
+        "ConfigMap: `limit-rate`, no limit",
+        "KiB per second of each answer.",
+    ),
+    Definition::new("limit-rate-after", INT, Fallback, Low).documented(
+        RateLimit,
+        "ConfigMap: `limit-rate-after`, 0",
+        "KiB of each answer that come before `limit-rate` counts.",
+    ),
+    Definition::new("limit-rpm", INT, Refuse, Low).documented(
+        RateLimit,
+        "no limit",
+        "Requests of a client address per minute, to all locations of the Ingress together.",
+    ),
+    Definition::new("limit-rps", INT, Refuse, Low).documented(
+        RateLimit,
+        "no limit",
+        "Requests of a client address per second, to all locations of the Ingress together.",
+    ),
 ];
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {

@@ -13,28 +13,45 @@ use headgate_config::protection::{PasswordAuth, PasswordScheme, Users};
 
 use super::{
     Annotations,
-    check::{BASIC, BASIC_SPACES, Check},
+    check::{BASIC_SPACES, Check, REFERENCE},
     definition::{
         Bad::{Deny, Refuse},
         Definition,
         Needs::Present,
         Risk::{Low, Medium},
     },
+    group::Group::Auth,
     values::Values,
 };
 
 const TYPE: Check =
-    Check::new(|value| value.contains("basic") || value.contains("digest"), "basic or digest");
-const SECRET_TYPE: Check = Check::new(
+    Check::choice(|value| value.contains("basic") || value.contains("digest"), "basic or digest");
+const SECRET_TYPE: Check = Check::choice(
     |value| value.contains("auth-file") || value.contains("auth-map"),
     "auth-file or auth-map",
 );
 
 pub const ANNOTATIONS: &[Definition] = &[
-    Definition::new("auth-realm", BASIC_SPACES, Refuse, Medium).needs(Present("auth-type")),
-    Definition::new("auth-secret", BASIC, Deny, Medium).needs(Present("auth-type")),
-    Definition::new("auth-secret-type", SECRET_TYPE, Refuse, Low).needs(Present("auth-type")),
-    Definition::new("auth-type", TYPE, Refuse, Low),
+    Definition::new("auth-realm", BASIC_SPACES, Refuse, Medium)
+        .needs(Present("auth-type"))
+        .documented(Auth, "empty", "What the password is for, as browsers show it."),
+    Definition::new("auth-secret", REFERENCE, Deny, Medium).needs(Present("auth-type")).documented(
+        Auth,
+        "required beside `auth-type`",
+        "Secret with the users.",
+    ),
+    Definition::new("auth-secret-type", SECRET_TYPE, Refuse, Low)
+        .needs(Present("auth-type"))
+        .documented(
+            Auth,
+            "auth-file",
+            "`auth-file`: an htpasswd file under the key `auth`; `auth-map`: each key is a user.",
+        ),
+    Definition::new("auth-type", TYPE, Refuse, Low).documented(
+        Auth,
+        "nobody is asked",
+        "Clients are asked for a user name and a password.",
+    ),
 ];
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {

@@ -1,36 +1,30 @@
 //! Annotations that protect and are not available yet: their locations answer 503 rather than stand open.
 //!
-//! Each family leaves this file for one of its own when it is there. Names that mean nothing without another are
-//! checked only beside it, as in the reference.
+//! Each family leaves this file for one of its own when it is there.
 
 use super::{
     Annotations,
-    check::{ANY, BASIC, BOOL, Check, ON_OFF, parse_bool},
+    check::{BOOL, Check, FULL_REFERENCE, ON_OFF, parse_bool},
     definition::{
-        Bad::{self, Fallback, Refuse},
+        Bad::{Fallback, Refuse},
         Definition,
-        Needs::Present,
-        Risk::{self, High, Low, Medium},
+        Risk::{Low, Medium},
+        Scope::{Host, LocationAndHost},
     },
+    group::Group::{Protocol, Tls},
     values::Values,
 };
 
-const MATCH_CN: Check =
-    Check::new(|value| value.starts_with("CN="), "CN= and a regular expression");
-
-const PROTOCOL: Check = Check::new(
+const PROTOCOL: Check = Check::choice(
     |value| is_plain_http(value) || is_other_protocol(value),
     "HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS or FCGI",
 );
 
-/// This protects every location of the hosts of its Ingress, whoever owns them (annotations §3.5).
-const HOST_WIDE: &str = "auth-tls-secret";
 /// Whether a value of an annotation asks for nothing.
 type AsksForNothing = fn(&str) -> bool;
 /// These protect unless their value is empty or one that asks for nothing. A value that cannot be read protects: it
 /// gets here where validation is switched off, which must not open anything (annotations §1.4).
-const UNLESS: [(&str, AsksForNothing); 5] = [
-    ("auth-tls-secret", |_| false),
+const UNLESS: [(&str, AsksForNothing); 4] = [
     // Without these, what is meant to be encrypted or checked on its way to the upstream would be neither.
     ("backend-protocol", is_plain_http),
     ("proxy-ssl-secret", |_| false),
@@ -38,22 +32,29 @@ const UNLESS: [(&str, AsksForNothing); 5] = [
     ("ssl-passthrough", |value| parse_bool(value) == Some(false)),
 ];
 
-pub const ANNOTATIONS: &[Definition] = &[
-    tls("auth-tls-error-page", ANY, Refuse, High),
-    tls("auth-tls-match-cn", MATCH_CN, Refuse, High),
-    tls("auth-tls-pass-certificate-to-upstream", BOOL, Refuse, Low),
-    Definition::new("auth-tls-secret", BASIC, Refuse, Medium),
-    tls("auth-tls-verify-client", ANY, Fallback, Medium),
-    tls("auth-tls-verify-depth", ANY, Fallback, Low),
-    Definition::new("backend-protocol", PROTOCOL, Fallback, Low),
-    Definition::new("proxy-ssl-secret", BASIC, Refuse, Medium),
-    Definition::new("proxy-ssl-verify", ON_OFF, Fallback, Low),
-    Definition::new("ssl-passthrough", BOOL, Refuse, Low),
-];
-
-const fn tls(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definition {
-    Definition::new(name, check, bad, risk).needs(Present("auth-tls-secret"))
-}
+pub const ANNOTATIONS: &[Definition] =
+    &[
+        Definition::new("backend-protocol", PROTOCOL, Fallback, Low).documented(
+            Protocol,
+            "HTTP",
+            "How upstreams are spoken to. Only `HTTP` is there yet.",
+        ),
+        Definition::new("proxy-ssl-secret", FULL_REFERENCE, Refuse, Medium)
+            .scope(LocationAndHost)
+            .documented(
+                Tls,
+                "none",
+                "Secret with the certificate to show to upstreams, and their authorities.",
+            ),
+        Definition::new("proxy-ssl-verify", ON_OFF, Fallback, Low)
+            .scope(LocationAndHost)
+            .documented(Tls, "off", "Whether certificates of upstreams are verified."),
+        Definition::new("ssl-passthrough", BOOL, Refuse, Low).scope(Host).documented(
+            Tls,
+            "false",
+            "Connections reach the upstream still encrypted.",
+        ),
+    ];
 
 fn is_plain_http(value: &str) -> bool {
     value.trim().eq_ignore_ascii_case("HTTP")
@@ -71,20 +72,10 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
         values.raw(name).filter(|value| !asks_for_nothing(value)).map(|_| name)
     });
     let active: Vec<_> = others.collect();
-    if values.raw(HOST_WIDE).is_some() {
-        annotations.denies_hosts = Some(HOST_WIDE);
-    }
-    if let Some(reason) = values.denied.take() {
-        annotations.denied = Some(reason);
-    } else if !active.is_empty() {
+    if !active.is_empty() {
         let names = active.join(", ");
-        let whose = if active.contains(&HOST_WIDE) {
-            "all locations of its hosts"
-        } else {
-            "the locations"
-        };
-        annotations.denied.get_or_insert_with(|| {
-            format!("{names} is not available yet: {whose} answer 503 rather than stand open")
-        });
+        annotations.deny(format!(
+            "{names} is not available yet: the locations answer 503 rather than stand open"
+        ));
     }
 }

@@ -12,6 +12,7 @@ use super::{
         Definition,
         Risk::{Low, Medium},
     },
+    group::Group::{Body, Buffering, Timeouts},
     values::Values,
 };
 
@@ -20,21 +21,57 @@ pub const BODY_LIMIT: u64 = 1024 * 1024;
 /// Longer times than this are as good as none, and safe to add to any instant.
 const LONGEST: u64 = 10 * 365 * 24 * 3600;
 
-const NEXT_UPSTREAM: Check = Check::new(
+const NEXT_UPSTREAM: Check = Check::list(
     |value| retry_on(value).is_some(),
     "error, timeout, invalid_header, http_5xx …, non_idempotent or off",
 );
 
 pub const ANNOTATIONS: &[Definition] = &[
-    Definition::new("proxy-body-size", SIZE, Fallback, Medium),
-    Definition::new("proxy-buffer-size", SIZE, Fallback, Low),
-    Definition::new("proxy-connect-timeout", COUNT, Fallback, Low),
-    Definition::new("proxy-next-upstream", NEXT_UPSTREAM, Fallback, Medium),
-    Definition::new("proxy-next-upstream-timeout", COUNT, Fallback, Low),
-    Definition::new("proxy-next-upstream-tries", COUNT, Fallback, Low),
-    Definition::new("proxy-read-timeout", COUNT, Fallback, Low),
-    Definition::new("proxy-request-buffering", ON_OFF, Fallback, Low),
-    Definition::new("proxy-send-timeout", COUNT, Fallback, Low),
+    Definition::new("proxy-body-size", SIZE, Fallback, Medium).documented(
+        Body,
+        "ConfigMap: `proxy-body-size`, 1m",
+        "Size of a request's body above which 413 is answered; 0 is no limit.",
+    ),
+    Definition::new("proxy-buffer-size", SIZE, Fallback, Low).documented(
+        Buffering,
+        "ConfigMap: `proxy-buffer-size`, 4k",
+        "Size of the head of an upstream's answer above which 502 is answered.",
+    ),
+    Definition::new("proxy-connect-timeout", COUNT, Fallback, Low).documented(
+        Timeouts,
+        "ConfigMap: `proxy-connect-timeout`, 5",
+        "Seconds for a connection to an upstream.",
+    ),
+    Definition::new("proxy-next-upstream", NEXT_UPSTREAM, Fallback, Medium).documented(
+        Timeouts,
+        "ConfigMap: `proxy-next-upstream`, error timeout",
+        "What a request is tried again for, with another endpoint.",
+    ),
+    Definition::new("proxy-next-upstream-timeout", COUNT, Fallback, Low).documented(
+        Timeouts,
+        "ConfigMap: `proxy-next-upstream-timeout`, 0",
+        "Seconds within which it may be tried again; 0 is no limit.",
+    ),
+    Definition::new("proxy-next-upstream-tries", COUNT, Fallback, Low).documented(
+        Timeouts,
+        "ConfigMap: `proxy-next-upstream-tries`, 3",
+        "How often it is tried in all; 0 is no limit.",
+    ),
+    Definition::new("proxy-read-timeout", COUNT, Fallback, Low).documented(
+        Timeouts,
+        "ConfigMap: `proxy-read-timeout`, 60",
+        "Seconds between two parts of an upstream's answer.",
+    ),
+    Definition::new("proxy-request-buffering", ON_OFF, Fallback, Low).documented(
+        Buffering,
+        "ConfigMap: `proxy-request-buffering`, on",
+        "`off`: bodies reach the upstream as they arrive, and are not sent a second time.",
+    ),
+    Definition::new("proxy-send-timeout", COUNT, Fallback, Low).documented(
+        Timeouts,
+        "ConfigMap: `proxy-send-timeout`, 60",
+        "Seconds between two parts of a request to an upstream.",
+    ),
 ];
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {

@@ -8,15 +8,36 @@ use super::{
         Definition,
         Risk::{Low, Medium},
     },
+    group::Group::Redirect,
     values::Values,
 };
 
 pub const ANNOTATIONS: &[Definition] = &[
-    Definition::new("force-ssl-redirect", BOOL, Fallback, Medium),
-    Definition::new("preserve-trailing-slash", BOOL, Fallback, Medium),
-    Definition::new("relative-redirects", BOOL, Refuse, Low),
-    Definition::new("ssl-redirect", BOOL, Fallback, Low),
-    Definition::new("use-port-in-redirects", BOOL, Fallback, Low),
+    Definition::new("force-ssl-redirect", BOOL, Fallback, Medium).documented(
+        Redirect,
+        "ConfigMap: `force-ssl-redirect`, false",
+        "HTTP is sent to HTTPS also where the host has no certificate of its own.",
+    ),
+    Definition::new("preserve-trailing-slash", BOOL, Fallback, Medium).documented(
+        Redirect,
+        "ConfigMap: `preserve-trailing-slash`, false",
+        "Redirects to HTTPS keep a slash at the end.",
+    ),
+    Definition::new("relative-redirects", BOOL, Refuse, Low).documented(
+        Redirect,
+        "ConfigMap: `relative-redirects`, false",
+        "Redirects to a path name no host. `false` does not undo the ConfigMap's `true`.",
+    ),
+    Definition::new("ssl-redirect", BOOL, Fallback, Low).documented(
+        Redirect,
+        "ConfigMap: `ssl-redirect`, true",
+        "HTTP is sent to HTTPS where the host has a certificate.",
+    ),
+    Definition::new("use-port-in-redirects", BOOL, Fallback, Low).documented(
+        Redirect,
+        "ConfigMap: `use-port-in-redirects`, false",
+        "Redirects name the port.",
+    ),
 ];
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {

@@ -7,15 +7,33 @@ use super::{
         Bad::{Fallback, Refuse},
         Definition,
         Risk::{Low, Medium},
+        Scope::{Host, LocationAndHost},
     },
+    group::Group::{Headers, Rewrite, Routing},
     values::Values,
 };
 
 pub const ANNOTATIONS: &[Definition] = &[
-    Definition::new("app-root", CAPTURE, Fallback, Medium),
-    Definition::new("rewrite-target", CAPTURE, Fallback, Medium),
-    Definition::new("use-regex", BOOL, Fallback, Low),
-    Definition::new("x-forwarded-prefix", CAPTURE_SPACES, Refuse, Medium),
+    Definition::new("app-root", CAPTURE, Fallback, Medium).scope(Host).documented(
+        Rewrite,
+        "none",
+        "Path that `/` of the host is sent to, with 302.",
+    ),
+    Definition::new("rewrite-target", CAPTURE, Fallback, Medium).scope(LocationAndHost).documented(
+        Rewrite,
+        "the path as it came",
+        "Path that the upstream sees. Turns paths of the whole host into regular expressions.",
+    ),
+    Definition::new("use-regex", BOOL, Fallback, Low).scope(Host).documented(
+        Routing,
+        "false",
+        "Turns paths of the whole host into regular expressions.",
+    ),
+    Definition::new("x-forwarded-prefix", CAPTURE_SPACES, Refuse, Medium).documented(
+        Headers,
+        "none",
+        "`X-Forwarded-Prefix` for the upstream, where the path is rewritten.",
+    ),
 ];
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {

@@ -3,11 +3,17 @@
 use super::{
     Annotations,
     check::BOOL,
-    definition::{Bad::Fallback, Definition, Risk::Low},
+    definition::{Bad::Fallback, Definition, Risk::Low, Scope::Service},
+    group::Group::LoadBalancing,
     values::Values,
 };
 
-pub const ANNOTATIONS: &[Definition] = &[Definition::new("service-upstream", BOOL, Fallback, Low)];
+pub const ANNOTATIONS: &[Definition] =
+    &[Definition::new("service-upstream", BOOL, Fallback, Low).scope(Service).documented(
+        LoadBalancing,
+        "ConfigMap: `service-upstream`, false",
+        "Requests go to the Service's own address. What is no boolean is false here.",
+    )];
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     // Present but unreadable is false, whatever the ConfigMap says.

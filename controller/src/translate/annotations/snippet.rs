@@ -7,17 +7,31 @@
 use super::{
     Annotations,
     check::ANY,
-    definition::{Bad::Fallback, Definition, Risk::Critical},
+    definition::{
+        Bad::Fallback,
+        Definition,
+        Risk::Critical,
+        Scope::{Global, Host},
+    },
+    group::Group::Snippet,
     values::Values,
 };
 
 pub const ANNOTATIONS: &[Definition] = &[
-    Definition::new("auth-snippet", ANY, Fallback, Critical),
-    Definition::new("configuration-snippet", ANY, Fallback, Critical),
-    Definition::new("modsecurity-snippet", ANY, Fallback, Critical),
-    Definition::new("server-snippet", ANY, Fallback, Critical),
-    Definition::new("stream-snippet", ANY, Fallback, Critical),
+    raw("auth-snippet").documented(Snippet, "none", "Configuration of the question to `auth-url`."),
+    raw("configuration-snippet").documented(Snippet, "none", "Configuration of the locations."),
+    raw("modsecurity-snippet").documented(Snippet, "none", "Rules of the firewall."),
+    raw("server-snippet").scope(Host).documented(Snippet, "none", "Configuration of the hosts."),
+    raw("stream-snippet").scope(Global).documented(
+        Snippet,
+        "none",
+        "Configuration of everything that is not HTTP.",
+    ),
 ];
+
+const fn raw(name: &'static str) -> Definition {
+    Definition::new(name, ANY, Fallback, Critical)
+}
 
 /// This may protect every location of the hosts of its Ingress.
 const HOST_WIDE: &str = "server-snippet";

@@ -7,6 +7,7 @@ use headgate_config::Effect;
 use super::{
     BY_NAME, Finding,
     check::{self, parse_bool, parse_int},
+    defined_name,
     definition::{Bad, Definition, Needs},
     group,
     refusal::Refusal,
@@ -20,8 +21,8 @@ pub struct Values<'a> {
     values: BTreeMap<&'static str, &'a str>,
     /// Names that are present, with whatever value.
     present: Vec<&'static str>,
-    /// Those of them that are not empty.
-    filled: Vec<&'static str>,
+    /// Those of them that are not empty, with their values, good or bad.
+    filled: Vec<(&'static str, &'a str)>,
     /// Findings that do not keep the Ingress from being served.
     pub findings: Vec<Finding>,
     /// Why the locations must not forward, found by a check.
@@ -53,7 +54,7 @@ impl<'a> Values<'a> {
         let mut values = Self {
             values: BTreeMap::new(),
             present: own.iter().filter_map(name_of).collect(),
-            filled: filled.filter_map(name_of).collect(),
+            filled: filled.filter_map(|own| Some((name_of(own)?, own.1))).collect(),
             findings: Vec::new(),
             denied: None,
             defaults,
@@ -66,10 +67,6 @@ impl<'a> Values<'a> {
                 unknown.push(*name);
                 continue;
             };
-            if definition.risk > restrictions.max_risk {
-                let group = group::of(definition.name);
-                return Err(Refusal::TooRisky { name: (*name).into(), group });
-            }
             values.admit(definition, name, value, options.enable_annotation_validation)?;
         }
         if !unknown.is_empty() {
@@ -90,7 +87,11 @@ impl<'a> Values<'a> {
     ) -> Result<(), Refusal> {
         let counts = match definition.needs {
             Needs::Nothing => true,
-            Needs::Present(other) => self.filled.contains(&other),
+            Needs::Present(other) => self.filled.iter().any(|(name, _)| *name == other),
+            Needs::True(other) => {
+                let is_true = |value: &str| parse_bool(value) == Some(true);
+                self.filled.iter().any(|(name, value)| *name == other && is_true(value))
+            }
             Needs::Absent(other) => !self.is_present(other),
         };
         // An older name counts only where the name itself says nothing.
@@ -153,4 +154,20 @@ impl<'a> Values<'a> {
     pub fn warn(&mut self, reason: &'static str, message: String) {
         self.findings.push(Finding { effect: Effect::Warning, reason, message });
     }
+}
+
+/// Refuses what is above the accepted risk, whatever its value. A name without any prefix is refused as well, as in the
+/// reference, and means nothing otherwise (annotations §1.5).
+pub fn check_risks(subject: Subject<'_>) -> Result<(), Refusal> {
+    let Subject { options, defaults, ingress, .. } = subject;
+    for (full, _) in &*ingress.annotations {
+        let name = defined_name(&options.annotations_prefix, full).unwrap_or(full);
+        if let Some(definition) = BY_NAME.get(name)
+            && definition.risk > defaults.restrictions.max_risk
+        {
+            let group = group::of(definition.name);
+            return Err(Refusal::TooRisky { name: name.into(), group });
+        }
+    }
+    Ok(())
 }

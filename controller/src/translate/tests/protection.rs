@@ -3,7 +3,7 @@
 use super::*;
 
 /// Another Ingress of the host, with a path of its own.
-fn second(host: &str, annotations: &[(&str, &str)]) -> Object {
+pub(super) fn second(host: &str, annotations: &[(&str, &str)]) -> Object {
     let backend = json!({ "service": { "name": "two", "port": { "number": 80 } } });
     let path = json!({ "path": "/two", "pathType": "Prefix", "backend": backend });
     let rules = json!({ "rules": [{ "host": host, "http": { "paths": [path] } }] });
@@ -23,45 +23,10 @@ fn is_denied(plane: &Plane, name: &str) -> bool {
 }
 
 /// Reasons of the findings about one Ingress.
-fn reasons_of<'a>(plane: &'a Plane, name: &str) -> Vec<&'a str> {
+pub(super) fn reasons_of<'a>(plane: &'a Plane, name: &str) -> Vec<&'a str> {
     let verdicts = plane.last.verdicts.iter().filter(|verdict| verdict.effect == Effect::Denied);
     let own = verdicts.filter(|verdict| verdict.object.name == name);
     own.map(|verdict| verdict.reason.as_str()).collect()
-}
-
-#[test]
-fn client_certificates_deny_the_locations_of_other_ingresses_of_the_host() {
-    let mut plane = Plane::new(Options::default());
-    plane.apply(&ingress("one.test", &[]));
-    plane.apply(&second("one.test", &[("auth-tls-secret", "ns/ca")]));
-    plane.apply(&ingress_named("three", "nginx", "three.test", &[], json!({})));
-    assert!(is_denied(&plane, "one.test"));
-    assert!(!is_denied(&plane, "three.test"), "other hosts are none of its business");
-    assert_eq!(reasons_of(&plane, "two"), ["AnnotationParsingFailed"]);
-    assert_eq!(reasons_of(&plane, "app"), ["HostDenied"]);
-    let said = plane.last.verdicts.iter().find(|verdict| verdict.reason == "HostDenied");
-    assert!(said.unwrap().message.contains("auth-tls-secret of Ingress ns/two"), "{said:?}");
-
-    plane.remove(Kind::Ingress, "ns", "two");
-    assert!(!is_denied(&plane, "one.test"));
-    assert_eq!(reasons_of(&plane, "app"), [""; 0]);
-}
-
-#[test]
-fn client_certificates_of_a_canary_deny_the_host() {
-    let canary = [("canary", "true"), ("auth-tls-secret", "ns/ca")];
-    let mut plane = Plane::new(Options::default());
-    plane.apply(&second("one.test", &canary));
-    assert_eq!(plane.hosts(), [""; 0], "a canary makes no host");
-    plane.apply(&ingress("one.test", &[]));
-    assert!(is_denied(&plane, "one.test"));
-    assert_eq!(reasons_of(&plane, "app"), ["HostDenied"]);
-    plane.apply(&second("one.test", &canary[..1]));
-    assert!(!is_denied(&plane, "one.test"));
-    plane.apply(&second("one.test", &canary));
-    assert!(is_denied(&plane, "one.test"));
-    plane.remove(Kind::Ingress, "ns", "app");
-    assert_eq!(reasons_of(&plane, "app"), [""; 0]);
 }
 
 #[test]
@@ -80,15 +45,19 @@ fn a_server_snippet_that_cannot_be_executed_denies_the_host() {
 /// The 403 of a host goes before its app-root (annotations §3.0); the 503 of a location does not (§3.2).
 #[test]
 fn a_denied_host_has_no_app_root() {
-    let mut plane = Plane::new(Options::default());
+    let mut plane = Plane::new(with_config_map());
+    plane.apply(&config_map(json!({
+        "allow-snippet-annotations": "true", "annotations-risk-level": "Critical",
+    })));
     let app_root = |plane: &Plane| {
         let host = plane.last.hosts.iter().find(|host| host.name == "one.test");
         host.unwrap().app_root.clone()
     };
     plane.apply(&ingress("one.test", &[("app-root", "/app"), ("auth-type", "basic")]));
     assert_eq!(app_root(&plane).as_deref(), Some("/app"), "its location alone is denied");
-    plane.apply(&second("one.test", &[("auth-tls-secret", "ns/ca")]));
+    plane.apply(&second("one.test", &[("server-snippet", "deny all;")]));
     assert!(is_denied(&plane, "one.test"));
+    assert_eq!(reasons_of(&plane, "app"), ["AnnotationParsingFailed", "HostDenied"]);
     assert_eq!(app_root(&plane), None);
     plane.remove(Kind::Ingress, "ns", "two");
     assert_eq!(app_root(&plane).as_deref(), Some("/app"));

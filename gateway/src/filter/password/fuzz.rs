@@ -42,6 +42,8 @@ pub fn authorization(data: &[u8]) {
 mod tests {
     use proptest::prelude::*;
 
+    use crate::noise;
+
     /// Headers of pieces that mean something, and a little noise.
     fn headers() -> impl Strategy<Value = Vec<u8>> {
         let pieces = prop::sample::select(vec![
@@ -64,20 +66,13 @@ mod tests {
             "=",
             " ",
         ]);
-        let noise = prop::option::weighted(0.3, (any::<prop::sample::Index>(), any::<u8>()));
         let whole = prop::collection::vec(pieces, 0..16).prop_map(|pieces| pieces.concat());
         let list = Just(
             "Digest username=\"u\", realm=\"\", nonce=n, uri=\"/\\\"\", cnonce=\"\", nc=00000001, qop=auth, response=\"0123456789abcdef0123456789ABCDEF\""
                 .to_owned(),
         );
-        (prop_oneof![whole, list], noise).prop_map(|(text, noise)| {
-            let mut data = text.into_bytes();
-            if let Some((at, byte)) = noise.filter(|_| !data.is_empty()) {
-                let at = at.index(data.len());
-                data[at] = byte;
-            }
-            data
-        })
+        (prop_oneof![whole, list], noise::noise())
+            .prop_map(|(text, noise)| noise::with(text.into_bytes(), noise))
     }
 
     proptest! {

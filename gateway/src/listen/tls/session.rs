@@ -1,9 +1,13 @@
 //! What a TLS handshake has settled, in the words of the reference's log variables.
 
+use std::sync::Arc;
+
 use rustls::{CipherSuite, ProtocolVersion, ServerConnection};
 
+use crate::client_certificate::Identity;
+
 /// The outcome of a handshake (`$ssl_protocol`, `$ssl_cipher`, `$ssl_server_name`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Session {
     /// `TLSv1.2` or `TLSv1.3`.
     pub protocol: &'static str,
@@ -11,11 +15,16 @@ pub struct Session {
     pub cipher: &'static str,
     /// The name that the client asked for, in lower case.
     pub server_name: Option<Box<str>>,
+    /// Whether the client was asked for a certificate.
+    pub(crate) asked: bool,
+    /// The certificate that it has shown.
+    pub(crate) client: Option<Arc<Identity>>,
 }
 
 impl Session {
-    /// The outcome of a handshake that is complete.
-    pub fn of(tls: &ServerConnection) -> Self {
+    /// The outcome of a handshake that is complete, in which the client was asked for a certificate or not.
+    pub fn of(tls: &ServerConnection, asked: bool) -> Self {
+        let chain = tls.peer_certificates().filter(|_| asked);
         Self {
             protocol: match tls.protocol_version() {
                 Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
@@ -24,6 +33,8 @@ impl Session {
             },
             cipher: tls.negotiated_cipher_suite().map_or("", |suite| cipher_name(suite.suite())),
             server_name: tls.server_name().map(Into::into),
+            asked,
+            client: chain.and_then(Identity::new).map(Arc::new),
         }
     }
 }

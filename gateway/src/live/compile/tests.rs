@@ -33,6 +33,7 @@ fn host(name: &str) -> Arc<Host> {
         mode: PathMode::Literal,
         locations: Vec::new(),
         app_root: None,
+        client_certificates: None,
         origin: None,
     })
 }

@@ -103,4 +103,10 @@ pub struct TlsInfo<'a> {
     pub cipher: &'a str,
     /// The server name that the client asked for.
     pub server_name: Option<&'a str>,
+    /// Name of the subject of the client's certificate; empty without one.
+    pub client_subject: &'a str,
+    /// Name of its issuer.
+    pub client_issuer: &'a str,
+    /// Whether it is good: `SUCCESS`, `NONE` or `FAILED:` and a reason, if anybody asked.
+    pub client_verify: Option<&'a str>,
 }

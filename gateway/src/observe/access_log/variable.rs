@@ -104,6 +104,9 @@ variables! {
         TlsProtocol = "ssl_protocol",
         TlsCipher = "ssl_cipher",
         TlsServerName = "ssl_server_name",
+        ClientSubject = "ssl_client_s_dn",
+        ClientIssuer = "ssl_client_i_dn",
+        ClientVerify = "ssl_client_verify",
         Unset = "proxy_protocol_addr" | "proxy_protocol_port" | "gzip_ratio",
     }
 }
@@ -255,6 +258,9 @@ impl Text {
             Self::TlsProtocol => record.tls?.protocol,
             Self::TlsCipher => record.tls?.cipher,
             Self::TlsServerName => record.tls?.server_name?,
+            Self::ClientSubject => return present(record.tls?.client_subject.as_bytes()),
+            Self::ClientIssuer => return present(record.tls?.client_issuer.as_bytes()),
+            Self::ClientVerify => record.tls?.client_verify?,
         };
         Some(text.as_bytes())
     }

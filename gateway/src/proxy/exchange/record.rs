@@ -91,6 +91,9 @@ impl Exchange {
                 protocol: session.protocol,
                 cipher: session.cipher,
                 server_name: session.server_name.as_deref(),
+                client_subject: session.client.as_ref().map_or("", |client| client.subject()),
+                client_issuer: session.client.as_ref().map_or("", |client| client.issuer()),
+                client_verify: connection.client_verify(),
             }),
             ..access_log::AccessRecord::default()
         };

@@ -1,10 +1,10 @@
 //! One connection to an endpoint. Whoever uses it drives it: the request polls it for its answer, the answer's body
 //! for its bytes. While idle it holds no buffer, and nobody polls it.
 
+mod sending;
+
 use std::{
-    cell::RefCell,
-    io::{self, IoSlice},
-    mem,
+    io, mem,
     pin::Pin,
     task::{Context, Poll, Waker},
 };
@@ -18,30 +18,19 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
+use self::sending::nothing;
 use super::{
     body::Decoder,
     head::{self, Head, Keep, Parsed},
     stream::Stream,
     trailers,
-    upload::Upload,
 };
-use crate::{
-    error::ProxyError,
-    upstream::body::{RequestBody, Stage},
-};
+use crate::{error::ProxyError, upstream::body::Stage};
 
 /// Largest head of an answer, whatever is configured.
 const MAX_HEAD: usize = 1024 * 1024;
 /// Most bytes of interim answers in front of an answer.
 const MAX_INTERIM: usize = 64 * 1024;
-/// Bodies up to this size are written in one piece with their head.
-const JOINED: usize = 8 * 1024;
-
-thread_local! {
-    /// Where heads of requests are written.
-    static OUTPUT: RefCell<Vec<u8>> = RefCell::default();
-}
-
 /// A connection that is ready for a request, or busy with one.
 pub struct Connection {
     stream: Stream,
@@ -128,111 +117,6 @@ impl Connection {
             Stream::Uploading(..) | Stream::Closed => return false,
         };
         matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
-
-    /// Starts to send a request. `write_head` appends its head to what it is given; `length` is what the head says
-    /// about a streamed body, `None` for chunked.
-    ///
-    /// # Errors
-    /// Nothing was sent; the body comes back.
-    pub fn send(
-        &mut self,
-        write_head: impl FnOnce(&mut Vec<u8>),
-        body: RequestBody,
-        length: Option<u64>,
-        expect: Expect,
-    ) -> Result<(), RequestBody> {
-        self.expect = expect;
-        OUTPUT.with_borrow_mut(|out| {
-            out.clear();
-            write_head(out);
-            match body {
-                RequestBody::Empty => {
-                    self.write_now(out, Bytes::new()).map_err(|_| RequestBody::Empty)
-                }
-                RequestBody::Full(bytes) => {
-                    let written = if bytes.len() <= JOINED {
-                        out.extend_from_slice(&bytes);
-                        self.write_now(out, Bytes::new())
-                    } else {
-                        self.write_now(out, bytes.clone())
-                    };
-                    written.map_err(|_| RequestBody::Full(bytes))
-                }
-                RequestBody::Streamed(body) => {
-                    if !matches!(self.stream, Stream::Whole(_)) {
-                        return Err(RequestBody::Streamed(body));
-                    }
-                    if self.write_now(out, Bytes::new()).is_err() {
-                        return Err(RequestBody::Streamed(body));
-                    }
-                    if let Stream::Whole(stream) = mem::replace(&mut self.stream, Stream::Closed) {
-                        let (read, write) = stream.into_split();
-                        let head = mem::replace(&mut self.unsent, nothing()).into_inner().0;
-                        let upload = Upload::start(head, body, length, write);
-                        self.stream = Stream::Uploading(read, upload);
-                        // The task may be ahead of what is known here.
-                        self.sent = true;
-                    }
-                    Ok(())
-                }
-            }
-        })
-    }
-
-    /// Writes as much as the system takes, and holds the rest.
-    fn write_now(&mut self, head: &[u8], body: Bytes) -> io::Result<()> {
-        let stream = match &self.stream {
-            Stream::Whole(stream) => stream,
-            Stream::Encrypted(_) => {
-                self.unsent = Bytes::copy_from_slice(head).chain(body);
-                return Ok(());
-            }
-            Stream::Uploading(..) | Stream::Closed => {
-                return Err(io::ErrorKind::NotConnected.into());
-            }
-        };
-        let outcome = if body.is_empty() {
-            stream.try_write(head)
-        } else {
-            stream.try_write_vectored(&[IoSlice::new(head), IoSlice::new(&body)])
-        };
-        let written = match outcome {
-            Ok(written) => written,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) => return Err(error),
-        };
-        self.sent = written > 0;
-        if written < head.len() + body.len() {
-            let head_rest = Bytes::copy_from_slice(head.get(written..).unwrap_or_default());
-            self.unsent = head_rest.chain(body.slice(written.saturating_sub(head.len())..));
-        }
-        Ok(())
-    }
-
-    /// Writes what was held.
-    fn poll_unsent(&mut self, cx: &mut Context<'_>) {
-        while self.unsent.has_remaining() {
-            let Some(outcome) = self.stream.poll_write(cx, self.unsent.chunk()) else { return };
-            match outcome {
-                Poll::Pending => return,
-                Poll::Ready(Ok(written @ 1..)) => {
-                    self.sent = true;
-                    self.unsent.advance(written);
-                }
-                Poll::Ready(_) => {
-                    // An answer may have come before the peer closed.
-                    self.broken = true;
-                    self.unsent = nothing();
-                }
-            }
-        }
-        self.broken |= matches!(self.stream.poll_flush(cx), Poll::Ready(Err(_)));
-    }
-
-    /// Bytes of the current request that the system has not taken yet, but for those of a streamed body.
-    pub fn unsent(&self) -> usize {
-        self.unsent.remaining()
     }
 
     /// Whether something of the current request left us.
@@ -408,11 +292,6 @@ impl Connection {
         }
         Poll::Pending
     }
-}
-
-/// No rest of a request.
-fn nothing() -> Chain<Bytes, Bytes> {
-    Bytes::new().chain(Bytes::new())
 }
 
 /// Whether the empty line behind a head may be in here.

@@ -99,6 +99,8 @@ fn read_body(seen: &mut Understood, decoder: &mut Decoder, bytes: &mut Bytes) ->
 mod tests {
     use proptest::prelude::*;
 
+    use crate::noise;
+
     /// Answers of pieces that mean something, and a little noise.
     fn answers() -> impl Strategy<Value = Vec<u8>> {
         let lines = prop::sample::select(vec![
@@ -127,16 +129,11 @@ mod tests {
             prop::collection::vec(lines, 0..3),
             prop::collection::vec(bodies, 0..3),
             any::<[u8; 3]>(),
-            prop::option::weighted(0.3, (any::<prop::sample::Index>(), any::<u8>())),
+            noise::noise(),
         );
         parts.prop_map(|(status, lines, bodies, [flags, low, _], noise)| {
             let text = format!("{status}{}\r\n{}", lines.concat(), bodies.concat());
-            let mut data = [&[flags, low, 0], text.as_bytes()].concat();
-            if let Some((at, byte)) = noise {
-                let at = at.index(data.len());
-                data[at] = byte;
-            }
-            data
+            noise::with([&[flags, low, 0], text.as_bytes()].concat(), noise)
         })
     }
 

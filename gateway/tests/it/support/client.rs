@@ -61,6 +61,11 @@ impl Client {
         Self { tls: Some(Box::new(tls)), ..self }
     }
 
+    /// How the handshake went; `None` before it, or without TLS.
+    pub fn handshake_kind(&self) -> Option<rustls::HandshakeKind> {
+        self.tls.as_ref()?.handshake_kind()
+    }
+
     /// Sends bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.write(bytes.as_ref()).expect("sent");

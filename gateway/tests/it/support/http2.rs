@@ -78,8 +78,13 @@ impl Http2 {
 
     /// Asks `a.test` on a stream; a body follows unless `flags` has [`END_STREAM`].
     pub fn request(&mut self, stream: u32, method: &str, target: &str, flags: u8) {
+        self.request_of("a.test", stream, method, target, flags);
+    }
+
+    /// The same of another host.
+    pub fn request_of(&mut self, host: &str, stream: u32, method: &str, target: &str, flags: u8) {
         let fields =
-            [(":method", method), (":scheme", "http"), (":authority", "a.test"), (":path", target)];
+            [(":method", method), (":scheme", "http"), (":authority", host), (":path", target)];
         let mut block = Vec::new();
         for (name, value) in fields {
             // A literal that is not indexed, without Huffman coding (RFC 7541 §6.2.2).

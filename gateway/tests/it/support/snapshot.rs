@@ -125,6 +125,7 @@ impl Table {
             locations: vec![Arc::new(fallback)],
             alias_origin: None,
             app_root: None,
+            client_certificates: None,
             origin: None,
         })];
         hosts.extend(self.hosts.into_iter().map(|(name, locations)| {
@@ -136,6 +137,7 @@ impl Table {
                 locations,
                 alias_origin: None,
                 app_root: None,
+                client_certificates: None,
                 origin: None,
             })
         }));

@@ -5,15 +5,11 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
-    leader::{Election, Terms},
     request::mock::Server,
-    status::{Address, AddressSource, StatusSettings},
+    run::replica::{INGRESS, LEASE, put_ingress, put_pod, write_back},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/ingress/leases/the-leader";
-const INGRESS: &str = "/apis/networking.k8s.io/v1/namespaces/a/ingresses/i";
-const POD: &str = "/api/v1/namespaces/ingress/pods/pod-1";
 
 /// The only replica, which leads and has written the status of the Ingress that it serves.
 struct Replica {
@@ -24,27 +20,11 @@ struct Replica {
     task: JoinHandle<()>,
 }
 
-fn write_back() -> WriteBack {
-    WriteBack {
-        pod: Some(NamespacedName { namespace: "ingress".into(), name: "pod-1".into() }),
-        election: Some(Election { id: "the-leader".into(), terms: Terms::new(30 * SECOND) }),
-        status: StatusSettings {
-            update: true,
-            clean_on_shutdown: true,
-            source: AddressSource::Fixed(Address::list("192.0.2.1")),
-            interval: 60 * SECOND,
-        },
-        standby: false,
-        events: true,
-    }
-}
-
 impl Replica {
     async fn that_leads() -> Self {
         let server = Server::default();
-        server.put(INGRESS, json!({"metadata": {"name": "i", "namespace": "a"}, "spec": {}}));
-        let metadata = json!({"name": "pod-1", "labels": {"app": "gateway"}});
-        server.put(POD, json!({"metadata": metadata, "spec": {"containers": []}}));
+        put_ingress(&server);
+        put_pod(&server, "pod-1");
         let (board, role) = (Arc::<Board>::default(), Role::default());
         let key = Key::new("a", "i");
         board.set_published(&key, vec![]);
@@ -56,7 +36,7 @@ impl Replica {
             scope: NamespaceScope::All,
             config_map: None,
             back: Back {
-                write_back: write_back(),
+                write_back: write_back("pod-1"),
                 board,
                 role: role.clone(),
                 leadership: Arc::default(),

@@ -186,6 +186,9 @@ fn the_location_and_the_connection_are_known_by_their_variables() {
         tls: Some(TlsInfo {
             protocol: "TLSv1.3",
             cipher: "TLS_AES_128_GCM_SHA256",
+            client_subject: "CN=one",
+            client_issuer: "",
+            client_verify: Some("SUCCESS"),
             server_name: None,
         }),
         connection: 12,

@@ -1,0 +1,46 @@
+//! A Secret -> the authorities that certificates may come from: `ca.crt`, and `ca.crl` if there is one (routing §8.5).
+
+use headgate_config::client_certificates::Authorities;
+use k8s_openapi::api::core::v1::Secret;
+use rustls_pki_types::pem::{PemObject, SectionKind};
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
+
+/// Reads the authorities of a Secret. `tls.crt` is not among them: it is shown to everybody, and trusted by nobody.
+///
+/// # Errors
+///
+/// What is wrong with it, without any of its content.
+pub fn read(secret: &Secret) -> Result<Authorities, String> {
+    let item = |name: &str| secret.data.as_ref()?.get(name).map(|bytes| bytes.0.as_slice());
+    let certificates = match item("ca.crt") {
+        Some(pem) => sections(pem, SectionKind::Certificate, "ca.crt")?,
+        None => return Err("it holds no ca.crt".into()),
+    };
+    let is_certificate =
+        |der: &Vec<u8>| matches!(X509Certificate::from_der(der), Ok((rest, _)) if rest.is_empty());
+    if !certificates.iter().all(is_certificate) {
+        return Err("a certificate of its ca.crt cannot be read".into());
+    }
+    let revocation_lists = match item("ca.crl").filter(|pem| !pem.is_empty()) {
+        Some(pem) => sections(pem, SectionKind::Crl, "ca.crl")?,
+        None => Vec::new(),
+    };
+    let is_list = |der: &Vec<u8>| matches!(CertificateRevocationList::from_der(der), Ok((rest, _)) if rest.is_empty());
+    if !revocation_lists.iter().all(is_list) {
+        return Err("a list of its ca.crl cannot be read".into());
+    }
+    Ok(Authorities { certificates, revocation_lists })
+}
+
+/// The sections of one kind, at least one.
+fn sections(pem: &[u8], wanted: SectionKind, name: &str) -> Result<Vec<Vec<u8>>, String> {
+    let all = <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let all = all.map_err(|_| format!("its {name} is no PEM"))?;
+    let found: Vec<_> =
+        all.into_iter().filter(|(kind, _)| *kind == wanted).map(|(_, der)| der).collect();
+    if found.is_empty() {
+        let what = if wanted == SectionKind::Crl { "revocation list" } else { "certificate" };
+        return Err(format!("its {name} holds no {what} in PEM"));
+    }
+    Ok(found)
+}

@@ -1,0 +1,138 @@
+//! Where a request leads: its host, whether it may come there at all, and the location.
+
+use std::{
+    ops::ControlFlow::{self, Break, Continue},
+    sync::Arc,
+};
+
+use http::{HeaderValue, StatusCode};
+use hyper::body::Incoming;
+
+use super::{
+    answer::Answer,
+    client_certificate::{self, Ruling},
+    exchange::Exchange,
+    inbound::Inbound,
+};
+use crate::{
+    error::ProxyError,
+    filter::{self, redirect},
+    listen::conn::Connection,
+    live::{LiveAction, LiveConfig, LiveHost, LiveLocation},
+    route::{
+        name::HostName,
+        path::Found,
+        target::{Target, normalise},
+    },
+};
+
+/// What a request asks for.
+pub struct Place<'a> {
+    /// The host, as the request names it.
+    pub name: HostName<'a>,
+    /// Its normalised path and query.
+    pub target: Target<'a>,
+    /// The target, if it is not the request's.
+    pub page: Option<&'a HeaderValue>,
+    /// The host.
+    pub host: &'a Arc<LiveHost>,
+    /// The location.
+    pub location: &'a Arc<LiveLocation>,
+}
+
+/// Finds the host and the location of a request, or the answer where that is one.
+///
+/// # Errors
+///
+/// If the request cannot be understood, or not be placed.
+pub fn locate<'a>(
+    exchange: &mut Exchange,
+    inbound: &'a Inbound,
+    body: &Incoming,
+    live: &'a LiveConfig,
+) -> Result<ControlFlow<Answer, Place<'a>>, ProxyError> {
+    let name = inbound.check()?;
+    let target = inbound.normalise()?;
+    // Without any host no table is live yet: the reference answers the same until its first one (operations §1).
+    let Some(host) = live.hosts.find(name.as_bytes()) else {
+        return Ok(Break(Answer::page(StatusCode::NOT_FOUND)));
+    };
+    exchange.set_host(host, name.as_bytes());
+    let peer = Arc::clone(&exchange.connection);
+    exchange.describe(host, &target, || inbound.client(&peer, &live.settings.spec.forwarded));
+    let (target, page) = match admit(&peer, inbound, host, live) {
+        Ok(None) => (target, None),
+        Ok(Some(page)) => {
+            let target = normalise(page.as_bytes()).map_err(|_| ProxyError::Denied)?;
+            (target, Some(page))
+        }
+        Err(answer) => return Ok(Break(*answer)),
+    };
+    if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
+        let url = redirect::app_root(peer.tls, inbound.host_header(), app_root);
+        return Ok(Break(Answer::redirect(StatusCode::FOUND, url)));
+    }
+    let (index, slash) = match host.table.find(target.path()) {
+        Found::Location(index) => (index, false),
+        Found::SlashRedirect(index) => (index, true),
+        Found::Exhausted => return Err(ProxyError::MatchBudget),
+        Found::Nothing => return Ok(Break(Answer::page(StatusCode::NOT_FOUND))),
+    };
+    let location = &host.locations[index];
+    exchange.set_location(location);
+    filter::body::check_length(body, location.spec.body_limit)?;
+    if slash {
+        return Ok(Break(slash_redirect(exchange, location, &target, name.as_bytes())));
+    }
+    Ok(Continue(Place { name, target, page, host, location }))
+}
+
+/// Who may come to a host at all; the page of the host that is asked for instead, if it is.
+///
+/// # Errors
+///
+/// The answer to those who may not.
+fn admit<'a>(
+    peer: &Connection,
+    inbound: &Inbound,
+    host: &'a Arc<LiveHost>,
+    live: &LiveConfig,
+) -> Result<Option<&'a HeaderValue>, Box<Answer>> {
+    let ruling = client_certificate::check(peer, host, live);
+    if let Ruling::Answer(answer) = ruling {
+        return Err(answer);
+    }
+    if let Some(blocked) = &live.settings.blocked
+        && let Some(status) = blocked.refuses(inbound.client_address(peer), &inbound.parts.headers)
+    {
+        return Err(Box::new(Answer::page(status)));
+    }
+    match ruling {
+        Ruling::Pass => Ok(None),
+        Ruling::Page(page) => Ok(Some(page)),
+        Ruling::Subject(answer) | Ruling::Answer(answer) => Err(answer),
+    }
+}
+
+/// 301 to the path with its slash (routing §5.3). A denied location has none.
+fn slash_redirect(
+    exchange: &Exchange,
+    location: &LiveLocation,
+    target: &Target<'_>,
+    host: &[u8],
+) -> Answer {
+    if matches!(location.action, LiveAction::Deny) {
+        return Answer::from(ProxyError::Denied);
+    }
+    let mut path = target.path().to_vec();
+    path.push(b'/');
+    let form = redirect::SlashRedirect {
+        tls: exchange.connection.tls,
+        host,
+        port: exchange.connection.port.to_str().unwrap_or_default(),
+        path: &path,
+        // A lone `?` is lost.
+        query: target.query().filter(|query| !query.is_empty()),
+    };
+    Answer::redirect(StatusCode::MOVED_PERMANENTLY, form.location(&location.spec))
+}
