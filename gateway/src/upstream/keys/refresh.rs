@@ -51,11 +51,11 @@ where
 }
 
 fn tell_success(shared: &Shared, keys: &crate::filter::jwt::keys::KeySet, failures: u32) {
-    let (url, count) = (&shared.source.url, keys.len());
+    let (url, count) = (&shared.source.url, keys.count());
     if failures > 0 {
         tracing::info!(url, keys = count, "the keys of an issuer of tokens could be fetched again");
     }
-    let was_empty = shared.held.load().as_ref().is_some_and(|held| held.keys.len() == 0);
+    let was_empty = shared.held.load().as_ref().is_some_and(|held| held.keys.count() == 0);
     if count == 0 && !was_empty {
         let skipped = keys.skipped();
         tracing::warn!(

@@ -116,7 +116,7 @@ fn what_a_key_is_for_is_honoured() {
         json!({ "x5c": ["not looked at"], "x5u": 1, "more": {} }),
     ] {
         let keys = parsed(&[changed(&key, &changes)]);
-        assert_eq!((keys.len(), keys.skipped()), (1, 0), "{changes}");
+        assert_eq!((keys.count(), keys.skipped()), (1, 0), "{changes}");
         assert_eq!(verified(&keys, &signer.issue("1", &claims())), Ok(()), "{changes}");
     }
     for changes in [
@@ -145,7 +145,7 @@ fn what_a_key_is_for_is_honoured() {
         json!({ "d": "AAAA" }),
     ] {
         let keys = parsed(&[changed(&key, &changes)]);
-        assert_eq!((keys.len(), keys.skipped()), (0, 1), "{changes}");
+        assert_eq!((keys.count(), keys.skipped()), (0, 1), "{changes}");
         assert_eq!(verified(&keys, &signer.issue("1", &claims())), Err(Flaw::UnknownKey));
     }
 }
@@ -163,13 +163,13 @@ fn a_key_for_one_algorithm_verifies_no_other() {
 fn weak_rsa_keys_are_none() {
     for bytes in [0, 128, 255, 1025] {
         let key = json!({ "kty": "RSA", "n": encode(&vec![0xff; bytes]), "e": "AQAB" });
-        assert_eq!(parsed(&[key]).len(), 0, "{bytes}");
+        assert_eq!(parsed(&[key]).count(), 0, "{bytes}");
         let padded = [vec![0; 300], vec![0xff; bytes]].concat();
         let key = json!({ "kty": "RSA", "n": encode(&padded), "e": "AQAB" });
-        assert_eq!(parsed(&[key]).len(), 0, "{bytes} with zeros in front");
+        assert_eq!(parsed(&[key]).count(), 0, "{bytes} with zeros in front");
     }
     let long = json!({ "kty": "RSA", "n": encode(&[0xff; 256]), "e": encode(&[1; 9]) });
-    assert_eq!(parsed(&[long]).len(), 0);
+    assert_eq!(parsed(&[long]).count(), 0);
 }
 
 #[test]
@@ -178,11 +178,11 @@ fn sets() {
         assert_eq!(KeySet::parse(json.as_bytes()), Err(SetError::Malformed), "{json}");
     }
     let empty = KeySet::parse(br#"{"keys":[],"more":1}"#).unwrap();
-    assert_eq!((empty.len(), empty.skipped()), (0, 0));
+    assert_eq!((empty.count(), empty.skipped()), (0, 0));
     let odd = KeySet::parse(br#"{"keys":[1,null,"x",[],{}]}"#).unwrap();
-    assert_eq!((odd.len(), odd.skipped()), (0, 5));
+    assert_eq!((odd.count(), odd.skipped()), (0, 5));
     let key = Signer::ed25519().jwk("1");
-    assert_eq!(parsed(&vec![key.clone(); MOST_KEYS]).len(), MOST_KEYS);
+    assert_eq!(parsed(&vec![key.clone(); MOST_KEYS]).count(), MOST_KEYS);
     let many = set(&vec![key; MOST_KEYS + 1]);
     assert_eq!(KeySet::parse(many.as_bytes()), Err(SetError::TooMany));
 }
