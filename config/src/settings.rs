@@ -1,10 +1,10 @@
 //! Settings that hold for all hosts and may change while the gateway runs.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{Network, ObjectRef};
+use crate::{Network, ObjectRef, protection::LimitStore};
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +43,8 @@ pub struct Settings {
     pub upstream_keepalive_time: Duration,
     /// Who gets nothing but 403, whatever is asked for.
     pub blocked: Blocked,
+    /// Where shared limits are counted, if anywhere.
+    pub limit_store: Option<Arc<LimitStore>>,
     /// Write the access log at all (inverse of `disable-access-log`).
     pub access_log: bool,
     /// Access log format; `None` is the reference's default (`log-format-upstream`).
@@ -69,6 +71,7 @@ impl Default for Settings {
             upstream_keepalive_requests: 10_000,
             upstream_keepalive_time: Duration::from_secs(3600),
             blocked: Blocked::default(),
+            limit_store: None,
             access_log: true,
             log_format: None,
         }

@@ -4,6 +4,7 @@
 //! limits themselves are those of the table that a request is served by.
 
 mod clients;
+mod shared;
 
 use std::{
     collections::HashMap,
@@ -15,16 +16,24 @@ use std::{
 };
 
 use foldhash::quality::RandomState;
-use headgate_config::protection::{LimitId, RequestLimits};
+use headgate_config::protection::{LimitFallback, LimitId, LimitStore, RequestLimits};
 use parking_lot::Mutex;
 
-use self::clients::{Buckets, Client, Clients};
-use crate::filter::{access::AddressSet, rate::Pace};
+use self::{
+    clients::{Buckets, Client, Clients},
+    shared::{Key, Shared},
+};
+use crate::{
+    filter::{access::AddressSet, rate::Pace},
+    observe::metrics::Metrics,
+};
 
 /// Parts of the counters that are locked one by one.
 const SHARDS: usize = 16;
 /// Clients whose rates are remembered, in all shards: as many as in the reference's 5 MB (annotations, appendix C).
 const MOST_CLIENTS: usize = 40_960;
+/// The status where nobody can count.
+const UNAVAILABLE: u16 = 503;
 /// Counters that no location uses are forgotten after this time.
 const KEPT_UNUSED: Duration = Duration::from_secs(600);
 
@@ -34,6 +43,8 @@ pub struct Limits {
     exempt: AddressSet,
     paces: Paces,
     counters: Arc<Counters>,
+    /// Where the rates are counted for all replicas, if they are.
+    shared: Option<Box<(Key, Arc<Shared>)>>,
 }
 
 /// The rates that all count, each with a bucket of its own.
@@ -46,6 +57,7 @@ impl Limits {
             exempt: AddressSet::new(&spec.exempt),
             paces: [spec.per_second.map(Pace::per_second), spec.per_minute.map(Pace::per_minute)],
             counters: registry.counters(&spec.id),
+            shared: spec.shared.then(|| (Key::new(&spec.id), Arc::clone(&registry.shared)).into()),
             spec: Arc::clone(spec),
         }
     }
@@ -54,13 +66,28 @@ impl Limits {
     ///
     /// # Errors
     /// It is one too many: the status that it is answered with.
-    pub fn admit(&self, client: IpAddr, now: u64) -> Result<Option<Permit>, u16> {
+    pub async fn admit(&self, client: IpAddr, now: u64) -> Result<Option<Permit>, u16> {
         if self.exempt.contains(client) {
             return Ok(None);
         }
+        let address = client;
         let client = Client::from(client);
-        if self.paces.iter().any(Option::is_some) && !self.counters.take(client, &self.paces, now) {
-            return Err(self.spec.rate_status);
+        if self.paces.iter().any(Option::is_some) {
+            let passes = match &self.shared {
+                None => self.counters.take(client, &self.paces, now),
+                // In a box: most requests wait for nobody.
+                Some(shared) => {
+                    let (key, store) = &**shared;
+                    match Box::pin(store.take(key, address, &self.paces)).await {
+                        Ok(passes) => passes,
+                        Err(LimitFallback::Local) => self.counters.take(client, &self.paces, now),
+                        Err(LimitFallback::Closed) => return Err(UNAVAILABLE),
+                    }
+                }
+            };
+            if !passes {
+                return Err(self.spec.rate_status);
+            }
         }
         let Some(most) = self.spec.connections else { return Ok(None) };
         self.counters.enter(client, most).map(Some).ok_or(self.spec.connection_status)
@@ -145,9 +172,12 @@ impl Drop for Permit {
     }
 }
 
-/// All counters, by identity.
+/// All counters: those of this process by identity, and those of all replicas.
 #[derive(Default)]
-pub struct Registry(Mutex<HashMap<LimitId, Entry>>);
+pub struct Registry {
+    entries: Mutex<HashMap<LimitId, Entry>>,
+    shared: Arc<Shared>,
+}
 
 struct Entry {
     counters: Arc<Counters>,
@@ -155,8 +185,21 @@ struct Entry {
 }
 
 impl Registry {
+    /// No counters yet. What they say of themselves is shown with the metrics.
+    pub fn new(metrics: &Metrics) -> Self {
+        let registry = Self::default();
+        let shared = Arc::clone(&registry.shared);
+        metrics.add_source(move |text| shared.write_metrics(text));
+        registry
+    }
+
+    /// Counts shared limits in this store from now on.
+    pub fn set_store(&self, store: Option<&Arc<LimitStore>>) {
+        self.shared.set(store);
+    }
+
     fn counters(&self, id: &LimitId) -> Arc<Counters> {
-        let mut entries = self.0.lock();
+        let mut entries = self.entries.lock();
         if let Some(entry) = entries.get_mut(id) {
             entry.unused_since = None;
             return Arc::clone(&entry.counters);
@@ -169,7 +212,7 @@ impl Registry {
 
     /// Forgets counters that have not been used for a while. Called from time to time.
     pub fn forget_unused(&self, now: Instant) {
-        self.0.lock().retain(|_, entry| {
+        self.entries.lock().retain(|_, entry| {
             if Arc::strong_count(&entry.counters) > 1 {
                 entry.unused_since = None;
                 return true;

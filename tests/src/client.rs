@@ -1,7 +1,11 @@
 //! A minimal HTTP/1.1 client over one keep-alive connection. It says exactly how a connection failed, which a pooled client
 //! would hide; it speaks no HTTP/2 and follows nothing.
 
-use std::{fmt, io, net::SocketAddr, time::Duration};
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -107,10 +111,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Sends a GET and reads the whole answer. `target` goes into the request line as it is.
     pub async fn get(&mut self, host: &str, target: &str) -> Result<Answer, Failure> {
+        self.ask(host, target, "").await
+    }
+
+    /// The same as if it came from a client with this address, for whoever believes `X-Forwarded-For`.
+    pub async fn get_from(
+        &mut self,
+        host: &str,
+        target: &str,
+        client: IpAddr,
+    ) -> Result<Answer, Failure> {
+        self.ask(host, target, &format!("X-Forwarded-For: {client}\r\n")).await
+    }
+
+    async fn ask(&mut self, host: &str, target: &str, more: &str) -> Result<Answer, Failure> {
         self.requests += 1;
         let exchange = async {
             let head = format!(
-                "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: headgate-tests\r\nAccept: */*\r\n\r\n"
+                "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: headgate-tests\r\nAccept: */*\r\n{more}\r\n"
             );
             self.stream.write_all(head.as_bytes()).await.map_err(Failure::Io)?;
             self.answer().await

@@ -22,7 +22,12 @@ impl Sample {
 
     /// The smallest duration that at least `percent` percent of the sample do not exceed (nearest rank); zero for an empty sample.
     pub fn percentile(&self, percent: usize) -> Duration {
-        let rank = (self.0.len() * percent).div_ceil(100).max(1);
+        self.of_thousand(percent * 10)
+    }
+
+    /// The same for a share in thousandths.
+    pub fn of_thousand(&self, share: usize) -> Duration {
+        let rank = (self.0.len() * share).div_ceil(1000).max(1);
         self.0.get(rank - 1).copied().unwrap_or_default()
     }
 

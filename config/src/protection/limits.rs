@@ -26,6 +26,9 @@ pub struct RequestLimits {
     pub per_second: Option<Rate>,
     /// Requests per minute (`limit-rpm`).
     pub per_minute: Option<Rate>,
+    /// Both are counted for all replicas together, in the store of the settings if it can be asked
+    /// (`headgate.io/limit-shared`).
+    pub shared: bool,
     /// Requests at the same time (`limit-connections`).
     pub connections: Option<NonZeroU32>,
     /// Addresses without limits; sorted, each once (`limit-allowlist`).

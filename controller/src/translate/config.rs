@@ -5,18 +5,22 @@
 
 mod global_auth;
 mod keys;
+pub mod limit_store;
 mod silent;
 pub mod value;
 
 use std::sync::Arc;
 
 use global_auth::GlobalAuth;
-use headgate_config::{Blocked, Effect, Network, ObjectRef, Settings, Verdict};
+use headgate_config::{
+    Blocked, Effect, Network, ObjectRef, Settings, Verdict, protection::LimitFallback,
+};
 use k8s_openapi::api::core::v1::ConfigMap;
+use limit_store::{StoreKeys, StoreState, Stored};
 
 use super::annotations::{Annotations, definition::Risk, external_auth, limits::Speed};
 use crate::{
-    objects::{Key, Kind},
+    objects::{Key, Kind, Objects},
     options::{Options, PatternCheck},
 };
 
@@ -29,6 +33,8 @@ pub struct Config {
     pub defaults: Arc<Defaults>,
     /// Whether to stand by (`headgate-standby`), if it says so.
     pub standby: Option<bool>,
+    /// The Secret that `limit-shared-secret` names.
+    pub limit_secret: Option<Key>,
     /// Findings about the ConfigMap.
     pub verdicts: Vec<Verdict>,
 }
@@ -63,6 +69,8 @@ pub struct LimitDefaults {
     pub throttle: Speed,
     /// Why clients cannot be counted as it is wanted, if so (`limit-conn-zone-variable`).
     pub unusable_key: Option<String>,
+    /// Where shared limits are counted (`limit-shared-url` and what belongs to it).
+    pub store: StoreState,
 }
 
 impl Default for LimitDefaults {
@@ -72,6 +80,7 @@ impl Default for LimitDefaults {
             connection_status: 503,
             throttle: Speed::default(),
             unusable_key: None,
+            store: StoreState::default(),
         }
     }
 }
@@ -115,19 +124,21 @@ struct Draft {
     /// What is wrong with lists that protect and cannot be read.
     unreadable: Vec<String>,
     limits: LimitDefaults,
+    store: StoreKeys,
+    limit_secret: Option<Key>,
     /// Items of `proxy-real-ip-cidr` that are neither an address nor a network.
     unknown_peers: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self::read(&Options::default(), None)
+        Self::read(&Options::default(), None, &Objects::default())
     }
 }
 
 impl Config {
-    /// Reads the ConfigMap, if there is one.
-    pub fn read(options: &Options, map: Option<(&Key, &ConfigMap)>) -> Self {
+    /// Reads the ConfigMap, if there is one. The Secret that it names is among the objects, if there is that.
+    pub fn read(options: &Options, map: Option<(&Key, &ConfigMap)>, objects: &Objects) -> Self {
         let mut draft = Draft {
             settings: Settings::default(),
             plain: Annotations::default(),
@@ -146,6 +157,8 @@ impl Config {
             global_auth: GlobalAuth::default(),
             unreadable: Vec::new(),
             limits: LimitDefaults::default(),
+            store: StoreKeys::default(),
+            limit_secret: None,
             unknown_peers: Vec::new(),
         };
         let Some((key, map)) = map else {
@@ -184,6 +197,12 @@ impl Config {
             let message = format!("{reason}: locations with limits answer 503");
             report.add(Effect::Denied, "NotSupported", message);
             *reason = format!("{reason} (ConfigMap {key})");
+        }
+        let store = draft.read_store(objects);
+        for problem in store.problems {
+            let is_closed = store.state.fallback == LimitFallback::Closed;
+            let effect = if is_closed { Effect::Denied } else { Effect::Warning };
+            report.add(effect, "InvalidValue", problem);
         }
         if draft.settings.blocked != Blocked::default() {
             draft.settings.blocked.origin = Some(report.object.clone());
@@ -237,6 +256,16 @@ impl Draft {
         networks
     }
 
+    /// What the keys about shared limits mean.
+    fn read_store(&mut self, objects: &Objects) -> Stored {
+        let keys = std::mem::take(&mut self.store);
+        self.limit_secret = keys.secret_key();
+        let stored = keys.read(objects);
+        self.settings.limit_store.clone_from(&stored.store);
+        self.limits.store = stored.state.clone();
+        stored
+    }
+
     fn finish(self, verdicts: Vec<Verdict>) -> Config {
         let mut default_host =
             Annotations { access_log: self.log_default_backend, ..self.plain.for_catch_all() };
@@ -254,6 +283,7 @@ impl Draft {
                 limits: self.limits,
             }),
             standby: self.standby,
+            limit_secret: self.limit_secret,
             verdicts,
         }
     }

@@ -14,6 +14,7 @@ use crate::objects::{Kind, Object};
 mod client_certificates;
 mod external;
 mod inheritance;
+mod limits;
 mod password;
 mod protection;
 mod said;

@@ -35,6 +35,21 @@ impl Pace {
         Self { leak: leak / 60, burst }
     }
 
+    /// A pace that lets everything pass.
+    pub fn of_probes() -> Self {
+        Self { leak: 1_000_000 * REQUEST, burst: 1_000_000 * REQUEST }
+    }
+
+    /// What leaks in a second, in thousandths of a request.
+    pub fn leak(&self) -> u64 {
+        self.leak
+    }
+
+    /// What may come ahead of time, in thousandths of a request.
+    pub fn burst(&self) -> u64 {
+        self.burst
+    }
+
     /// What leaks in so many milliseconds.
     fn leaked(&self, milliseconds: u64) -> u64 {
         self.leak.saturating_mul(milliseconds) / 1000

@@ -63,7 +63,7 @@ impl Compiler {
             keys: KeyStores::new(resolver.clone(), Arc::clone(&metrics)),
             tokens: Arc::default(),
             registry: Registry::new(resolver),
-            limits: limits::Registry::default(),
+            limits: limits::Registry::new(&metrics),
             metrics,
             hosts: HashMap::default(),
             table: Arc::new(HostTable::new([])),
@@ -89,6 +89,7 @@ impl Compiler {
         }
         self.unused = upstreams.gone.into_iter().map(|upstream| upstream.id.clone()).collect();
         let settings = self.settings(&snapshot.settings);
+        self.limits.set_store(settings.spec.limit_store.as_ref());
         let tls = self.tls(&snapshot.tls, settings.spec.http2);
         // A change of endpoints, the most frequent one, is none of the hosts.
         let is_same = Arc::ptr_eq(&self.last.hosts, &snapshot.hosts)

@@ -85,7 +85,7 @@ pub fn check<'a>(
     guarded: Box<Guarded<'a>>,
 ) -> Pin<Box<dyn Future<Output = Option<Box<Answer>>> + 'a>> {
     Box::pin(async move {
-        let ruling = match limit(exchange, &guarded) {
+        let ruling = match limit(exchange, &guarded).await {
             Ruling::Pass => admit(exchange, outbound, &guarded).await,
             refusal @ Ruling::Refuse(_) => Ok(refusal),
         };
@@ -133,10 +133,10 @@ async fn admit(
 }
 
 /// How many requests the client may make. The exchange counts as one on its way from now on.
-fn limit(exchange: &mut Exchange, guarded: &Guarded<'_>) -> Ruling {
+async fn limit(exchange: &mut Exchange, guarded: &Guarded<'_>) -> Ruling {
     let Some(limits) = &guarded.protection.limits else { return Ruling::Pass };
     let client = guarded.inbound.client_address(&exchange.connection);
-    match limits.admit(client, clock::milliseconds(exchange.started())) {
+    match limits.admit(client, clock::milliseconds(exchange.started())).await {
         Ok(permit) => {
             exchange.permit = permit;
             Ruling::Pass

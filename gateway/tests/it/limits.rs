@@ -23,6 +23,7 @@ fn limits() -> RequestLimits {
         id: LimitId { namespace: "default".into(), name: "test".into(), created: 0 },
         per_second: None,
         per_minute: None,
+        shared: false,
         connections: None,
         exempt: Vec::new(),
         rate_status: 429,

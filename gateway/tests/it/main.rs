@@ -17,6 +17,7 @@ mod proxying;
 mod records;
 mod reload;
 mod retries;
+mod shared_limits;
 mod shutdown;
 mod support;
 mod unread;

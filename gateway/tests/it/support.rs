@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod http2;
+pub mod redis;
 pub mod snapshot;
 pub mod tls;
 pub mod upstream;
@@ -27,7 +28,9 @@ use headgate_gateway::{
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
-pub use self::{client::Client, http2::Http2, snapshot::Table, tls::Identity, upstream::Upstream};
+pub use self::{
+    client::Client, http2::Http2, redis::Redis, snapshot::Table, tls::Identity, upstream::Upstream,
+};
 
 /// A running gateway.
 pub struct TestGateway {

@@ -7,6 +7,7 @@
 
 mod classes;
 mod held_back;
+mod held_config;
 mod named;
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
 };
 
 use held_back::HeldBack;
+use held_config::HeldConfig;
 
 use super::{
     feed::{Feed, Meta, Seen, WatchId},
@@ -48,6 +50,8 @@ pub struct Mirror {
     asks: bool,
     /// Ingresses that wait for a Secret or a ConfigMap.
     held_back: HeldBack,
+    /// The main ConfigMap, if it waits for a Secret.
+    held_config: HeldConfig,
     /// Secrets that are to be fetched.
     to_fetch: Vec<Key>,
     /// Of Ingresses, ConfigMaps and Secrets.
@@ -82,6 +86,7 @@ impl Mirror {
             classes: Classes::default(),
             asks: false,
             held_back: HeldBack::default(),
+            held_config: HeldConfig::default(),
             to_fetch: Vec::new(),
             metas: HashMap::new(),
         }
@@ -109,8 +114,12 @@ impl Mirror {
 
     /// Whether it is known which Secrets are asked for, so that they may be watched.
     pub fn knows_ingresses(&self) -> bool {
-        let needed = [Kind::IngressClass, Kind::Ingress, Kind::Namespace];
-        !self.incomplete.iter().any(|id| needed.contains(&id.kind()))
+        !self.incomplete.iter().any(|id| match id {
+            WatchId::All(kind) => {
+                matches!(kind, Kind::IngressClass | Kind::Ingress | Kind::Namespace)
+            }
+            WatchId::ConfigMap(key) => self.is_main_map(key),
+        })
     }
 
     /// What the metadata of an Ingress, ConfigMap or Secret say that was read.
@@ -135,7 +144,7 @@ impl Mirror {
 
     /// When the next Ingress has waited long enough.
     pub fn deadline(&self) -> Option<Instant> {
-        self.held_back.deadline()
+        self.held_back.deadline().into_iter().chain(self.held_config.deadline()).min()
     }
 
     /// Takes in what a watch has said.
@@ -180,8 +189,15 @@ impl Mirror {
             named.iter().any(|secret| interest.is_unknown(secret))
                 || maps::named_by(options, ingress).iter().any(|map| maps.is_unknown(map))
         });
+        let config = self.held_config.release(now, |map| {
+            let named = secrets::named_by_config(options, map);
+            named.iter().any(|secret| interest.is_unknown(secret))
+        });
         for object in ready {
             self.objects.apply(&object);
+        }
+        if let Some(object) = config {
+            self.apply_main_map(&object);
         }
     }
 
@@ -206,6 +222,10 @@ impl Mirror {
             self.held_back.hold(seen.object, now);
             return;
         }
+        if kind == Kind::ConfigMap && self.is_main_map(key) {
+            self.take_main_map(seen.object, now);
+            return;
+        }
         self.held_back.remove(key);
         self.objects.apply(object);
         if kind == Kind::IngressClass {
@@ -221,6 +241,7 @@ impl Mirror {
                 self.board.remove(key);
             }
             Kind::Secret => drop(self.interest.known(key)),
+            Kind::ConfigMap if self.is_main_map(key) => self.forget_main_map(key),
             _ => {}
         }
         self.objects.remove(kind, key);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use smallvec::SmallVec;
 
 use crate::{
@@ -14,6 +15,22 @@ use crate::{
 const ANNOTATIONS: [&str; 4] =
     ["auth-secret", "auth-tls-secret", "headgate.io/jwt-ca-secret", "proxy-ssl-secret"];
 
+/// Key of the main ConfigMap whose value is a Secret, `namespace/name`.
+const CONFIG_KEY: &str = "limit-shared-secret";
+
+/// The Secrets that the main ConfigMap names. Sorted, each once.
+pub fn named_by_config(options: &Options, map: &ConfigMap) -> SmallVec<[Key; 1]> {
+    let data = map.data.iter().flatten();
+    let values = data.filter(|(name, _)| name.eq_ignore_ascii_case(CONFIG_KEY));
+    let named = values.filter_map(|(_, value)| value.trim().split_once('/'));
+    keys(options, named)
+}
+
+/// Who asks for what the main ConfigMap names. No Ingress has such a name.
+pub fn config_asker(map: &Key) -> Key {
+    Key::new(map.namespace(), &format!("configmap/{}", map.name()))
+}
+
 /// The Secrets that an Ingress names, whether they exist or may be read or not. Sorted, each once.
 pub fn named_by(options: &Options, key: &Key, ingress: &Ingress) -> SmallVec<[Key; 1]> {
     let tls = ingress.tls.iter().map(|tls| (key.namespace(), &*tls.secret));
@@ -21,7 +38,15 @@ pub fn named_by(options: &Options, key: &Key, ingress: &Ingress) -> SmallVec<[Ke
         let value = ingress.annotation(&full_name(&options.annotations_prefix, name))?.trim();
         Some(value.split_once('/').unwrap_or((key.namespace(), value)))
     });
-    let named = tls.chain(annotated).filter(|(namespace, name)| {
+    keys(options, tls.chain(annotated))
+}
+
+/// Those of the names that an object may have, where we may look for it. Sorted, each once.
+fn keys<'a>(
+    options: &Options,
+    named: impl Iterator<Item = (&'a str, &'a str)>,
+) -> SmallVec<[Key; 1]> {
+    let named = named.filter(|(namespace, name)| {
         let in_scope = match &options.namespaces {
             NamespaceScope::One(only) => only == namespace,
             NamespaceScope::All | NamespaceScope::Labelled(_) => true,

@@ -101,6 +101,7 @@ const BY_NAME: &[(&str, &str)] = &[
     ("enable-owasp-core-rules", "ModSecurity"),
     ("enable-rewrite-log", "Logs"),
     ("force-ssl-redirect", "Rewrite"),
+    ("headgate.io/limit-shared", "RateLimit"),
     ("http2-push-preload", "HTTP2PushPreload"),
     ("load-balance", "LoadBalancing"),
     ("preserve-trailing-slash", "Rewrite"),

@@ -12,7 +12,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{
     Annotations,
-    check::{BASIC, Check, Kind, URL, parse_int},
+    check::{BASIC, Check, URL, parse_int},
     definition::{
         Bad::Deny,
         Definition,
@@ -39,12 +39,8 @@ const MOST_SKEW: u64 = 300;
 const MOST_CLAIMS: usize = 32;
 
 const LINE: Check = Check::new(|value| !value.trim().chars().any(char::is_control), "one line");
-const NAMES_OF_US: Check = Check::list(LINE.accepts, "names separated by commas, in one line");
-const SECONDS: Check = Check {
-    kind: Kind::Number,
-    accepts: |value| seconds(value).is_some(),
-    expects: "a whole number of seconds up to 300",
-};
+const SECONDS: Check =
+    Check::new(|value| seconds(value).is_some(), "a whole number of seconds up to 300");
 const NAMES: Check = Check::list(
     |value| algorithms(value).is_ok(),
     "some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA, separated by commas",
@@ -57,37 +53,37 @@ pub const ANNOTATIONS: &[Definition] = &[
     Definition::new(ALGORITHMS, NAMES, Deny, Low).documented(
         Auth,
         "all of them",
-        "How tokens may be signed.",
+        "Algorithms by which tokens may be signed.",
     ),
-    Definition::new(AUDIENCE, NAMES_OF_US, Deny, Low).documented(
+    Definition::new(AUDIENCE, LINE, Deny, Low).documented(
         Auth,
-        "any",
-        "What `aud` of a token has to name one of. Without it tokens for other applications of the issuer pass.",
+        "anybody",
+        "Whom tokens have to be made for (`aud`), one of several separated by commas.",
     ),
     Definition::new(CA_SECRET, BASIC, Deny, Medium).documented(
         Auth,
-        "the authorities of the system",
-        "Secret whose `ca.crt` has signed the certificate of the keys' URL.",
+        "public authorities",
+        "Secret (`NAME` or `NAMESPACE/NAME`) whose `ca.crt` the `https` server of the keys is verified by.",
     ),
     Definition::new(CLAIMS, PAIRS, Deny, Medium).documented(
         Auth,
         "none",
-        "Headers that the Service gets from claims of the token, and from nobody else.",
+        "Claims that the upstream sees in headers, which clients cannot set.",
     ),
     Definition::new(CLOCK_SKEW, SECONDS, Deny, Low).documented(
         Auth,
         "60",
-        "How far the clock of the issuer may be off.",
+        "Seconds that the clock of the issuer may be off.",
     ),
     Definition::new(ISSUER, LINE, Deny, Low).documented(
         Auth,
-        "any",
-        "What `iss` of a token has to be, exactly.",
+        "anybody",
+        "Who has to have made a token (`iss`).",
     ),
     Definition::new(KEYS, KEY_URL, Deny, High).documented(
         Auth,
-        "no token is asked for",
-        "Asks for a JSON Web Token, signed with one of the keys that are published there ([jwt.md](jwt.md)).",
+        "nobody is asked",
+        "Clients have to bring a token (JWT) that is signed with one of the keys at this URL. See [jwt.md](jwt.md).",
     ),
 ];
 

@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc};
 
 use headgate_config::{
     Network,
-    protection::{LimitId, Rate, RequestLimits, Throttle},
+    protection::{LimitFallback, LimitId, Rate, RequestLimits, Throttle},
 };
 
 use super::{
     Annotations,
-    check::{CIDRS, INT},
+    check::{BOOL, CIDRS, INT},
     definition::{
         Bad::{Fallback, Refuse},
         Definition,
@@ -24,6 +24,8 @@ const KIB: u64 = 1024;
 
 const MULTIPLIER: &str = "limit-burst-multiplier";
 const EXEMPT: &str = "limit-allowlist";
+/// The rates are counted for all replicas together. One of our own.
+pub const SHARED: &str = "headgate.io/limit-shared";
 /// These limit, so that a value that cannot be read must not leave the location without a limit.
 const LIMITING: [&str; 4] = ["limit-connections", "limit-rate", "limit-rpm", "limit-rps"];
 
@@ -32,6 +34,11 @@ pub const ANNOTATIONS: &[Definition] = &[
         RateLimit,
         "none",
         "Clients with these addresses are not limited by `limit-rps`, `limit-rpm`, `limit-connections`.",
+    ),
+    Definition::new(SHARED, BOOL, Refuse, Low).documented(
+        RateLimit,
+        "false",
+        "Counts `limit-rps` and `limit-rpm` for all replicas together: [shared-limits.md](shared-limits.md).",
     ),
     Definition::new(MULTIPLIER, INT, Fallback, Low).documented(
         RateLimit,
@@ -79,6 +86,7 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     let number = |name| values.int(name).and_then(count);
     let (per_second, per_minute) = (number("limit-rps"), number("limit-rpm"));
     let connections = number("limit-connections");
+    let shared = is_shared(values, annotations, per_second.or(per_minute).is_some());
     if per_second.or(per_minute).or(connections).is_none() {
         return;
     }
@@ -97,12 +105,48 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
         },
         per_second: per_second.map(rate),
         per_minute: per_minute.map(rate),
+        shared,
         connections,
         exempt: exempt(values),
         rate_status: defaults.rate_status,
         connection_status: defaults.connection_status,
     };
     annotations.protect().limits = Some(Arc::new(limits));
+}
+
+/// Whether the rates, if there are any, are counted for all replicas together. Says what of it cannot be.
+fn is_shared(values: &mut Values<'_>, annotations: &mut Annotations, has_rate: bool) -> bool {
+    match values.bool(SHARED) {
+        Some(true) => {}
+        Some(false) => return false,
+        None => {
+            // Only without validation.
+            if let Some(text) = values.raw(SHARED) {
+                annotations.deny(format!("{SHARED}: {text:?} is neither true nor false"));
+            }
+            return false;
+        }
+    }
+    if values.int("limit-connections").and_then(count).is_some() {
+        let message =
+            format!("limit-connections is counted by each replica, whatever {SHARED} says");
+        values.warn("NotSupported", message);
+    }
+    if !has_rate {
+        let message = format!("{SHARED} has no effect without limit-rps or limit-rpm");
+        values.warn("InvalidAnnotation", message);
+        return false;
+    }
+    let store = &values.defaults.limits.store;
+    let Some(problem) = &store.problem else { return true };
+    match store.fallback {
+        LimitFallback::Closed => annotations.deny(format!("{SHARED}: {problem}")),
+        LimitFallback::Local => {
+            let message = format!("{SHARED}: {problem}; each replica counts for itself");
+            values.warn("LimitNotShared", message);
+        }
+    }
+    false
 }
 
 /// How fast answers are sent, in KiB as it is written.

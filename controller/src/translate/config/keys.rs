@@ -88,6 +88,19 @@ const KEYS: &[(&str, Apply)] = &[
     ("limit-req-status-code", |draft, text| {
         set(&mut draft.limits.rate_status, refusal_status(text))
     }),
+    ("limit-shared-fallback", |draft, text| {
+        draft.store.set_fallback(text);
+        Ok(())
+    }),
+    ("limit-shared-secret", |draft, text| {
+        text.clone_into(&mut draft.store.secret);
+        Ok(())
+    }),
+    ("limit-shared-timeout", |draft, text| draft.store.set_timeout(text)),
+    ("limit-shared-url", |draft, text| {
+        text.clone_into(&mut draft.store.url);
+        Ok(())
+    }),
     ("no-auth-locations", |draft, text| set(&mut draft.no_auth, Ok(value::list(text)))),
     // Forwarding headers.
     ("compute-full-forwarded-for", |draft, text| {

@@ -11,7 +11,7 @@ fn read(data: &[(&str, &str)]) -> Config {
         ),
         ..ConfigMap::default()
     };
-    Config::read(&Options::default(), Some((&Key::new("sys", "conf"), &map)))
+    Config::read(&Options::default(), Some((&Key::new("sys", "conf"), &map)), &Objects::default())
 }
 
 fn settings(key: &str, value: &str) -> Settings {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use headgate_config::{
     Action, Balance, Blocked, Endpoints, Forward, ForwardedHeaders, Host, HostPattern,
     HttpsRedirect, Location, ObjectRef, Origin, PathMatch, PathMode, ProxySettings, Redirect,
-    Settings, Snapshot, Upstream, UpstreamId, Upstreams, WhenEmpty,
+    Settings, Snapshot, Upstream, UpstreamId, Upstreams, WhenEmpty, protection::LimitStore,
 };
 
 /// A table under construction.
@@ -104,6 +104,12 @@ impl Table {
     /// Believes forwarding headers like this.
     pub fn forwarded(mut self, rules: ForwardedHeaders) -> Self {
         self.settings.forwarded = rules;
+        self
+    }
+
+    /// Counts shared limits there.
+    pub fn limit_store(mut self, store: LimitStore) -> Self {
+        self.settings.limit_store = Some(store.into());
         self
     }
 

@@ -51,7 +51,12 @@ impl Mirror {
             self.metas.remove(&(Kind::ConfigMap, dropped.clone()));
             self.incomplete.remove(&WatchId::ConfigMap(dropped));
         }
-        for dropped in self.interest.settle(key, &named) {
+        self.drop_secrets(key, &named);
+    }
+
+    /// Lets go of the Secrets that somebody named, but for these.
+    pub(super) fn drop_secrets(&mut self, asker: &Key, named: &[Key]) {
+        for dropped in self.interest.settle(asker, named) {
             self.objects.remove(Kind::Secret, &dropped);
             self.metas.remove(&(Kind::Secret, dropped));
         }

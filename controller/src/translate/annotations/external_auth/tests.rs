@@ -35,7 +35,9 @@ fn reading(
     };
     objects.apply(&map.into());
     let main = ConfigMap { data: Some(data(config)), ..ConfigMap::default() };
-    let defaults = Config::read(options, Some((&Key::new("sys", "main"), &main))).defaults;
+    let defaults =
+        Config::read(options, Some((&Key::new("sys", "main"), &main)), &Objects::default())
+            .defaults;
     let annotations = annotations.iter().map(|(name, value)| {
         (format!("nginx.ingress.kubernetes.io/{name}").into(), (*value).into())
     });
@@ -260,7 +262,11 @@ fn a_service_for_all_that_cannot_be_asked_denies_all() {
 fn the_host_of_unknown_names_asks_nobody() {
     let data = [("global-auth-url".to_owned(), "http://global.test/".to_owned())];
     let map = ConfigMap { data: Some(data.into()), ..ConfigMap::default() };
-    let config = Config::read(&Options::default(), Some((&Key::new("sys", "main"), &map)));
+    let config = Config::read(
+        &Options::default(),
+        Some((&Key::new("sys", "main"), &map)),
+        &Objects::default(),
+    );
     assert!(config.defaults.plain.protection.is_some());
     assert_eq!(config.defaults.default_host.protection, None);
 }

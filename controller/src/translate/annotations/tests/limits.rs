@@ -1,8 +1,9 @@
 //! Limits of requests and of speed.
 
-use headgate_config::protection::{RequestLimits, Throttle};
+use headgate_config::protection::{LimitFallback, RequestLimits, Throttle};
 
 use super::*;
+use crate::translate::config::limit_store::StoreState;
 
 fn limits(annotations: &[(&str, &str)]) -> Option<RequestLimits> {
     limits_of(&means(annotations))
@@ -101,4 +102,68 @@ fn clients_that_cannot_be_counted_as_wanted_close_what_is_limited() {
     let denied = |annotations: &[_]| read_with(&defaults, annotations).unwrap().0.denied.clone();
     assert_eq!(denied(&[("limit-rps", "1")]).as_deref(), Some("no such key"));
     assert_eq!(denied(&[("limit-rate", "1")]), None);
+}
+
+/// Defaults with a store of shared limits, or with a reason why there is none.
+fn with_store(problem: Option<&str>, fallback: LimitFallback) -> Defaults {
+    let mut defaults = (*Config::default().defaults).clone();
+    defaults.limits.store = StoreState { problem: problem.map(str::to_owned), fallback };
+    defaults
+}
+
+/// Whether the rates are shared, whether all is denied, and the reasons of what is said.
+fn shared(defaults: &Defaults, own: &[(&str, &str)]) -> (bool, bool, Vec<&'static str>) {
+    let of = |(name, value): &(&str, &str)| {
+        (full_name("nginx.ingress.kubernetes.io", name).into(), (*value).into())
+    };
+    let own = own.iter().map(of).collect();
+    let (read, findings) = read_all(&Options::default(), defaults, own).unwrap();
+    let is_shared = limits_of(&read).is_some_and(|limits| limits.shared);
+    let reasons = findings.iter().map(|finding| finding.reason).collect();
+    (is_shared, read.denied.is_some(), reasons)
+}
+
+#[test]
+fn rates_are_shared_where_that_is_wanted_and_possible() {
+    let there = with_store(None, LimitFallback::Closed);
+    let (rate, on) = (("limit-rps", "10"), ("headgate.io/limit-shared", "true"));
+    assert_eq!(shared(&there, &[rate]), (false, false, vec![]));
+    assert_eq!(shared(&there, &[rate, on]), (true, false, vec![]));
+    assert_eq!(shared(&there, &[("limit-rpm", "1"), on]), (true, false, vec![]));
+    let off = ("headgate.io/limit-shared", "false");
+    assert_eq!(shared(&there, &[rate, off]), (false, false, vec![]));
+    assert_eq!(shared(&there, &[on]), (false, false, vec!["InvalidAnnotation"]));
+    let connections = ("limit-connections", "5");
+    assert_eq!(shared(&there, &[rate, on, connections]), (true, false, vec!["NotSupported"]));
+    assert_eq!(
+        shared(&there, &[on, connections]),
+        (false, false, vec!["NotSupported", "InvalidAnnotation"])
+    );
+}
+
+#[test]
+fn without_a_store_each_replica_counts_or_nothing_passes() {
+    let own = [("limit-rps", "10"), ("headgate.io/limit-shared", "true")];
+    let local = with_store(Some("there is none"), LimitFallback::Local);
+    assert_eq!(shared(&local, &own), (false, false, vec!["LimitNotShared"]));
+    assert_eq!(shared(&Config::default().defaults, &own), (false, false, vec!["LimitNotShared"]));
+    let closed = with_store(Some("there is none"), LimitFallback::Closed);
+    assert_eq!(shared(&closed, &own), (false, true, vec!["AnnotationParsingFailed"]));
+    assert_eq!(shared(&closed, &own[..1]), (false, false, vec![]), "it is not shared");
+}
+
+#[test]
+fn whether_a_limit_is_shared_has_to_be_readable() {
+    let own = |value: &str| {
+        vec![
+            ("nginx.ingress.kubernetes.io/limit-rps".into(), "10".into()),
+            ("headgate.io/limit-shared".into(), value.into()),
+        ]
+    };
+    let there = with_store(None, LimitFallback::Local);
+    let strict = read_all(&Options::default(), &there, own("yes"));
+    assert!(strict.is_err(), "{strict:?}");
+    let options = Options { enable_annotation_validation: false, ..Options::default() };
+    let (read, _) = read_all(&options, &there, own("yes")).unwrap();
+    assert!(read.denied.is_some());
 }

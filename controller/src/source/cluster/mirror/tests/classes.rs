@@ -1,3 +1,5 @@
+//! Classes that come, change and go.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! ConfigMaps that are followed, and what the main one names.
+
 use super::*;
 
 #[test]
@@ -79,4 +81,69 @@ fn a_config_map_that_may_not_be_read_holds_up_nobody() {
     assert!(!told.mirror.is_complete());
     told.take(refusal());
     assert!(told.mirror.is_complete());
+}
+
+/// The main ConfigMap, with the Secret of shared limits that it names.
+fn main_map(secret: &str) -> Box<Seen> {
+    let data = [("limit-shared-secret".to_owned(), format!("a/{secret}"))];
+    let map =
+        ConfigMap { metadata: metadata("main"), data: Some(data.into()), ..Default::default() };
+    seen(map)
+}
+
+/// With a main ConfigMap that has been read.
+fn configured(secret: &str) -> Told {
+    let options = Options { configmap: "a/main".parse().ok(), ..Options::default() };
+    let watches = KINDS.map(WatchId::All).into_iter().chain([map_watch("main")]);
+    let mut told =
+        Told { mirror: Mirror::new(options, watches, Arc::default()), now: Instant::now() };
+    told.list(Kind::IngressClass, vec![class()]);
+    told.list(Kind::Ingress, vec![]);
+    told.list(Kind::Service, vec![]);
+    assert!(!told.mirror.knows_ingresses(), "it may name a Secret");
+    told.take(Feed::Restarted(map_watch("main")));
+    told.take(Feed::Listed(map_watch("main"), main_map(secret)));
+    told.take(Feed::Complete(map_watch("main")));
+    assert!(told.mirror.knows_ingresses());
+    told
+}
+
+#[test]
+fn the_secret_that_the_main_config_map_names_is_read_with_the_others() {
+    let mut told = configured("redis");
+    assert_eq!(told.mirror.take_fetches(), []);
+    told.list(Kind::Secret, vec![secret("other"), secret("redis")]);
+    assert!(told.mirror.is_complete());
+    assert_eq!(told.names(Kind::Secret), ["redis"]);
+    // An Ingress of that name names nothing.
+    told.apply(ingress("main", None));
+    told.settle("main");
+    assert_eq!(told.names(Kind::Secret), ["redis"]);
+    told.take(Feed::Deleted(map_watch("main"), Key::new("a", "main")));
+    assert!(told.names(Kind::Secret).is_empty());
+    assert!(told.names(Kind::ConfigMap).is_empty());
+}
+
+#[test]
+fn a_main_config_map_waits_for_another_secret_but_not_for_ever() {
+    let mut told = configured("redis");
+    told.list(Kind::Secret, vec![secret("redis")]);
+    let named = |told: &Told| {
+        let map = told.mirror.objects().config_map(&Key::new("a", "main")).cloned();
+        map.and_then(|map| map.data.clone()).and_then(|mut data| data.remove("limit-shared-secret"))
+    };
+    told.take(Feed::Applied(map_watch("main"), main_map("new")));
+    assert_eq!(told.mirror.take_fetches(), [Key::new("a", "new")]);
+    assert_eq!(named(&told).as_deref(), Some("a/redis"), "it is not known yet");
+    assert_eq!(told.names(Kind::Secret), ["redis"]);
+    told.take(Feed::Fetched(Key::new("a", "new"), Some(secret("new"))));
+    assert_eq!(named(&told).as_deref(), Some("a/new"));
+    assert_eq!(told.names(Kind::Secret), ["new"]);
+    assert_eq!(told.mirror.deadline(), None);
+    told.take(Feed::Applied(map_watch("main"), main_map("never")));
+    assert_eq!(named(&told).as_deref(), Some("a/new"));
+    assert_eq!(told.mirror.deadline(), Some(told.now + HOLD_BACK));
+    told.now += HOLD_BACK;
+    told.mirror.release(told.now);
+    assert_eq!(named(&told).as_deref(), Some("a/never"));
 }
