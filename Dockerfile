@@ -12,8 +12,9 @@ ENTRYPOINT ["/backends"]
 #   /nginx-ingress-controller   a link to it: its name in Deployments made for ingress-nginx
 #   /wait-shutdown              another: what their preStop hooks call
 # No entry point: Deployments made for ingress-nginx begin their arguments with the program's path.
-# No certificates of public authorities: the API server's comes with the ServiceAccount, those of upstreams with their Secrets,
-# and nothing else is asked for. (With --apiserver-host in place of the ServiceAccount, name --certificate-authority.)
+# No files with certificates of public authorities: the API server's comes with the ServiceAccount, those of upstreams with their
+# Secrets; for the keys of issuers of tokens the program has those that browsers trust. (With --apiserver-host in place of the
+# ServiceAccount, name --certificate-authority.)
 FROM scratch AS headgate
 COPY headgate/ /
 USER 65532:65532

@@ -40,6 +40,9 @@ pub struct Protection {
     /// One of `access`, `password`, `token` and `external` is enough, where all that there are have to be passed otherwise
     /// (`satisfy: any`).
     pub any_is_enough: bool,
+    /// Headers that clients may not send, because elsewhere they say who a client is, and here nobody asks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed_headers: Vec<String>,
     /// Where a client is sent instead of being answered 401 (`auth-signin`).
     pub sign_in: Option<Arc<SignIn>>,
 }

@@ -173,7 +173,10 @@ impl<'a> Maker<'a> {
         if !(asks && is_exempt) {
             return Some(protection.clone());
         }
+        // What upstreams know by a header they must not learn from the client instead.
+        let claims = token.iter().flat_map(|token| &token.claim_headers);
         let rest = Protection {
+            removed_headers: claims.map(|claim| claim.header.clone()).collect(),
             password: None,
             token: None,
             external: None,

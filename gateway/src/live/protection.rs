@@ -109,7 +109,8 @@ impl LiveProtection {
             Some(LiveExternal { policy, upstream })
         });
         let checks: SmallVec<_> = order.into_iter().flatten().collect();
-        let asks_for_nothing = checks.is_empty() && spec.limits.is_none();
+        let asks_for_nothing =
+            checks.is_empty() && spec.limits.is_none() && spec.removed_headers.is_empty();
         (!asks_for_nothing).then(|| Self {
             external: service,
             token,

@@ -110,10 +110,9 @@ async fn admit(
         // Also where another check is enough, and the service is not asked.
         outbound.overrides.extend(wipe(service, &guarded.inbound.parts.headers));
     }
-    if let Some(token) = &protection.spec.token {
-        let names = token.claim_headers.iter().map(|name| &name.header);
-        outbound.overrides.extend(wipe_names(names, &guarded.inbound.parts.headers));
-    }
+    let claims = protection.spec.token.iter().flat_map(|token| &token.claim_headers);
+    let names = claims.map(|claim| &claim.header).chain(&protection.spec.removed_headers);
+    outbound.overrides.extend(wipe_names(names, &guarded.inbound.parts.headers));
     let mut rulings = Rulings::new(protection.spec.any_is_enough);
     if protection.password.is_some() {
         // Credentials are for the gateway only, whoever lets the request pass in the end.

@@ -264,6 +264,21 @@ fn a_client_is_sent_to_sign_in() {
     assert_eq!(bring(&gateway, &signer.issue("1", &claims(json!({})))).status, 200);
 }
 
+#[test]
+fn where_nobody_is_asked_nobody_is_who_he_says_either() {
+    let app = Upstream::echo("app");
+    let mut location = snapshot::location(PathMatch::Prefix("/".into()), "app");
+    let removed_headers = vec!["X-User".into()];
+    location.protection = Some(Arc::new(Protection { removed_headers, ..Protection::default() }));
+    let table = snapshot::Table::default().upstream("app", &[app.address]);
+    let gateway = TestGateway::start(table.location("a.test", location).build());
+    assert_eq!(get(&gateway, "x-user: root\r\nX_User: root\r\nX-Other: 1\r\n").status, 200);
+    let seen = app.seen().pop().expect("forwarded");
+    assert_eq!(header_lines(&seen, "x-user"), [""; 0]);
+    assert_eq!(header_lines(&seen, "x_user"), [""; 0]);
+    assert_eq!(header_lines(&seen, "x-other"), ["1"]);
+}
+
 fn allowing(network: &str) -> Option<Arc<AccessLists>> {
     let allow = vec![network.parse().expect("a network")];
     Some(Arc::new(AccessLists { allow, ..AccessLists::default() }))

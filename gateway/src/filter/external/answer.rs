@@ -105,10 +105,10 @@ pub fn wipe(spec: &ExternalAuth, client: &HeaderMap) -> Vec<Override<'static>> {
 /// Removes headers of these names from the request of a client. Upstreams that take `_` for `-` must not find the client's
 /// instead.
 pub fn wipe_names<'a>(
-    names: impl ExactSizeIterator<Item = &'a String>,
+    names: impl Iterator<Item = &'a String>,
     client: &HeaderMap,
 ) -> Vec<Override<'static>> {
-    let mut overrides = Vec::with_capacity(names.len());
+    let mut overrides = Vec::with_capacity(names.size_hint().0);
     for name in names {
         let alike = client.keys().map(HeaderName::as_str).filter(|other| is_alike(other, name));
         let alike = alike.filter(|other| !other.eq_ignore_ascii_case(name));
