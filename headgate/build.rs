@@ -9,10 +9,5 @@ fn main() {
     // 2.36 or musl 1.2.4; a linker that does not know it says so and goes on.
     if target("CARGO_CFG_TARGET_OS") == "linux" && target("PROFILE") == "release" {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
-        // Functions that are the same to the last byte, of which generic code has many, become one. The linker that comes with
-        // the compiler for this target can do that; others may not know the option.
-        if target("TARGET") == "x86_64-unknown-linux-gnu" {
-            println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
-        }
     }
 }
