@@ -15,6 +15,7 @@ mod clock;
 mod content_length;
 mod deadline;
 mod error;
+mod field_name;
 mod filter;
 mod limits;
 pub mod listen;

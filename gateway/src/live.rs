@@ -190,6 +190,7 @@ impl Live {
         let old = self.current.swap(Arc::new(next));
         self.revision.store(revision, Ordering::Release);
         publisher.compiler.forget_unused();
+        publisher.compiler.forget_store();
         publisher.retired.push(old);
         publisher.retired.retain(|config| Arc::strong_count(config) > 1);
     }

@@ -148,6 +148,15 @@ impl Prepared {
         }
     }
 
+    /// Keeps trailer fields of these names back.
+    pub fn withhold<'a>(&mut self, names: impl ExactSizeIterator<Item = &'a str>) {
+        if let Kind::Streamed(Some(streamed), _) = &mut self.kind
+            && names.len() > 0
+        {
+            streamed.withhold(names.map(str::to_owned).collect());
+        }
+    }
+
     /// Whether [`Self::take`] would give something.
     pub fn can_resend(&self) -> bool {
         !matches!(self.kind, Kind::Streamed(None, _))

@@ -9,7 +9,7 @@ mod url;
 use std::sync::Arc;
 
 use headgate_config::{PathMatch, protection::ExternalAuth};
-use http::{HeaderName, Method};
+use http::{HeaderName, HeaderValue, Method};
 
 pub use self::url::Destination;
 use self::{cache::Scope, url::Url};
@@ -49,8 +49,13 @@ impl External {
     }
 
     /// What the answer about a request is remembered by; `None` if none is. Where one variable ends and the next begins
-    /// is a part of it: two clients must not get the same by moving a character.
-    pub fn key(&self, variables: &Variables<'_>) -> Option<Vec<u8>> {
+    /// is a part of it: two clients must not get the same by moving a character. So is what the service is `told` about the
+    /// client by the gateway itself.
+    pub fn key(
+        &self,
+        variables: &Variables<'_>,
+        told: &[(&'static str, HeaderValue)],
+    ) -> Option<Vec<u8>> {
         /// Of longer ones nothing is remembered.
         const LONGEST: usize = 16 * 1024;
         let text = self.spec.cache_key.as_deref()?;
@@ -71,7 +76,13 @@ impl External {
                 return None;
             }
         }
-        Some(key)
+        for (name, value) in told {
+            for text in [name.as_bytes(), value.as_bytes()] {
+                key.extend_from_slice(text);
+                key.extend_from_slice(&text.len().to_le_bytes());
+            }
+        }
+        (key.len() <= LONGEST).then_some(key)
     }
 
     /// Whether answers to its method may be remembered.

@@ -20,7 +20,7 @@ pub use self::{
     client::Client,
     question::{Question, is_endless},
 };
-use crate::upstream::h1::may_follow_request;
+use crate::{field_name::is_alike, upstream::h1::may_follow_request};
 
 /// What decides about single headers. All values must be valid in a header.
 pub struct Rules<'a> {
@@ -181,7 +181,7 @@ fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
             // Without chunks there is no place for what it announces.
             Fate::Trailer if rules.framing != Framing::Chunked => {}
             Fate::Trailer => {
-                let names = announced(value);
+                let names = announced(value, rules);
                 if !names.is_empty() {
                     line(out, spelling.of(name, value.len()), &names);
                 }
@@ -257,12 +257,18 @@ fn is_about_certificate(name: &str) -> bool {
 }
 
 /// The names of a client's `Trailer` that are passed on behind the body.
-fn announced(value: &HeaderValue) -> Vec<u8> {
+fn announced(value: &HeaderValue, rules: &Rules<'_>) -> Vec<u8> {
+    let is_decided = |name: &HeaderName| {
+        rules.overrides.iter().any(|header| is_alike(&header.name, name.as_str()))
+    };
     let names: Vec<&[u8]> = value
         .as_bytes()
         .split(|b| *b == b',')
         .map(<[u8]>::trim_ascii)
-        .filter(|name| HeaderName::from_bytes(name).is_ok_and(|name| may_follow_request(&name)))
+        .filter(|name| {
+            HeaderName::from_bytes(name)
+                .is_ok_and(|name| may_follow_request(&name) && !is_decided(&name))
+        })
         .collect();
     names.join(&b", "[..])
 }

@@ -148,11 +148,10 @@ impl Connection {
 
     /// What came of looking at the client's certificate last (`$ssl_client_verify`).
     pub fn client_verify(&self) -> Option<&'static str> {
-        let shown = self.session()?.client.is_some();
-        match &*self.judged.lock() {
-            Some((_, judged)) if shown => Some(judged.text()),
-            _ => (!shown).then_some("NONE"),
+        if self.session()?.client.is_none() {
+            return Some("NONE");
         }
+        self.judged.lock().as_ref().map(|(_, judged)| judged.text())
     }
 
     /// Notes whose connection a load balancer passes on.

@@ -116,7 +116,9 @@ async fn shake_hands(
     stream: TcpStream,
 ) -> io::Result<(TlsStream<TcpStream>, bool)> {
     let usual = |live: &LiveConfig| (!live.asks_clients).then(|| live.tls.server_config());
-    if let Some(config) = usual(&worker.live()) {
+    // The table is not kept while the client takes its time.
+    let config = usual(&worker.live());
+    if let Some(config) = config {
         return Ok((TlsAcceptor::from(config).accept(stream).await?, false));
     }
     let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;

@@ -89,7 +89,9 @@ impl Compiler {
         }
         self.unused = upstreams.gone.into_iter().map(|upstream| upstream.id.clone()).collect();
         let settings = self.settings(&snapshot.settings);
-        self.limits.set_store(settings.spec.limit_store.as_ref());
+        if let Some(store) = &settings.spec.limit_store {
+            self.limits.set_store(Some(store));
+        }
         let tls = self.tls(&snapshot.tls, settings.spec.http2);
         // A change of endpoints, the most frequent one, is none of the hosts.
         let is_same = Arc::ptr_eq(&self.last.hosts, &snapshot.hosts)
@@ -110,6 +112,15 @@ impl Compiler {
     pub(super) fn forget_unused(&mut self) {
         for id in self.unused.drain(..) {
             self.registry.forget(&id);
+        }
+    }
+
+    /// Forgets a store of shared limits that the live snapshot does not name. Until then the table before it asks that store,
+    /// or does what it says is to be done without it.
+    pub(super) fn forget_store(&self) {
+        let settings = self.settings.as_ref();
+        if settings.is_some_and(|settings| settings.spec.limit_store.is_none()) {
+            self.limits.set_store(None);
         }
     }
 

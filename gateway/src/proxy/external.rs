@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, rc::Rc, time::Duration};
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use smallvec::SmallVec;
 
 use self::failure::Failure;
 use super::{
@@ -47,7 +48,7 @@ pub async fn ask(
     };
     let key = {
         let client = guarded.client(exchange);
-        service.policy.key(&guarded.variables(exchange, &client))
+        service.policy.key(&guarded.variables(exchange, &client), &certificate(exchange, guarded))
     };
     let client = &guarded.inbound.parts.headers;
     if let Some(key) = &key {
@@ -152,13 +153,14 @@ fn words(
     let variables = guarded.variables(exchange, &client);
     let policy = &service.policy;
     let destination = policy.destination(&variables)?;
-    let host = guarded.live.hosts.find(guarded.name.as_bytes());
-    let certificate = host.map(|host| client_certificate::headers(&exchange.connection, host));
-    let certificate = certificate.into_iter().flatten();
     let extra = policy.spec.request_headers.iter();
     let extra: Vec<_> = extra
         .map(|(name, value)| (name.as_str(), variables.expand(value)))
-        .chain(certificate.map(|(name, value)| (name, value.as_bytes().to_vec())))
+        .chain(
+            certificate(exchange, guarded)
+                .into_iter()
+                .map(|(name, value)| (name, value.as_bytes().to_vec())),
+        )
         .collect();
     let target = inbound.raw_target();
     let return_to = policy.spec.request_redirect.as_deref().map_or(target, str::as_bytes);
@@ -180,6 +182,15 @@ fn words(
     };
     let head = question.write(&client)?;
     Some((destination, head))
+}
+
+/// What the service is told about the client's certificate.
+fn certificate(
+    exchange: &Exchange,
+    guarded: &Guarded<'_>,
+) -> SmallVec<[(&'static str, HeaderValue); 4]> {
+    let host = guarded.live.hosts.find(guarded.name.as_bytes());
+    host.map(|host| client_certificate::headers(&exchange.connection, host)).unwrap_or_default()
 }
 
 /// Where the service listens.

@@ -60,7 +60,7 @@ pub fn locate<'a>(
     exchange.set_host(host, name.as_bytes());
     let peer = Arc::clone(&exchange.connection);
     exchange.describe(host, &target, || inbound.client(&peer, &live.settings.spec.forwarded));
-    let (target, page) = match admit(&peer, inbound, host, live) {
+    let (target, page) = match admit(&peer, inbound, &target, host, live) {
         Ok(None) => (target, None),
         Ok(Some(page)) => {
             let target = normalise(page.as_bytes()).map_err(|_| ProxyError::Denied)?;
@@ -95,10 +95,16 @@ pub fn locate<'a>(
 fn admit<'a>(
     peer: &Connection,
     inbound: &Inbound,
+    target: &Target<'_>,
     host: &'a Arc<LiveHost>,
     live: &LiveConfig,
 ) -> Result<Option<&'a HeaderValue>, Box<Answer>> {
-    let ruling = client_certificate::check(peer, host, live);
+    let ruling = match client_certificate::check(peer, host, live) {
+        Ruling::Pass => Ruling::Pass,
+        // Load balancers, which have no certificate, ask for it to learn whether the gateway lives.
+        _ if is_health(host, target) => Ruling::Pass,
+        refusal => refusal,
+    };
     if let Ruling::Answer(answer) = ruling {
         return Err(answer);
     }
@@ -112,6 +118,12 @@ fn admit<'a>(
         Ruling::Page(page) => Ok(Some(page)),
         Ruling::Subject(answer) | Ruling::Answer(answer) => Err(answer),
     }
+}
+
+/// Whether a path is answered by the gateway itself, to say that it lives.
+fn is_health(host: &LiveHost, target: &Target<'_>) -> bool {
+    let Found::Location(index) = host.table.find(target.path()) else { return false };
+    matches!(host.locations[index].action, LiveAction::Health)
 }
 
 /// 301 to the path with its slash (routing §5.3). A denied location has none.

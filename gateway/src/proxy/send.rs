@@ -61,7 +61,8 @@ pub async fn forward(
             exchange.body = Some(Rc::clone(&received));
             let body = ClientBody::new(body, deadline, patience, received);
             // In a box, so that requests without a body do not have to carry its state along.
-            let body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;
+            let mut body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;
+            body.withhold(outbound.overrides.iter().map(|header| &*header.name));
             (body, Instant::now())
         }
     };

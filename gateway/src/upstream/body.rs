@@ -133,6 +133,7 @@ pub struct Streamed {
     allowance: Option<u64>,
     progress: Rc<Progress>,
     trailers: Option<HeaderMap>,
+    withheld: Vec<String>,
 }
 
 /// How a streamed body is doing, for those who wait for the answer.
@@ -210,12 +211,22 @@ impl Streamed {
         progress: Rc<Progress>,
     ) -> Self {
         let start = Some(start).filter(|bytes| !bytes.is_empty());
-        Self { start, rest, allowance, progress, trailers: None }
+        Self { start, rest, allowance, progress, trailers: None, withheld: Vec::new() }
     }
 
     /// How it is doing.
     pub fn progress(&self) -> &Rc<Progress> {
         &self.progress
+    }
+
+    /// Keeps trailer fields of these names back: the gateway decides about them in the head.
+    pub fn withhold(&mut self, names: Vec<String>) {
+        self.withheld = names;
+    }
+
+    /// The names of trailer fields that are kept back.
+    pub fn withheld(&self) -> &[String] {
+        &self.withheld
     }
 
     /// The client's trailer fields, to be taken once, at the end.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use headgate_config::{PathMatch, ProxySettings};
+use headgate_config::{PathMatch, Protection, ProxySettings};
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -313,6 +313,28 @@ fn trailers_of_an_upload_reach_the_upstream_but_for_names_that_have_no_place_the
         assert_eq!(header(&head, "trailer"), Some("X-Sum, X-Other"));
     }
     assert_eq!(upstream.connections(), 1, "the connection can be used again");
+}
+
+#[test]
+fn trailers_do_not_say_what_the_gateway_says() {
+    let (upstream, seen) = taking_trailers();
+    let protection = Protection { removed_headers: vec!["X-User".into()], ..Protection::default() };
+    let location = snapshot::root("app", |location| {
+        location.protection = Some(protection.into());
+        let settings = ProxySettings { request_buffering: false, ..ProxySettings::default() };
+        location.proxy = settings.into();
+    });
+    let table = Table::default().upstream("app", &[upstream.address]);
+    let gateway = TestGateway::start(table.location("a.test", location).build());
+    let mut client = gateway.client();
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nTrailer: X-User, X-Sum\r\n\r\n\
+         5\r\nhello\r\n0\r\nX-User: root\r\nX-Sum: 7\r\n\r\n",
+    );
+    assert_eq!(client.answer().text(), "ok");
+    let (head, _, trailers) = seen.recv().expect("a request");
+    assert_eq!(trailers, ["x-sum: 7"]);
+    assert_eq!(header(&head, "trailer"), Some("X-Sum"));
 }
 
 #[test]

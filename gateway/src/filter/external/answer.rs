@@ -6,7 +6,7 @@ use headgate_config::protection::ExternalAuth;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{External, cache::Kept, freshness};
-use crate::filter::request_headers::Override;
+use crate::{field_name::is_alike, filter::request_headers::Override};
 
 /// What is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,12 +116,6 @@ pub fn wipe_names<'a>(
         overrides.push(Override::remove(name.clone()));
     }
     overrides
-}
-
-/// Whether two names differ by nothing but case, and `_` and `-`.
-fn is_alike(one: &str, other: &str) -> bool {
-    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-    one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))
 }
 
 /// A value that does not hold the rest of what was read with it.

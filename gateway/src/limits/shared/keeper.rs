@@ -1,7 +1,15 @@
 //! Keeps the link to a store open, on a thread of its own: whatever else the process has to do, nothing makes the store
 //! look slower than it is.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
 
 use headgate_config::protection::{LimitFallback, LimitStore};
 use redis::{
@@ -42,15 +50,16 @@ impl Keeper {
     /// Starts to open the link to a store, and to keep it open.
     pub fn start(spec: &Arc<LimitStore>, link: &Arc<Link>) -> Self {
         let stop = CancellationToken::new();
-        let keep = Keep::new(Arc::clone(spec), Arc::clone(link));
-        let stopped = stop.clone();
-        let run = move || match Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => {
-                runtime.block_on(stopped.run_until_cancelled(keep.run()));
-                // Nobody waits for a name that is still being looked up.
-                runtime.shutdown_background();
+        let (stopped, keep) = (stop.clone(), Keep::new(Arc::clone(spec), Arc::clone(link)));
+        let run = move || {
+            // Whatever goes wrong inside must not take the limits away for good.
+            while panic::catch_unwind(AssertUnwindSafe(|| keep_open(&keep, &stopped))).is_err() {
+                keep.link.give_up("it is asked anew after an error of the program".into());
+                tracing::error!(
+                    "asking the store of shared limits has failed by an error of the program; it starts anew"
+                );
+                thread::sleep(PAUSE);
             }
-            Err(error) => keep.link.fail(None, format!("no thread for it: {error}")),
         };
         if let Err(error) = thread::Builder::new().name("limit-store".into()).spawn(run) {
             tracing::error!(%error, "the store of shared limits cannot be asked");
@@ -60,6 +69,22 @@ impl Keeper {
     }
 }
 
+/// Keeps the link open until it is `stopped`.
+fn keep_open(keep: &Keep, stopped: &CancellationToken) {
+    match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            runtime.block_on(stopped.run_until_cancelled(keep.clone().run()));
+            // Nobody waits for a name that is still being looked up.
+            runtime.shutdown_background();
+        }
+        Err(error) => keep.link.fail(None, format!("no thread for it: {error}")),
+    }
+}
+
+/// Connections opened so far.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+#[derive(Clone)]
 struct Keep {
     spec: Arc<LimitStore>,
     link: Arc<Link>,
@@ -75,7 +100,8 @@ impl Keep {
     }
 
     async fn run(mut self) {
-        for number in 0_u64.. {
+        loop {
+            let number = NUMBER.fetch_add(1, Relaxed);
             let pause = match self.connect().await {
                 Ok(connection) => {
                     tracing::info!(server = %self.server, "the store of shared limits answers");

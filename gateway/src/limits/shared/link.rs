@@ -12,7 +12,6 @@ use crate::limits::Paces;
 pub struct Link(watch::Sender<State>);
 
 /// Whether the store can be asked.
-#[derive(Clone)]
 pub enum State {
     /// Nobody knows yet.
     Starting,
@@ -50,19 +49,25 @@ impl Link {
 
     /// The connection. Waits only while nobody knows whether there is one.
     async fn connection(&self) -> Option<(u64, MultiplexedConnection)> {
-        let state = self.0.borrow().clone();
-        let state = match state {
-            State::Starting => {
-                let mut states = self.0.subscribe();
-                let known = states.wait_for(|state| !matches!(state, State::Starting)).await;
-                known.ok()?.clone()
-            }
-            state => state,
-        };
-        match state {
-            State::Up(number, connection) => Some((number, connection)),
+        let opened = |state: &State| match state {
+            State::Up(number, connection) => Some((*number, connection.clone())),
             State::Starting | State::Down(_) => None,
+        };
+        let is_known = |state: &State| !matches!(state, State::Starting);
+        {
+            let state = self.0.borrow();
+            if is_known(&state) {
+                return opened(&state);
+            }
         }
+        let mut states = self.0.subscribe();
+        let known = states.wait_for(is_known).await;
+        opened(&*known.ok()?)
+    }
+
+    /// Nobody keeps the link open any more, for this reason.
+    pub fn give_up(&self, reason: String) {
+        self.0.send_replace(State::Down(reason));
     }
 
     /// The store can be asked over this connection.

@@ -3,6 +3,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::field_name::is_alike;
+
 /// Trailer fields that an answer may have.
 const MAX_FIELDS: usize = 32;
 
@@ -27,11 +29,12 @@ pub fn parse(section: &[u8]) -> Option<HeaderMap> {
 }
 
 /// The end of a chunked request: the last chunk and the trailer section, of the client's fields those that may be in
-/// it.
-pub fn write_end(fields: Option<&HeaderMap>) -> Vec<u8> {
+/// it. `withheld` are the names that the gateway decides about.
+pub fn write_end(fields: Option<&HeaderMap>, withheld: &[String]) -> Vec<u8> {
     let mut out = b"0\r\n".to_vec();
     for (name, value) in fields.into_iter().flatten() {
-        if may_follow_request(name) {
+        let is_decided = withheld.iter().any(|other| is_alike(other, name.as_str()));
+        if may_follow_request(name) && !is_decided {
             for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
                 out.extend_from_slice(part);
             }
@@ -133,12 +136,12 @@ mod tests {
         for (name, value) in lines {
             fields.append(*name, HeaderValue::from_static(value));
         }
-        String::from_utf8(write_end(Some(&fields))).unwrap()
+        String::from_utf8(write_end(Some(&fields), &["X_User".to_owned()])).unwrap()
     }
 
     #[test]
     fn fields_of_a_request_follow_its_last_chunk() {
-        assert_eq!(write_end(None), b"0\r\n\r\n");
+        assert_eq!(write_end(None, &[]), b"0\r\n\r\n");
         let lines = [("x-sum", "7"), ("server-timing", "a"), ("x-sum", "8")];
         assert_eq!(written(&lines), "0\r\nx-sum: 7\r\nx-sum: 8\r\nserver-timing: a\r\n\r\n");
     }
@@ -172,6 +175,7 @@ mod tests {
             "content-type",
             "x_forwarded_for",
             "x.dot",
+            "x-user",
         ] {
             assert_eq!(written(&[(name, "1")]), "0\r\n\r\n", "{name}");
         }

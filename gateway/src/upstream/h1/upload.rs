@@ -113,7 +113,7 @@ async fn send(
     }
     match left {
         None => {
-            let end = trailers::write_end(body.take_trailers().as_ref());
+            let end = trailers::write_end(body.take_trailers().as_ref(), body.withheld());
             write(half, &mut &*end, &progress).await?;
         }
         Some(0) => {}

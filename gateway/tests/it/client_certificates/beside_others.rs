@@ -1,10 +1,11 @@
 //! Client certificates where something else protects the host as well.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use headgate_config::{
-    Blocked, ClientCertificates, Host, Location, PathMatch, Snapshot,
+    Action, Blocked, ClientCertificates, Host, Location, PathMatch, Snapshot,
     client_certificates::{Mode, Verification},
+    protection::CacheDuration,
 };
 
 use super::verification;
@@ -12,6 +13,7 @@ use crate::{
     external::{Guarded, status},
     support::{
         Identity, Table, TestGateway, Upstream, snapshot,
+        upstream::{Reply, ok},
         visitor::{Authority, Door},
     },
 };
@@ -54,6 +56,51 @@ fn a_service_that_is_asked_is_told_about_the_certificate_by_nobody_but_the_gatew
         assert_eq!(seen.header("ssl-client-verify"), Some(verified));
         assert_eq!(seen.header("ssl-client-subject-dn"), subject);
         assert!(!seen.head.contains("forged"), "{}", seen.head);
+    }
+}
+
+#[test]
+fn what_is_remembered_of_one_certificate_does_not_let_another_pass() {
+    let app = Upstream::scripted(|_, seen| Reply::Bytes(ok(seen.header("x-user").unwrap_or("-"))));
+    let service = Upstream::scripted(|_, seen| match seen.header("ssl-client-subject-dn") {
+        Some(subject) => status(200, &format!("X-User: {subject}\r\n")),
+        None => status(401, ""),
+    });
+    let ca = Authority::new("ca");
+    let guarded = Guarded::by(&app, service.address).with(|spec| {
+        spec.cache_key = Some("the same for all".into());
+        spec.cache_durations =
+            vec![CacheDuration { statuses: vec![200, 401], time: Duration::from_secs(600) }];
+    });
+    let asks = verification(&[&ca], Mode::Optional);
+    let table = table(&app, guarded.location("/"), asks, Blocked::default());
+    let gateway = TestGateway::start(table);
+    let (one, other) = (ca.client("one"), ca.client("other"));
+    let ask = |visitor| {
+        let mut client = Door::of(visitor, "http/1.1").connect(gateway.https, "a.test");
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        let answer = client.answer();
+        (answer.status, answer.text().to_owned())
+    };
+    for _ in 0..2 {
+        assert_eq!(ask(Some(&one)), (200, "CN=one".into()));
+        assert_eq!(ask(Some(&other)), (200, "CN=other".into()));
+        assert_eq!(ask(None).0, 401);
+    }
+    assert_eq!(service.seen().len(), 3, "each answer is remembered");
+}
+
+#[test]
+fn a_load_balancer_needs_no_certificate_to_see_that_the_gateway_lives() {
+    let app = Upstream::echo("app");
+    let mut location = snapshot::location(PathMatch::Exact("/healthz".into()), "");
+    location.action = Action::Health;
+    let asks = verification(&[&Authority::new("ca")], Mode::Required);
+    let gateway = TestGateway::start(table(&app, location, asks, Blocked::default()));
+    for (path, status) in [("/healthz", 200), ("/other", 400)] {
+        let mut client = Door::of(None, "http/1.1").connect(gateway.https, "a.test");
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        assert_eq!(client.answer().status, status, "{path}");
     }
 }
 
