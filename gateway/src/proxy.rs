@@ -170,26 +170,9 @@ fn decide<'a>(
         Continue(place) => place,
         Break(answer) => return Ok(answer.into()),
     };
-    match &location.action {
-        LiveAction::Deny => return Err(ProxyError::Denied),
-        LiveAction::Health => {
-            exchange.stay_silent();
-            return Ok(Answer::empty(StatusCode::OK).into());
-        }
-        LiveAction::ConnectionStatus => {
-            exchange.stay_silent();
-            let client = inbound.client(peer, &live.settings.spec.forwarded);
-            let is_near = matches!(client.ip, b"127.0.0.1" | b"::1");
-            return Ok(if is_near {
-                Answer::text(exchange.worker.metrics.connections().to_string()).into()
-            } else {
-                Answer::page(StatusCode::FORBIDDEN).into()
-            });
-        }
-        // Redirects come before these (routing §2.2).
-        LiveAction::Respond(_) | LiveAction::Forward { .. } => {}
+    if let Some(answer) = answer_here(exchange, inbound, peer, live, &location.action)? {
+        return Ok(answer.into());
     }
-
     let client = inbound.client(peer, &live.settings.spec.forwarded);
     let variables =
         variables(exchange, inbound, &client, &target, name.as_bytes(), &location.spec.origin);
@@ -235,6 +218,35 @@ fn decide<'a>(
         .as_ref()
         .map(|protection| Box::new(Guarded { inbound, name, target, location, protection, live }));
     Ok(Verdict::Forward { location, backend, outbound, guarded })
+}
+
+/// What the gateway answers by itself, whatever else the configuration says.
+fn answer_here(
+    exchange: &mut Exchange,
+    inbound: &Inbound,
+    peer: &Connection,
+    live: &LiveConfig,
+    action: &LiveAction,
+) -> Result<Option<Answer>, ProxyError> {
+    Ok(match action {
+        LiveAction::Deny => return Err(ProxyError::Denied),
+        LiveAction::Health => {
+            exchange.stay_silent();
+            Some(Answer::empty(StatusCode::OK))
+        }
+        LiveAction::ConnectionStatus => {
+            exchange.stay_silent();
+            let client = inbound.client(peer, &live.settings.spec.forwarded);
+            let is_near = matches!(client.ip, b"127.0.0.1" | b"::1");
+            Some(if is_near {
+                Answer::text(exchange.worker.metrics.connections().to_string())
+            } else {
+                Answer::page(StatusCode::FORBIDDEN)
+            })
+        }
+        // Redirects come before these (routing §2.2).
+        LiveAction::Respond(_) | LiveAction::Forward { .. } => None,
+    })
 }
 
 /// What a location's rewrite makes of a request: another target, or an answer.

@@ -3,6 +3,7 @@
 //! A value that makes no sense leaves its key at the default (configmap-and-flags §1); a missing ConfigMap leaves all.
 //! Which keys there are is in [`keys`]; which of them have no effect here in [`silent`].
 
+mod draft;
 mod global_auth;
 mod keys;
 pub mod limit_store;
@@ -11,14 +12,12 @@ pub mod value;
 
 use std::sync::Arc;
 
-use global_auth::GlobalAuth;
-use headgate_config::{
-    Blocked, Effect, Network, ObjectRef, Settings, Verdict, protection::LimitFallback,
-};
+use draft::Draft;
+use headgate_config::{Effect, ObjectRef, Settings, Verdict};
 use k8s_openapi::api::core::v1::ConfigMap;
-use limit_store::{StoreKeys, StoreState, Stored};
+use limit_store::StoreState;
 
-use super::annotations::{Annotations, definition::Risk, external_auth, limits::Speed};
+use super::annotations::{Annotations, definition::Risk, limits::Speed};
 use crate::{
     objects::{Key, Kind, Objects},
     options::{Options, PatternCheck},
@@ -108,28 +107,6 @@ impl Restrictions {
     }
 }
 
-/// The ConfigMap while it is read, one key after the other.
-#[derive(Debug)]
-struct Draft {
-    settings: Settings,
-    plain: Annotations,
-    retry_non_idempotent: bool,
-    no_tls_redirect: Vec<String>,
-    no_auth: Vec<String>,
-    log_default_backend: bool,
-    restrictions: Restrictions,
-    standby: Option<bool>,
-    /// The service that is asked about every location.
-    global_auth: GlobalAuth,
-    /// What is wrong with lists that protect and cannot be read.
-    unreadable: Vec<String>,
-    limits: LimitDefaults,
-    store: StoreKeys,
-    limit_secret: Option<Key>,
-    /// Items of `proxy-real-ip-cidr` that are neither an address nor a network.
-    unknown_peers: Vec<String>,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self::read(&Options::default(), None, &Objects::default())
@@ -139,85 +116,13 @@ impl Default for Config {
 impl Config {
     /// Reads the ConfigMap, if there is one. The Secret that it names is among the objects, if there is that.
     pub fn read(options: &Options, map: Option<(&Key, &ConfigMap)>, objects: &Objects) -> Self {
-        let mut draft = Draft {
-            settings: Settings::default(),
-            plain: Annotations::default(),
-            retry_non_idempotent: false,
-            no_tls_redirect: vec!["/.well-known/acme-challenge".into()],
-            no_auth: vec!["/.well-known/acme-challenge".into()],
-            log_default_backend: false,
-            restrictions: Restrictions {
-                max_risk: Risk::High,
-                allow_snippets: false,
-                blocked_words: Vec::new(),
-                cross_namespace: false,
-                strict_paths: true,
-            },
-            standby: None,
-            global_auth: GlobalAuth::default(),
-            unreadable: Vec::new(),
-            limits: LimitDefaults::default(),
-            store: StoreKeys::default(),
-            limit_secret: None,
-            unknown_peers: Vec::new(),
-        };
+        let mut draft = Draft::default();
         let Some((key, map)) = map else {
             return draft.finish(Vec::new());
         };
         let mut report = Report { object: Kind::ConfigMap.reference(key), verdicts: Vec::new() };
-        let (mut planned, mut unknown) = (Vec::new(), Vec::new());
-        for (name, text) in map.data.iter().flatten() {
-            match keys::find(name) {
-                Some((name, apply)) => {
-                    if let Err(expected) = apply(&mut draft, text) {
-                        let message =
-                            format!("{name}: {text:?} is not {expected}; the default stays");
-                        report.add(Effect::Warning, "InvalidValue", message);
-                    }
-                }
-                None if silent::has_no_effect(name) => {}
-                None if silent::is_planned(name) => planned.push(name.as_str()),
-                None => unknown.push(name.as_str()),
-            }
-        }
-        if !draft.unknown_peers.is_empty() {
-            let items = draft.unknown_peers.join(", ");
-            let message = format!(
-                "proxy-real-ip-cidr: {items:?} is neither an address nor a network: nobody is trusted for it"
-            );
-            report.add(Effect::Warning, "InvalidValue", message);
-        }
-        if !draft.unreadable.is_empty() {
-            let problems = draft.unreadable.join("; ");
-            draft.plain.denied = Some(format!("{problems} (ConfigMap {key})"));
-            let message = format!("{problems}: all locations answer 503 rather than stand open");
-            report.add(Effect::Denied, "InvalidValue", message);
-        }
-        if let Some(reason) = &mut draft.limits.unusable_key {
-            let message = format!("{reason}: locations with limits answer 503");
-            report.add(Effect::Denied, "NotSupported", message);
-            *reason = format!("{reason} (ConfigMap {key})");
-        }
-        let store = draft.read_store(objects);
-        for problem in store.problems {
-            let is_closed = store.state.fallback == LimitFallback::Closed;
-            let effect = if is_closed { Effect::Denied } else { Effect::Warning };
-            report.add(effect, "InvalidValue", problem);
-        }
-        if draft.settings.blocked != Blocked::default() {
-            draft.settings.blocked.origin = Some(report.object.clone());
-        }
-        draft.plain.throttle = draft.limits.throttle.throttle();
-        report.list("NotSupported", &planned, "are not supported yet and have no effect");
-        report.list("UnknownKey", &unknown, "are unknown and have no effect");
-        let global_auth = std::mem::take(&mut draft.global_auth);
-        if let Err(reason) = global_auth.apply(options, &mut draft.plain) {
-            let reason = format!(
-                "global-auth-url: {reason}: the locations answer 503 rather than stand open"
-            );
-            draft.plain.denied = Some(format!("ConfigMap {key}: {reason}"));
-            report.add(Effect::Denied, "InvalidValue", reason);
-        }
+        draft.take(map, &mut report);
+        draft.judge(key, options, objects, &mut report);
         draft.finish(report.verdicts)
     }
 }
@@ -237,54 +142,6 @@ impl Config {
                     message: format!("{error}; all requests are answered with 503"),
                 });
             }
-        }
-    }
-}
-
-impl Draft {
-    /// The networks of a list that protects, sorted. What is none of them is remembered: it closes everything.
-    fn networks(&mut self, name: &str, text: &str) -> Vec<Network> {
-        let (mut networks, unknown) = value::networks(text);
-        if !unknown.is_empty() {
-            let items = unknown.join(", ");
-            self.unreadable.push(format!("{name}: {items:?} is neither an address nor a network"));
-        } else if networks.is_empty() && !text.trim().is_empty() {
-            self.unreadable.push(format!("{name}: {text:?} names no address"));
-        }
-        networks.sort_unstable();
-        networks.dedup();
-        networks
-    }
-
-    /// What the keys about shared limits mean.
-    fn read_store(&mut self, objects: &Objects) -> Stored {
-        let keys = std::mem::take(&mut self.store);
-        self.limit_secret = keys.secret_key();
-        let stored = keys.read(objects);
-        self.settings.limit_store.clone_from(&stored.store);
-        self.limits.store = stored.state.clone();
-        stored
-    }
-
-    fn finish(self, verdicts: Vec<Verdict>) -> Config {
-        let mut default_host =
-            Annotations { access_log: self.log_default_backend, ..self.plain.for_catch_all() };
-        // Nobody is asked about the host of unknown names, unless an Ingress has it.
-        external_auth::replace(&mut default_host.protection, None, None);
-        Config {
-            settings: Arc::new(self.settings),
-            defaults: Arc::new(Defaults {
-                plain: Arc::new(self.plain),
-                default_host: Arc::new(default_host),
-                retry_non_idempotent: self.retry_non_idempotent,
-                no_tls_redirect: self.no_tls_redirect,
-                no_auth: self.no_auth,
-                restrictions: self.restrictions,
-                limits: self.limits,
-            }),
-            standby: self.standby,
-            limit_secret: self.limit_secret,
-            verdicts,
         }
     }
 }

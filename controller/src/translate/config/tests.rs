@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use headgate_config::Network;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::*;

@@ -1,0 +1,185 @@
+//! The ConfigMap while it is read, one key after the other, and what is to be said about the whole of it.
+
+use std::sync::Arc;
+
+use headgate_config::{Blocked, Effect, Network, Settings, Verdict, protection::LimitFallback};
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use super::{
+    Config, Defaults, LimitDefaults, Report, Restrictions,
+    global_auth::GlobalAuth,
+    keys,
+    limit_store::{StoreKeys, Stored},
+    silent, value,
+};
+use crate::{
+    objects::{Key, Objects},
+    options::Options,
+    translate::annotations::{Annotations, definition::Risk, external_auth},
+};
+
+/// The ConfigMap while it is read, one key after the other.
+#[derive(Debug)]
+pub struct Draft {
+    pub settings: Settings,
+    pub plain: Annotations,
+    pub retry_non_idempotent: bool,
+    pub no_tls_redirect: Vec<String>,
+    pub no_auth: Vec<String>,
+    pub log_default_backend: bool,
+    pub restrictions: Restrictions,
+    pub standby: Option<bool>,
+    /// The service that is asked about every location.
+    pub global_auth: GlobalAuth,
+    /// What is wrong with lists that protect and cannot be read.
+    pub unreadable: Vec<String>,
+    pub limits: LimitDefaults,
+    pub store: StoreKeys,
+    pub limit_secret: Option<Key>,
+    /// Items of `proxy-real-ip-cidr` that are neither an address nor a network.
+    pub unknown_peers: Vec<String>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            plain: Annotations::default(),
+            retry_non_idempotent: false,
+            no_tls_redirect: vec!["/.well-known/acme-challenge".into()],
+            no_auth: vec!["/.well-known/acme-challenge".into()],
+            log_default_backend: false,
+            restrictions: Restrictions {
+                max_risk: Risk::High,
+                allow_snippets: false,
+                blocked_words: Vec::new(),
+                cross_namespace: false,
+                strict_paths: true,
+            },
+            standby: None,
+            global_auth: GlobalAuth::default(),
+            unreadable: Vec::new(),
+            limits: LimitDefaults::default(),
+            store: StoreKeys::default(),
+            limit_secret: None,
+            unknown_peers: Vec::new(),
+        }
+    }
+}
+
+impl Draft {
+    /// Takes what the keys say.
+    pub fn take(&mut self, map: &ConfigMap, report: &mut Report) {
+        let (mut planned, mut unknown) = (Vec::new(), Vec::new());
+        for (name, text) in map.data.iter().flatten() {
+            match keys::find(name) {
+                Some((name, apply)) => {
+                    if let Err(expected) = apply(self, text) {
+                        let message =
+                            format!("{name}: {text:?} is not {expected}; the default stays");
+                        report.add(Effect::Warning, "InvalidValue", message);
+                    }
+                }
+                None if silent::has_no_effect(name) => {}
+                None if silent::is_planned(name) => planned.push(name.as_str()),
+                None => unknown.push(name.as_str()),
+            }
+        }
+        report.list("NotSupported", &planned, "are not supported yet and have no effect");
+        report.list("UnknownKey", &unknown, "are unknown and have no effect");
+    }
+
+    /// Says what the whole of it makes impossible, and what becomes of requests then.
+    pub fn judge(&mut self, key: &Key, options: &Options, objects: &Objects, report: &mut Report) {
+        if !self.unknown_peers.is_empty() {
+            let items = self.unknown_peers.join(", ");
+            let message = format!(
+                "proxy-real-ip-cidr: {items:?} is neither an address nor a network: nobody is trusted for it"
+            );
+            report.add(Effect::Warning, "InvalidValue", message);
+        }
+        if !self.unreadable.is_empty() {
+            let problems = self.unreadable.join("; ");
+            self.plain.denied = Some(format!("{problems} (ConfigMap {key})"));
+            let message = format!("{problems}: all locations answer 503 rather than stand open");
+            report.add(Effect::Denied, "InvalidValue", message);
+        }
+        if let Some(reason) = &mut self.limits.unusable_key {
+            let message = format!("{reason}: locations with limits answer 503");
+            report.add(Effect::Denied, "NotSupported", message);
+            *reason = format!("{reason} (ConfigMap {key})");
+        }
+        if self.settings.blocked != Blocked::default() {
+            self.settings.blocked.origin = Some(report.object.clone());
+        }
+        self.plain.throttle = self.limits.throttle.throttle();
+        self.judge_store(objects, report);
+        self.judge_global_auth(key, options, report);
+    }
+
+    fn judge_store(&mut self, objects: &Objects, report: &mut Report) {
+        let store = self.read_store(objects);
+        for problem in store.problems {
+            let is_closed = store.state.fallback == LimitFallback::Closed;
+            let effect = if is_closed { Effect::Denied } else { Effect::Warning };
+            report.add(effect, "InvalidValue", problem);
+        }
+    }
+
+    fn judge_global_auth(&mut self, key: &Key, options: &Options, report: &mut Report) {
+        let global_auth = std::mem::take(&mut self.global_auth);
+        if let Err(reason) = global_auth.apply(options, &mut self.plain) {
+            let reason = format!(
+                "global-auth-url: {reason}: the locations answer 503 rather than stand open"
+            );
+            self.plain.denied = Some(format!("ConfigMap {key}: {reason}"));
+            report.add(Effect::Denied, "InvalidValue", reason);
+        }
+    }
+
+    /// The networks of a list that protects, sorted. What is none of them is remembered: it closes everything.
+    pub fn networks(&mut self, name: &str, text: &str) -> Vec<Network> {
+        let (mut networks, unknown) = value::networks(text);
+        if !unknown.is_empty() {
+            let items = unknown.join(", ");
+            self.unreadable.push(format!("{name}: {items:?} is neither an address nor a network"));
+        } else if networks.is_empty() && !text.trim().is_empty() {
+            self.unreadable.push(format!("{name}: {text:?} names no address"));
+        }
+        networks.sort_unstable();
+        networks.dedup();
+        networks
+    }
+
+    /// What the keys about shared limits mean.
+    fn read_store(&mut self, objects: &Objects) -> Stored {
+        let keys = std::mem::take(&mut self.store);
+        self.limit_secret = keys.secret_key();
+        let stored = keys.read(objects);
+        self.settings.limit_store.clone_from(&stored.store);
+        self.limits.store = stored.state.clone();
+        stored
+    }
+
+    pub fn finish(self, verdicts: Vec<Verdict>) -> Config {
+        let mut default_host =
+            Annotations { access_log: self.log_default_backend, ..self.plain.for_catch_all() };
+        // Nobody is asked about the host of unknown names, unless an Ingress has it.
+        external_auth::replace(&mut default_host.protection, None, None);
+        Config {
+            settings: Arc::new(self.settings),
+            defaults: Arc::new(Defaults {
+                plain: Arc::new(self.plain),
+                default_host: Arc::new(default_host),
+                retry_non_idempotent: self.retry_non_idempotent,
+                no_tls_redirect: self.no_tls_redirect,
+                no_auth: self.no_auth,
+                restrictions: self.restrictions,
+                limits: self.limits,
+            }),
+            standby: self.standby,
+            limit_secret: self.limit_secret,
+            verdicts,
+        }
+    }
+}
