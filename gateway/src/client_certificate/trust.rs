@@ -3,11 +3,12 @@
 //! A path is built by `webpki`, from a certificate over those that came along to an authority that is its own issuer.
 
 mod direct;
+mod known;
 mod root;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 
 use headgate_config::client_certificates::Authorities;
 use rustls::DistinguishedName;
@@ -15,6 +16,7 @@ use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
+pub use self::known::Trusts;
 use self::root::{Root, Validity, is_own_issuer, may_issue};
 use super::{
     Failure, Identity, purpose,
@@ -27,6 +29,8 @@ const MOST_HINTS: usize = 32 * 1024;
 /// The authorities of a host, ready to verify by.
 #[derive(Debug, Default)]
 pub struct Trust {
+    /// What it was made of.
+    authorities: Arc<Authorities>,
     /// Those of `roots` that may issue certificates, in their order.
     anchors: Vec<TrustAnchor<'static>>,
     /// Authorities that are their own issuers: a path has to end at one of them.
@@ -43,8 +47,8 @@ impl Trust {
     /// # Errors
     ///
     /// What cannot be used. Nobody may come then.
-    pub fn new(authorities: &Authorities) -> Result<Self, String> {
-        let mut trust = Self::default();
+    pub fn new(authorities: &Arc<Authorities>) -> Result<Self, String> {
+        let mut trust = Self { authorities: Arc::clone(authorities), ..Self::default() };
         for der in &authorities.certificates {
             let (_, certificate) = X509Certificate::from_der(der)
                 .map_err(|_| "a certificate of an authority cannot be read".to_owned())?;
