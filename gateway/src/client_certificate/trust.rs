@@ -38,7 +38,7 @@ pub struct Trust {
     /// Others: a path may lead over them.
     others: Vec<CertificateDer<'static>>,
     lists: Vec<RevocationList>,
-    hints: Vec<DistinguishedName>,
+    hints: Arc<[DistinguishedName]>,
 }
 
 impl Trust {
@@ -49,22 +49,22 @@ impl Trust {
     /// What cannot be used. Nobody may come then.
     pub fn new(authorities: &Arc<Authorities>) -> Result<Self, String> {
         let mut trust = Self { authorities: Arc::clone(authorities), ..Self::default() };
+        let mut hints = Vec::new();
         for der in &authorities.certificates {
             let (_, certificate) = X509Certificate::from_der(der)
                 .map_err(|_| "a certificate of an authority cannot be read".to_owned())?;
             trust.add(der, &certificate);
+            hints.push(DistinguishedName::from(certificate.subject().as_raw().to_vec()));
         }
         let lists = authorities.revocation_lists.iter().map(|der| RevocationList::new(der));
         trust.lists = lists.collect::<Result<_, _>>()?;
-        if trust.hints.iter().map(|hint| hint.as_ref().len() + 2).sum::<usize>() > MOST_HINTS {
-            trust.hints.clear();
+        if hints.iter().map(|hint| hint.as_ref().len() + 2).sum::<usize>() <= MOST_HINTS {
+            trust.hints = hints.into();
         }
         Ok(trust)
     }
 
     fn add(&mut self, der: &[u8], certificate: &X509Certificate<'_>) {
-        let subject = certificate.subject().as_raw();
-        self.hints.push(DistinguishedName::from(subject.to_vec()));
         let der = CertificateDer::from(der.to_vec());
         if !is_own_issuer(certificate) {
             self.others.push(der);
@@ -79,7 +79,7 @@ impl Trust {
     }
 
     /// The names of the authorities, for the client to choose a certificate by.
-    pub fn hints(&self) -> &[DistinguishedName] {
+    pub fn hints(&self) -> &Arc<[DistinguishedName]> {
         &self.hints
     }
 
