@@ -10,7 +10,10 @@ use http::HeaderValue;
 use rustls_pki_types::UnixTime;
 use smallvec::SmallVec;
 
-use super::{Failure, Identity, trust::Trust};
+use super::{
+    Failure, Identity,
+    trust::{Trust, Trusts},
+};
 use crate::{
     listen::conn::Connection,
     route::{host::Program, target::normalise},
@@ -97,12 +100,12 @@ pub enum Refused {
 }
 
 impl Policy {
-    /// Compiles what is configured.
+    /// Compiles what is configured. Hosts with the same authorities share what is made of them in `trusts`.
     ///
     /// # Errors
     ///
     /// What cannot be used; nobody may come then.
-    pub fn new(spec: &Arc<ClientCertificates>) -> Result<Self, String> {
+    pub fn new(spec: &Arc<ClientCertificates>, trusts: &Trusts) -> Result<Self, String> {
         let ClientCertificates::Verify(verification) = &**spec else { return Ok(Self::Refuse) };
         let subject = verification.subject.as_deref().map(Subject::new).transpose()?;
         let page = verification.error_page.as_ref().and_then(|page| match page {
@@ -116,7 +119,7 @@ impl Policy {
         Ok(Self::Verify(Box::new(Rules {
             mode: verification.mode,
             depth: verification.depth,
-            trust: Arc::new(Trust::new(&verification.authorities)?),
+            trust: trusts.find(&verification.authorities)?,
             subject,
             page,
             spec: Arc::clone(spec),

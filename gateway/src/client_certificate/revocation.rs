@@ -3,9 +3,13 @@
 
 use std::collections::HashSet;
 
+use parking_lot::Mutex;
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 use super::{Failure, signed::Signed};
+
+/// Keys of an issuer whose part in a list is remembered. An issuer has one, or two while it changes them.
+const MOST_KEYS: usize = 8;
 
 /// A list of one issuer.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub struct RevocationList {
     /// In seconds since 1970.
     not_before: i64,
     not_after: Option<i64>,
+    /// Encoded keys of its issuer, and whether it is signed with them: to find that out all of the list is read.
+    signers: Mutex<Vec<(Box<[u8]>, bool)>>,
 }
 
 /// Who has issued a certificate.
@@ -51,11 +57,12 @@ impl RevocationList {
             serials: revoked().map(|entry| number(entry.raw_serial()).into()).collect(),
             not_before: list.last_update().timestamp(),
             not_after: list.next_update().map(|time| time.timestamp()),
+            signers: Mutex::default(),
         })
     }
 
     fn judge(&self, serial: &[u8], issuer: IssuerKey<'_>, now: i64) -> Result<(), Failure> {
-        if !Signed::parse(&self.der).is_some_and(|signed| signed.is_by(issuer.key)) {
+        if !self.is_by(issuer.key) {
             return Err(Failure::ListSignature);
         }
         if self.serials.contains(number(serial)) {
@@ -68,6 +75,28 @@ impl RevocationList {
             return Err(Failure::ListExpired);
         }
         Ok(())
+    }
+
+    /// Whether the owner of a key has signed it. Asked once for each key.
+    fn is_by(&self, key: &[u8]) -> bool {
+        let known = |signers: &[(Box<[u8]>, bool)]| {
+            signers.iter().find(|(signer, _)| **signer == *key).map(|(_, is_by)| *is_by)
+        };
+        if let Some(is_by) = known(&self.signers.lock()) {
+            return is_by;
+        }
+        // Nobody waits meanwhile: who asks at the same time finds it out as well.
+        let is_by = Signed::parse(&self.der).is_some_and(|signed| signed.is_by(key));
+        let mut signers = self.signers.lock();
+        if known(&signers).is_none() {
+            if signers.len() == MOST_KEYS {
+                // The key that it is signed with stays; there is hardly ever more than one.
+                signers.retain(|(_, is_by)| *is_by);
+                signers.truncate(MOST_KEYS - 1);
+            }
+            signers.push((key.into(), is_by));
+        }
+        is_by
     }
 }
 
@@ -98,4 +127,55 @@ pub fn check(
 fn number(serial: &[u8]) -> &[u8] {
     let zeros = serial.iter().take_while(|byte| **byte == 0).count();
     &serial[zeros..]
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair,
+        KeyUsagePurpose, PublicKeyData, SerialNumber, date_time_ymd,
+    };
+
+    use super::*;
+
+    /// A list without entries, with the encoded key that it is signed with.
+    fn signed() -> (RevocationList, Vec<u8>) {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::CrlSign];
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(2090, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let der = list.signed_by(&Issuer::from_params(&params, &key)).expect("a list");
+        (RevocationList::new(der.der()).expect("a list"), key.subject_public_key_info())
+    }
+
+    #[test]
+    fn a_list_is_read_once_for_each_key() {
+        let (mut list, key) = signed();
+        let (_, other) = signed();
+        assert!(list.is_by(&key) && !list.is_by(&other));
+        // Nothing of it can be verified any more.
+        list.der.fill(0);
+        assert!(list.is_by(&key) && !list.is_by(&other), "it has been read again");
+        assert!(!list.is_by(&signed().1), "what is known of one key is said of another");
+    }
+
+    #[test]
+    fn a_crowd_of_keys_takes_bounded_room() {
+        let (mut list, key) = signed();
+        assert!(list.is_by(&key));
+        for number in 0..100_u8 {
+            assert!(!list.is_by(&[number]));
+            assert!(list.signers.lock().len() <= MOST_KEYS);
+        }
+        list.der.fill(0);
+        assert!(list.is_by(&key), "the right one is forgotten");
+    }
 }

@@ -3,11 +3,12 @@
 //! A path is built by `webpki`, from a certificate over those that came along to an authority that is its own issuer.
 
 mod direct;
+mod known;
 mod root;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 
 use headgate_config::client_certificates::Authorities;
 use rustls::DistinguishedName;
@@ -15,6 +16,7 @@ use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
+pub use self::known::Trusts;
 use self::root::{Root, Validity, is_own_issuer, may_issue};
 use super::{
     Failure, Identity, purpose,
@@ -27,6 +29,8 @@ const MOST_HINTS: usize = 32 * 1024;
 /// The authorities of a host, ready to verify by.
 #[derive(Debug, Default)]
 pub struct Trust {
+    /// What it was made of.
+    authorities: Arc<Authorities>,
     /// Those of `roots` that may issue certificates, in their order.
     anchors: Vec<TrustAnchor<'static>>,
     /// Authorities that are their own issuers: a path has to end at one of them.
@@ -34,7 +38,7 @@ pub struct Trust {
     /// Others: a path may lead over them.
     others: Vec<CertificateDer<'static>>,
     lists: Vec<RevocationList>,
-    hints: Vec<DistinguishedName>,
+    hints: Arc<[DistinguishedName]>,
 }
 
 impl Trust {
@@ -43,24 +47,24 @@ impl Trust {
     /// # Errors
     ///
     /// What cannot be used. Nobody may come then.
-    pub fn new(authorities: &Authorities) -> Result<Self, String> {
-        let mut trust = Self::default();
+    pub fn new(authorities: &Arc<Authorities>) -> Result<Self, String> {
+        let mut trust = Self { authorities: Arc::clone(authorities), ..Self::default() };
+        let mut hints = Vec::new();
         for der in &authorities.certificates {
             let (_, certificate) = X509Certificate::from_der(der)
                 .map_err(|_| "a certificate of an authority cannot be read".to_owned())?;
             trust.add(der, &certificate);
+            hints.push(DistinguishedName::from(certificate.subject().as_raw().to_vec()));
         }
         let lists = authorities.revocation_lists.iter().map(|der| RevocationList::new(der));
         trust.lists = lists.collect::<Result<_, _>>()?;
-        if trust.hints.iter().map(|hint| hint.as_ref().len() + 2).sum::<usize>() > MOST_HINTS {
-            trust.hints.clear();
+        if hints.iter().map(|hint| hint.as_ref().len() + 2).sum::<usize>() <= MOST_HINTS {
+            trust.hints = hints.into();
         }
         Ok(trust)
     }
 
     fn add(&mut self, der: &[u8], certificate: &X509Certificate<'_>) {
-        let subject = certificate.subject().as_raw();
-        self.hints.push(DistinguishedName::from(subject.to_vec()));
         let der = CertificateDer::from(der.to_vec());
         if !is_own_issuer(certificate) {
             self.others.push(der);
@@ -75,7 +79,7 @@ impl Trust {
     }
 
     /// The names of the authorities, for the client to choose a certificate by.
-    pub fn hints(&self) -> &[DistinguishedName] {
+    pub fn hints(&self) -> &Arc<[DistinguishedName]> {
         &self.hints
     }
 

@@ -26,6 +26,7 @@ pub use session::Session;
 
 use crate::client_certificate::trust::Trust;
 use certificate::Loaded;
+use client_auth::Asking;
 use names::Names;
 
 /// The compiled TLS side of a table. Cheap to clone.
@@ -39,6 +40,8 @@ struct Inner {
     names: Arc<Names>,
     certificates: Certificates,
     config: Arc<ServerConfig>,
+    /// Like `config`, for hosts that ask their clients for certificates.
+    asking: Asking,
 }
 
 /// Everything that was loaded, or refused, with what it was loaded from.
@@ -73,6 +76,7 @@ impl TlsState {
             names,
             certificates,
             config: Arc::new(config),
+            asking: Asking::default(),
         }))
     }
 
@@ -83,7 +87,7 @@ impl TlsState {
 
     /// What the next handshake with a client that is asked for a certificate of these authorities is to be done with.
     pub(crate) fn asking_config(&self, trust: &Arc<Trust>) -> Arc<ServerConfig> {
-        Arc::new(client_auth::asking(&self.0.config, trust))
+        self.0.asking.config(&self.0.config, trust)
     }
 
     /// Whether a request host (lower-case, without port and trailing dot) "has a certificate" for the HTTPS redirect

@@ -18,7 +18,7 @@ use super::{
     protection::{LiveProtection, Shared},
 };
 use crate::{
-    client_certificate::Policy,
+    client_certificate::{Policy, trust::Trusts},
     filter::{jwt::VerifiedTokens, password::Passwords},
     limits,
     listen::tls::TlsState,
@@ -53,6 +53,8 @@ pub(super) struct Compiler {
     /// … and by those that ask for tokens.
     keys: KeyStores,
     tokens: Arc<VerifiedTokens>,
+    /// … and by hosts that ask for certificates of the same authorities.
+    trusts: Trusts,
     /// The snapshot that is live; holds the identities that `hosts` is keyed by. Its upstreams are those of `registry`.
     last: Arc<Snapshot>,
 }
@@ -74,6 +76,7 @@ impl Compiler {
             settings: None,
             findings: Findings::default(),
             passwords: Arc::default(),
+            trusts: Trusts::default(),
             last: Arc::default(),
         }
     }
@@ -203,7 +206,7 @@ impl Compiler {
         let compile = |spec| Arc::new(self.location(host, spec, &mut findings));
         let locations = specs.iter().map(compile).collect();
         let certificates = host.client_certificates.as_ref().map(|spec| {
-            Policy::new(spec).unwrap_or_else(|problem| {
+            Policy::new(spec, &self.trusts).unwrap_or_else(|problem| {
                 findings.extend(finding::unusable_authorities(host, spec, &problem));
                 Policy::Refuse
             })

@@ -112,7 +112,7 @@ fn fields(der: &[u8]) -> Vec<&[u8]> {
 
 fn trust(certificates: &[&Made], lists: &[Vec<u8>]) -> Trust {
     let certificates = certificates.iter().map(|made| made.der.to_vec()).collect();
-    Trust::new(&Authorities { certificates, revocation_lists: lists.to_vec() })
+    Trust::new(&Arc::new(Authorities { certificates, revocation_lists: lists.to_vec() }))
         .expect("authorities")
 }
 

@@ -13,8 +13,10 @@ use super::{
 
 /// A set with more keys is none.
 const MOST_KEYS: usize = 100;
-/// Keys that are tried for one token. More than one may only fit where tokens do not name theirs, or keys share a name.
+/// Keys of one name that are tried for a token.
 const MOST_TRIED: usize = 8;
+/// A token that names no key may have two to be tried with, the old one and the new: each costs time, whoever sends it.
+const MOST_UNNAMED: usize = 2;
 /// An RSA key of fewer bytes is too weak (RFC 7518 §3.3), one of more too slow.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
@@ -70,17 +72,21 @@ impl KeySet {
         self.skipped
     }
 
-    /// Verifies the signature of a token with the key that it names, or with those that fit if it names none.
+    /// Verifies the signature of a token with the key that it names, or with those that fit if it names none: where more than
+    /// two do, none is known to be meant.
     pub fn verify(&self, head: &Head, parts: &Parts<'_>) -> Result<(), Flaw> {
         let named = self.keys.iter().filter(|key| head.key_id.is_none() || key.id == head.key_id);
         if named.clone().next().is_none() {
             return Err(Flaw::UnknownKey);
         }
-        let mut fitting = named.filter(|key| key.fits(head.algorithm)).peekable();
-        if fitting.peek().is_none() && head.key_id.is_some() {
-            return Err(Flaw::Algorithm);
+        let fitting = named.filter(|key| key.fits(head.algorithm));
+        match (&head.key_id, fitting.clone().count()) {
+            (Some(_), 0) => return Err(Flaw::Algorithm),
+            (None, count) if count > MOST_UNNAMED => return Err(Flaw::UnknownKey),
+            _ => {}
         }
-        if fitting.take(MOST_TRIED).any(|key| key.has_signed(head.algorithm, parts)) {
+        let mut tried = fitting.take(MOST_TRIED);
+        if tried.any(|key| key.has_signed(head.algorithm, parts)) {
             Ok(())
         } else if head.key_id.is_some() {
             Err(Flaw::Signature)

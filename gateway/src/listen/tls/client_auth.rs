@@ -4,8 +4,12 @@
 //! Sessions of such handshakes are never resumed, and none of another host is here: each of them shows its certificate,
 //! and proves to have the key, anew.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
+use parking_lot::Mutex;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
     SignatureScheme,
@@ -22,14 +26,52 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::client_certificate::trust::Trust;
 
-/// The configuration of a handshake that asks for a certificate of these authorities; all else is as in `plain`.
-pub(super) fn asking(plain: &ServerConfig, trust: &Arc<Trust>) -> ServerConfig {
+/// Configurations of handshakes that ask for a certificate, made when they are first needed.
+#[derive(Debug, Default)]
+pub(super) struct Asking(Mutex<HashMap<usize, Made>>);
+
+#[derive(Debug)]
+struct Made {
+    /// Whose they are. As long as this is here nothing else has its address.
+    trust: Weak<Trust>,
+    config: Arc<ServerConfig>,
+}
+
+impl Asking {
+    /// The configuration of a handshake that asks for a certificate of these authorities; all else is as in `plain`,
+    /// which has to be the same each time.
+    pub(super) fn config(&self, plain: &ServerConfig, trust: &Arc<Trust>) -> Arc<ServerConfig> {
+        let address = Arc::as_ptr(trust).addr();
+        let mut known = self.0.lock();
+        if let Some(made) = known.get(&address) {
+            return Arc::clone(&made.config);
+        }
+        if known.len() == known.capacity() {
+            known.retain(|_, made| made.trust.strong_count() > 0);
+        }
+        let config = Arc::new(asking(plain, trust));
+        let made = Made { trust: Arc::downgrade(trust), config: Arc::clone(&config) };
+        known.insert(address, made);
+        config
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.0.lock().len()
+    }
+}
+
+fn asking(plain: &ServerConfig, trust: &Arc<Trust>) -> ServerConfig {
     let provider = plain.crypto_provider();
     let algorithms = provider.signature_verification_algorithms;
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&TLS13, &TLS12])
         .expect("the suites cover both versions")
-        .with_client_cert_verifier(Arc::new(Possession { trust: Arc::clone(trust), algorithms }))
+        .with_client_cert_verifier(Arc::new(Possession {
+            hints: Arc::clone(trust.hints()),
+            algorithms,
+        }))
         .with_cert_resolver(Arc::clone(&plain.cert_resolver));
     config.ignore_client_order = plain.ignore_client_order;
     config.alpn_protocols.clone_from(&plain.alpn_protocols);
@@ -41,7 +83,8 @@ pub(super) fn asking(plain: &ServerConfig, trust: &Arc<Trust>) -> ServerConfig {
 /// Checks that a client has the key of its certificate, and nothing else.
 #[derive(Debug)]
 struct Possession {
-    trust: Arc<Trust>,
+    /// The names of the authorities. What else is known of those goes with the hosts that name them.
+    hints: Arc<[DistinguishedName]>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -51,7 +94,7 @@ impl ClientCertVerifier for Possession {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.trust.hints()
+        &self.hints
     }
 
     fn verify_client_cert(

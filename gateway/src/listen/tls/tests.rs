@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use headgate_config::{PrivateKey, certificate::KeyFormat};
+use headgate_config::{PrivateKey, certificate::KeyFormat, client_certificates::Authorities};
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::{
     CipherSuite, ClientConfig, ClientConnection, DigitallySignedStruct, HandshakeKind,
@@ -333,4 +333,56 @@ fn expiry_is_told_for_every_served_name() {
         .find(|line| line.starts_with("nginx_ingress_controller_ssl_certificate_info{"));
     assert!(info.unwrap().contains("issuer_common_name=\"default\""), "{info:?}");
     assert!(info.unwrap().contains("public_key_algorithm=\"ECDSA\""));
+}
+
+/// Authorities with one of this name.
+fn trust(name: &str) -> Arc<Trust> {
+    let certificates = certificate("n/ca", name).chain.clone();
+    let authorities = Authorities { certificates, revocation_lists: Vec::new() };
+    Arc::new(Trust::new(&Arc::new(authorities)).unwrap())
+}
+
+#[test]
+fn what_clients_are_asked_with_is_made_once_for_a_table_and_its_authorities() {
+    let first = TlsState::compile(&table(&[("a.test", None)], None, &[]), None, true);
+    let (one, other) = (trust("one"), trust("other"));
+    let made = first.asking_config(&one);
+    assert!(Arc::ptr_eq(&made, &first.asking_config(&one)));
+    assert!(!Arc::ptr_eq(&made, &first.asking_config(&other)), "clients are told other names");
+    let next = TlsState::compile(&table(&[("b.test", None)], None, &[]), Some(&first), false);
+    let after = next.asking_config(&one);
+    assert!(!Arc::ptr_eq(&made, &after));
+    assert_eq!(after.alpn_protocols, next.server_config().alpn_protocols);
+    assert!(Arc::ptr_eq(&after.cert_resolver, &next.server_config().cert_resolver));
+}
+
+#[test]
+fn authorities_that_no_host_names_any_more_are_not_held() {
+    let state = TlsState::compile(&table(&[], None, &[]), None, true);
+    for number in 0..50 {
+        let trust = trust(&number.to_string());
+        let _in_use = state.asking_config(&trust);
+        let gone = Arc::downgrade(&trust);
+        drop(trust);
+        assert!(gone.upgrade().is_none(), "{number}");
+    }
+    assert!(state.0.asking.count() < 20, "{}", state.0.asking.count());
+}
+
+#[test]
+fn who_is_asked_for_a_certificate_does_not_resume() {
+    let state = TlsState::compile(&table(&[], None, &[]), None, true);
+    let trust = trust("authority");
+    for version in [&TLS12, &TLS13] {
+        let client = Arc::new(client(&[version]));
+        for _ in 0..3 {
+            let seen = handshake(state.asking_config(&trust), &client, "a.test").unwrap();
+            assert_eq!(seen.kind, HandshakeKind::Full, "{version:?}");
+        }
+        let usual = || handshake(state.server_config(), &client, "a.test").unwrap().kind;
+        assert_eq!(usual(), HandshakeKind::Full, "{version:?}");
+        assert_eq!(usual(), HandshakeKind::Resumed, "{version:?}");
+        let seen = handshake(state.asking_config(&trust), &client, "a.test").unwrap();
+        assert_eq!(seen.kind, HandshakeKind::Full, "{version:?} with a session of another host");
+    }
 }

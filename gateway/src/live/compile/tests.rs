@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use headgate_config::{Balance, Endpoints, HostPattern, PathMode};
+use headgate_config::{
+    Balance, ClientCertificates, Endpoints, HostPattern, ObjectRef, PathMode,
+    client_certificates::{Authorities, Mode, Verification},
+};
 
 use super::*;
 use crate::observe::metrics::MetricsSettings;
@@ -131,4 +134,55 @@ fn the_place_of_an_unusable_pattern_denies_all_that_it_might_have_meant() {
             assert!(matches!(action, LiveAction::Deny), "{pattern}: {path} is not denied");
         }
     }
+}
+
+/// A host that asks its clients for certificates.
+fn asking(name: &str, authorities: &Authorities, depth: u32) -> Arc<Host> {
+    let verification = Verification {
+        authorities: Arc::new(authorities.clone()),
+        mode: Mode::Required,
+        depth,
+        subject: None,
+        error_page: None,
+        pass_certificate: false,
+        origin: ObjectRef { kind: "Ingress".into(), namespace: "ns".into(), name: "i".into() },
+    };
+    let certificates = ClientCertificates::Verify(verification);
+    Arc::new(Host { client_certificates: Some(Arc::new(certificates)), ..Host::clone(&host(name)) })
+}
+
+#[test]
+fn authorities_are_prepared_once_for_all_hosts_and_kept_when_a_host_changes() {
+    let authorities = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let certificates = vec![made.cert.der().to_vec()];
+        Authorities { certificates, revocation_lists: Vec::new() }
+    };
+    let trust = |live: &LiveConfig, name: &str| {
+        let host = live.hosts.find(name.as_bytes()).unwrap();
+        Arc::clone(host.client_certificates.as_ref().unwrap().asks().unwrap())
+    };
+    let (one, other) = (authorities("one"), authorities("other"));
+    let runtime = runtime();
+    let mut compiler = compiler(&runtime);
+    let hosts = [
+        asking("a.example", &one, 1),
+        asking("b.example", &one, 2),
+        asking("c.example", &other, 1),
+    ];
+    let first = compiler.compile(snapshot(&hosts, &[]), 1);
+    let kept = trust(&first, "a.example");
+    assert!(Arc::ptr_eq(&kept, &trust(&first, "b.example")));
+    assert!(!Arc::ptr_eq(&kept, &trust(&first, "c.example")));
+
+    // All of them are other objects now, and the second one asks for something else.
+    let hosts = [
+        asking("a.example", &one, 5),
+        asking("b.example", &other, 2),
+        asking("c.example", &other, 1),
+    ];
+    let second = compiler.compile(snapshot(&hosts, &[]), 2);
+    assert!(Arc::ptr_eq(&kept, &trust(&second, "a.example")));
+    assert!(Arc::ptr_eq(&trust(&first, "c.example"), &trust(&second, "b.example")));
+    assert!(Arc::ptr_eq(&trust(&first, "c.example"), &trust(&second, "c.example")));
 }

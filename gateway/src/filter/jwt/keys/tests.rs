@@ -92,6 +92,22 @@ fn few_keys_are_tried_for_one_token() {
     assert_eq!(verified(&keys, &last), Err(Flaw::Signature));
 }
 
+#[test]
+fn a_token_that_names_no_key_is_known_where_two_at_most_fit() {
+    let (old, new, third, rsa) = (Signer::p256(), Signer::p256(), Signer::p256(), Signer::rsa());
+    let unnamed = |signer: &Signer| signer.token(&json!({ "alg": "ES256" }), &claims());
+    let two = parsed(&[rsa.jwk("r"), old.jwk("1"), new.jwk("2"), Signer::rsa().jwk("s")]);
+    for signer in [&old, &new] {
+        assert_eq!(verified(&two, &unnamed(signer)), Ok(()));
+    }
+    assert_eq!(verified(&two, &unnamed(&third)), Err(Flaw::UnknownKey));
+    let three = parsed(&[old.jwk("1"), new.jwk("2"), third.jwk("3")]);
+    for signer in [&old, &new, &third] {
+        assert_eq!(verified(&three, &unnamed(signer)), Err(Flaw::UnknownKey), "none is tried");
+    }
+    assert_eq!(verified(&three, &third.issue("3", &claims())), Ok(()), "it is named");
+}
+
 /// The key with some members changed; null removes one.
 fn changed(key: &Value, changes: &Value) -> Value {
     let mut key = key.clone();
