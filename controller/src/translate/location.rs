@@ -174,9 +174,12 @@ impl<'a> Maker<'a> {
             return Some(protection.clone());
         }
         // What upstreams know by a header they must not learn from the client instead.
-        let claims = token.iter().flat_map(|token| &token.claim_headers);
+        let claims = token.iter().flat_map(|token| &token.claim_headers).map(|claim| &claim.header);
+        let answered = external.iter().flat_map(|service| &service.response_headers);
+        // Applications have credentials of their own there.
+        let answered = answered.filter(|name| !name.eq_ignore_ascii_case("authorization"));
         let rest = Protection {
-            removed_headers: claims.map(|claim| claim.header.clone()).collect(),
+            removed_headers: claims.chain(answered).cloned().collect(),
             password: None,
             token: None,
             external: None,
