@@ -57,7 +57,7 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
     }
     let Table { mode, app_root, places } = paths.finish();
     let denied = guard::denier(members.guards).is_some();
-    let mut maker = Maker::new(options, defaults, denied);
+    let mut maker = Maker::new(options, defaults, members.guards);
     let mut locations = Vec::with_capacity(places.len() + 2);
     locations.extend(places.into_iter().map(|place| Arc::new(maker.location(place))));
     // A regular expression for `/` hides the built-in paths (routing §5.5).

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use headgate_config::{
-    Action, Forward, HttpsRedirect, Location, Origin, PathMatch, Protection, Rewrite, UpstreamId,
-    WhenEmpty,
+    Action, ClientCertificates, Forward, HttpsRedirect, Location, Origin, PathMatch, Protection,
+    Rewrite, UpstreamId, WhenEmpty,
 };
 
-use super::{annotations::Annotations, config::Defaults, ingress::Accepted, path::Place};
+use super::{annotations::Annotations, config::Defaults, guard, ingress::Accepted, path::Place};
 use crate::{
     objects::{Backend, Path},
     options::{NamespacedName, Options},
@@ -56,14 +56,18 @@ pub struct Maker<'a> {
     defaults: &'a Defaults,
     /// Whether every location is denied, because the host is to be protected by what is not available.
     denies: bool,
+    /// What holds for the clients of the host.
+    certificates: Option<&'a ClientCertificates>,
     /// The origin that was made last: the locations that one path expands to are neighbours and share it.
     last: Option<(Claim<'a>, Arc<Origin>)>,
 }
 
 impl<'a> Maker<'a> {
     /// For a new host.
-    pub fn new(options: &'a Options, defaults: &'a Defaults, denies: bool) -> Self {
-        Self { options, defaults, denies, last: None }
+    pub fn new(options: &'a Options, defaults: &'a Defaults, guards: &'a [Arc<Accepted>]) -> Self {
+        let denies = guard::denier(guards).is_some();
+        let certificates = guard::client_certificates(guards).map(|held| &**held);
+        Self { options, defaults, denies, certificates, last: None }
     }
 
     /// The location for a place in the table.
@@ -76,7 +80,11 @@ impl<'a> Maker<'a> {
         });
         let upstream = place.what.upstream();
         let origin = self.origin(place.what, upstream.as_ref());
-        let action = if self.denies || annotations.denied.is_some() {
+        let is_loosened = self
+            .certificates
+            .zip(place.what.ingress)
+            .is_some_and(|(held, ingress)| guard::is_loosened(ingress, held));
+        let action = if self.denies || is_loosened || annotations.denied.is_some() {
             Action::Deny
         } else {
             self.action(annotations, upstream)
@@ -174,9 +182,12 @@ impl<'a> Maker<'a> {
             return Some(protection.clone());
         }
         // What upstreams know by a header they must not learn from the client instead.
-        let claims = token.iter().flat_map(|token| &token.claim_headers);
+        let claims = token.iter().flat_map(|token| &token.claim_headers).map(|claim| &claim.header);
+        let answered = external.iter().flat_map(|service| &service.response_headers);
+        // Applications have credentials of their own there.
+        let answered = answered.filter(|name| !name.eq_ignore_ascii_case("authorization"));
         let rest = Protection {
-            removed_headers: claims.map(|claim| claim.header.clone()).collect(),
+            removed_headers: claims.chain(answered).cloned().collect(),
             password: None,
             token: None,
             external: None,

@@ -1,7 +1,8 @@
 //! `auth-tls-*`: certificates that clients of the Ingress's hosts have to show (annotations §3.5).
 //!
 //! What cannot be honoured as written closes the hosts: the reference does so where the Secret is missing or of another
-//! namespace, but serves without any certificate where it holds no `ca.crt`.
+//! namespace, but serves without any certificate where it holds no `ca.crt`. Where no Secret is named at all, the locations
+//! are denied if certificates are required.
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::{objects::Kind, translate::authorities};
 
 /// The annotation that all others need.
 pub const SECRET: &str = "auth-tls-secret";
+const VERIFY_CLIENT: &str = "auth-tls-verify-client";
 
 const MATCH_CN: Check =
     Check::new(|value| value.starts_with("CN="), "CN= and a regular expression");
@@ -60,7 +62,7 @@ pub const ANNOTATIONS: &[Definition] = &[
         "no certificate is asked for",
         "Secret with the authorities of clients' certificates, `ca.crt`.",
     ),
-    tls("auth-tls-verify-client", MODE, Fallback, Medium).documented(
+    tls(VERIFY_CLIENT, MODE, Fallback, Medium).documented(
         Auth,
         "on",
         "Whether clients have to show a certificate.",
@@ -78,6 +80,7 @@ const fn tls(name: &'static str, check: Check, bad: Bad, risk: Risk) -> Definiti
 
 pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     if values.raw(SECRET).is_none() {
+        without_authorities(values, annotations);
         return;
     }
     let certificates = match verification(values) {
@@ -93,6 +96,31 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     annotations.client_certificates = Some(Arc::new(certificates));
 }
 
+/// Others of the group, which mean nothing without authorities: what requires certificates must not stand open.
+fn without_authorities(values: &mut Values<'_>, annotations: &mut Annotations) {
+    let others = ANNOTATIONS.iter().map(|definition| definition.name);
+    let others: Vec<_> = others.filter_map(|name| Some((name, values.written(name)?))).collect();
+    if others.is_empty() {
+        return;
+    }
+    let requires = |(name, value): &(&str, &str)| match *name {
+        "auth-tls-match-cn" => true,
+        // A word that there is none of is as `on`.
+        VERIFY_CLIENT => mode(value.trim()).unwrap_or(Mode::Required) == Mode::Required,
+        _ => false,
+    };
+    let names = others.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let problem = format!(
+        "there is no {SECRET} beside {names}, so that nobody is asked for a certificate; name a Secret with ca.crt there"
+    );
+    if others.iter().any(requires) {
+        let denial = "the locations answer 503 rather than stand open";
+        annotations.deny(format!("{problem}, or remove the others: {denial}"));
+    } else {
+        values.warn("InvalidAnnotation", format!("{problem}, or remove what has no effect"));
+    }
+}
+
 fn verification(values: &mut Values<'_>) -> Result<Verification, String> {
     let authorities = Arc::new(authorities(values)?);
     let subject = values.text("auth-tls-match-cn");
@@ -100,7 +128,7 @@ fn verification(values: &mut Values<'_>) -> Result<Verification, String> {
         (check.alias)(&format!("(?-i){subject}"))
             .map_err(|error| format!("auth-tls-match-cn {subject:?} cannot be used: {error}"))?;
     }
-    let mode = values.raw("auth-tls-verify-client").and_then(|value| mode(value.trim()));
+    let mode = values.raw(VERIFY_CLIENT).and_then(|value| mode(value.trim()));
     let depth = values.int("auth-tls-verify-depth").filter(|depth| *depth > 0).unwrap_or(1);
     Ok(Verification {
         authorities,

@@ -4,6 +4,8 @@
 //! Whoever writes one of them wants protection: where any cannot be honoured as written, is empty, or is none of those that
 //! there are, the locations are denied.
 
+mod advice;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use headgate_config::protection::{ClaimHeader, KeySource, TokenAlgorithm, TokenAuth};
@@ -97,13 +99,12 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     if own.is_empty() {
         return;
     }
-    // What did not pass its check is said in its own words.
-    let outcome = match &values.denied {
-        Some(reason) => Err(reason.clone()),
-        None => check_names(values, &own).and_then(|()| token(values)),
-    };
-    match outcome {
-        Ok(token) => annotations.protect().token = Some(Arc::new(token)),
+    match check_names(values, &own).and_then(|()| token(values)) {
+        Ok(token) => {
+            advice::give(values, &token);
+            annotations.protect().token = Some(Arc::new(token));
+        }
+        // What did not pass its check was denied before, in its own words, which stay.
         Err(reason) => annotations.deny(reason),
     }
     if values.raw("auth-type").is_some() && values.text("satisfy").as_deref() != Some("any") {
@@ -233,18 +234,26 @@ fn pairs(list: &str) -> Result<Vec<ClaimHeader>, String> {
 
 /// Whether upstreams learn something else by this header.
 fn is_ours(header: &str) -> bool {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 17] = [
         "authorization",
         "cookie",
         "forwarded",
         "proxy",
         "proxy-authorization",
+        "x-auth-request-redirect",
+        "x-code",
+        "x-format",
+        "x-ingress-name",
+        "x-namespace",
         "x-original-uri",
         "x-real-ip",
         "x-request-id",
         "x-scheme",
+        "x-sent-from",
+        "x-service-name",
+        "x-service-port",
     ];
-    const PREFIXES: [&str; 2] = ["x-forwarded-", "x-original-forwarded-"];
+    const PREFIXES: [&str; 3] = ["ssl-client-", "x-forwarded-", "x-original-forwarded-"];
     let plain = plain(header);
     NAMES.contains(&&*plain) || PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
 }

@@ -124,6 +124,11 @@ impl<'a> Values<'a> {
         self.present.contains(&name)
     }
 
+    /// What somebody has written, although it may be bad or count for nothing; never empty.
+    pub fn written(&self, name: &str) -> Option<&'a str> {
+        self.filled.iter().find(|(own, _)| *own == name).map(|(_, value)| *value)
+    }
+
     /// A value as it is written.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
         self.values.get(name).copied()

@@ -150,9 +150,10 @@ impl StoreKeys {
         if self.secret.trim().is_empty() {
             return Ok(Said::default());
         }
-        let key = self.secret_key().ok_or_else(|| {
-            format!("limit-shared-secret: {:?} is not NAMESPACE/NAME", self.secret)
-        })?;
+        // Said without the value: somebody may have written the password itself.
+        let key = self
+            .secret_key()
+            .ok_or("limit-shared-secret: the value is not NAMESPACE/NAME of a Secret")?;
         let secret = objects
             .secret(&key)
             .ok_or_else(|| format!("limit-shared-secret: there is no Secret {key}; create it"))?;

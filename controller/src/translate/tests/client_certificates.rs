@@ -14,6 +14,8 @@ use super::{
     *,
 };
 
+mod open;
+
 /// The certificate of a new authority, and a list of what it has revoked.
 fn authority() -> (String, String) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -52,10 +54,12 @@ fn verification<'a>(plane: &'a Plane, name: &str) -> &'a Verification {
     }
 }
 
-/// The messages about one Ingress.
+/// The messages about one Ingress, but for those about plain HTTP: the Ingresses here have no TLS entry.
 fn said<'a>(plane: &'a Plane, name: &str) -> Vec<&'a str> {
     let verdicts = plane.last.verdicts.iter().filter(|verdict| verdict.object.name == name);
-    let told = verdicts.filter(|verdict| verdict.reason != "ServiceNotFound");
+    let told = verdicts.filter(|verdict| {
+        !["ServiceNotFound", "CertificatesOverTlsOnly"].contains(&verdict.reason.as_str())
+    });
     told.map(|verdict| verdict.message.as_str()).collect()
 }
 

@@ -83,3 +83,20 @@ fn in_folders_a_service_is_asked_at_its_endpoints() {
         }
     }
 }
+
+#[test]
+fn where_nobody_is_asked_a_client_cannot_say_what_the_service_would() {
+    let mut plane = Plane::new(with_config_map());
+    plane.apply(&config_map("sys", "conf", json!({ "no-auth-locations": "/" })));
+    plane.apply(&ingress(
+        "a.test",
+        &[
+            ("auth-url", "http://auth.test/"),
+            ("auth-response-headers", "X-User,authorization,X-Groups"),
+        ],
+    ));
+    let host = plane.last.hosts.iter().find(|host| host.name == "a.test").expect("it is there");
+    let protection = host.locations[0].protection.as_ref().expect("headers are taken away");
+    assert_eq!(protection.external, None);
+    assert_eq!(protection.removed_headers, ["X-User", "X-Groups"], "credentials are the client's");
+}

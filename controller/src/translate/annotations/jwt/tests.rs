@@ -13,6 +13,8 @@ use crate::{
     },
 };
 
+mod advice;
+
 const URL: (&str, &str) = ("headgate.io/jwt-jwks-url", "https://i.test/keys");
 
 /// Reads annotations of an Ingress `default/app` beside Secrets with these `ca.crt`s.
@@ -34,11 +36,11 @@ fn reading(options: &Options, annotations: &[(&str, &str)], secrets: &[(&str, &[
     read(subject).expect("not refused")
 }
 
-/// What is asked for with these companions of a URL; nothing may be said against them.
+/// What is asked for with these companions of a URL; they may not be denied.
 fn asked(companions: &[(&str, &str)]) -> TokenAuth {
     let annotations = [&[URL][..], companions].concat();
     let found = reading(&Options::default(), &annotations, &[]);
-    assert_eq!((&found.annotations.denied, &found.findings), (&None, &vec![]), "{companions:?}");
+    assert_eq!(found.annotations.denied, None, "{companions:?}");
     let protection = found.annotations.protection.as_ref().expect("protected");
     protection.token.as_deref().expect("a token").clone()
 }
@@ -134,6 +136,16 @@ fn what_cannot_be_read_denies() {
         ("jwt-claims-to-headers", "sub=Authorization", "CLAIM=HEADER"),
         ("jwt-claims-to-headers", "sub=X-Forwarded-For", "CLAIM=HEADER"),
         ("jwt-claims-to-headers", "sub=X_Real_IP", "CLAIM=HEADER"),
+        ("jwt-claims-to-headers", "sub=ssl-client-subject-dn", "CLAIM=HEADER"),
+        ("jwt-claims-to-headers", "sub=Ssl_Client_Verify", "CLAIM=HEADER"),
+        ("jwt-claims-to-headers", "sub=X-Code", "CLAIM=HEADER"),
+        ("jwt-claims-to-headers", "sub=X-Format", "CLAIM=HEADER"),
+        ("jwt-claims-to-headers", "sub=X-Namespace", "CLAIM=HEADER"),
+        ("jwt-claims-to-headers", "sub=X-Ingress-Name", "CLAIM=HEADER"),
+        ("jwt-claims-to-headers", "sub=X-Service-Name", "CLAIM=HEADER"),
+        ("jwt-claims-to-headers", "sub=X-Service-Port", "CLAIM=HEADER"),
+        ("jwt-claims-to-headers", "sub=X-Sent-From", "CLAIM=HEADER"),
+        ("jwt-claims-to-headers", "sub=X-Auth-Request-Redirect", "CLAIM=HEADER"),
         ("jwt-ca-secret", "", "empty"),
         ("jwt-ca-secret", "none", "no Secret default/none"),
         ("jwt-ca-secret", "other/ca", "another namespace"),
@@ -188,7 +200,7 @@ fn authorities_are_those_of_a_secret() {
     const PEM: &[u8] = include_bytes!("../../../../tests/certificates/ec.crt");
     let annotations = [URL, ("headgate.io/jwt-ca-secret", "ca")];
     let found = reading(&Options::default(), &annotations, &[("ca", PEM)]);
-    assert_eq!(found.findings, []);
+    assert_eq!(found.annotations.denied, None);
     assert_eq!(found.references.secrets[..], [Key::new("default", "ca")]);
     let protection = found.annotations.protection.as_ref().expect("protected");
     assert_eq!(protection.token.as_ref().expect("a token").keys.authorities.len(), 1);

@@ -34,9 +34,12 @@ fn an_empty_value_protects_nothing() {
         let read = means_or_is_denied(&[(name, "")]);
         assert_eq!((read.denied, read.denies_hosts), (None, None), "{name}");
     }
-    // What counts only beside another counts not beside an empty one.
-    for (name, value) in [("auth-type", "auth-secret"), ("auth-tls-secret", "auth-tls-match-cn")] {
-        assert_eq!(means_or_is_denied(&[(name, ""), (value, "a;b")]).denied, None, "{name}");
+    // What counts only beside another counts not beside an empty one, unless it says enough by itself.
+    for (name, value, is_denied) in
+        [("auth-type", "auth-secret", false), ("auth-tls-secret", "auth-tls-match-cn", true)]
+    {
+        let read = means_or_is_denied(&[(name, ""), (value, "a;b")]);
+        assert_eq!(read.denied.is_some(), is_denied, "{name}");
     }
     assert!(means_or_is_denied(&[("auth-type", "basic"), ("auth-secret", "")]).denied.is_some());
 }

@@ -196,6 +196,21 @@ fn every_name_of_the_reference_is_there_and_no_other_but_ours() {
     assert_eq!(all().filter(|(_, definition)| definition.alias.is_some()).count(), 2);
 }
 
+/// A merge that keeps both sides of a line must not go unnoticed: what stands twice is read twice.
+#[test]
+fn every_name_and_every_family_stands_once() {
+    let mut names = BTreeSet::new();
+    for name in all().flat_map(|(_, definition)| definition.names()) {
+        assert!(names.insert(name), "{name} stands twice");
+    }
+    let mut families = BTreeSet::new();
+    for family in FAMILIES {
+        let first = family.annotations.first().and_then(|annotations| annotations.first());
+        let first = first.expect("a family has annotations").name;
+        assert!(families.insert(first), "the family of {first} stands twice");
+    }
+}
+
 #[test]
 fn kinds_scopes_risks_and_groups_are_those_of_the_reference() {
     for (name, kind, scope, risk, group, _) in FACTS {

@@ -129,7 +129,7 @@ fn a_password_in_the_url_is_refused_and_not_repeated() {
 fn without_what_the_secret_should_say_there_is_no_store() {
     let url = ("limit-shared-url", "redis://a");
     for (name, secret, expected) in [
-        ("redis", json!({}), "is not NAMESPACE/NAME"),
+        ("hunter2", json!({}), "is not NAMESPACE/NAME"),
         ("a/b/c", json!({}), "is not NAMESPACE/NAME"),
         ("sys/other", json!({}), "there is no Secret sys/other"),
         ("sys/redis", json!({ "pass": "x" }), "has none of the keys"),
@@ -140,6 +140,7 @@ fn without_what_the_secret_should_say_there_is_no_store() {
         let local = read_with(&[url, ("limit-shared-secret", name)], secret.clone());
         let message = problem(&local, Effect::Warning);
         assert!(message.contains(expected), "{message}");
+        assert!(!message.contains("hunter2"), "it may be the password itself: {message}");
         assert!(message.contains("each replica counts for itself"), "{message}");
         let fallback = ("limit-shared-fallback", "closed");
         let closed = read_with(&[url, ("limit-shared-secret", name), fallback], secret);
