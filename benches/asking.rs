@@ -74,7 +74,7 @@ fn hits(c: &mut Criterion) {
         let answers = Answers::default();
         for number in 0..count {
             let client = request(number);
-            let key = external.key(&variables(&client, &origin)).expect("a key");
+            let key = external.key(&variables(&client, &origin), &[]).expect("a key");
             let kept = external.kept(StatusCode::OK, &answer, &client, 1).expect("it may be");
             answers.keep(&external.scope, &key, kept, 1);
         }
@@ -84,7 +84,7 @@ fn hits(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("hit", count), |b| {
             b.iter(|| {
                 let client = round.next().expect("it is endless");
-                let key = external.key(&variables(client, &origin)).expect("a key");
+                let key = external.key(&variables(client, &origin), &[]).expect("a key");
                 let kept = answers.find(&external.scope, &key, client, 2).expect("a hit");
                 black_box(external.overrides(&kept.headers))
             });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::UpstreamId;
 
@@ -15,7 +15,9 @@ pub struct ExternalAuth {
     pub upstream: Option<UpstreamId>,
     /// The method that it is asked with; none is GET (`auth-method`).
     pub method: Option<String>,
-    /// Headers that it is sent, sorted by name; values with variables (`auth-proxy-set-headers`).
+    /// Headers that it is sent, sorted by name; values with variables (`auth-proxy-set-headers`). They may be credentials, and
+    /// are not shown.
+    #[serde(serialize_with = "names")]
     pub request_headers: Vec<(String, String)>,
     /// `X-Auth-Request-Redirect`; none is the request's target (`auth-request-redirect`).
     pub request_redirect: Option<String>,
@@ -27,6 +29,10 @@ pub struct ExternalAuth {
     pub cache_key: Option<String>,
     /// How long answers are kept (`auth-cache-duration`).
     pub cache_durations: Vec<CacheDuration>,
+}
+
+fn names<S: Serializer>(headers: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(headers.iter().map(|(name, _)| (name, "hidden")))
 }
 
 /// How long answers of some statuses are kept.

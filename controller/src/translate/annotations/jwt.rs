@@ -25,7 +25,8 @@ use super::{
     values::Values,
 };
 
-const PREFIX: &str = "headgate.io/jwt-";
+/// What the names of all annotations about tokens begin with.
+pub const PREFIX: &str = "headgate.io/jwt-";
 const ALGORITHMS: &str = "headgate.io/jwt-algorithms";
 const AUDIENCE: &str = "headgate.io/jwt-audience";
 const CA_SECRET: &str = "headgate.io/jwt-ca-secret";

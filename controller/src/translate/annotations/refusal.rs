@@ -38,6 +38,24 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// A value that is none. What stands before the host of a URL may be a password, and is not repeated.
+    pub fn invalid(name: &str, value: &str, expects: &'static str) -> Self {
+        Self::InvalidValue { name: name.into(), value: without_credentials(value), expects }
+    }
+}
+
+/// A text without the user names and passwords of the URL that it may be.
+pub fn without_credentials(text: &str) -> String {
+    if let Some((scheme, rest)) = text.split_once("://")
+        && let end = rest.find(['/', '?']).unwrap_or(rest.len())
+        && let Some(at) = rest[..end].rfind('@')
+    {
+        return format!("{scheme}://(no user name or password belongs here){}", &rest[at..]);
+    }
+    text.to_owned()
+}
+
 impl From<Refusal> for Finding {
     fn from(refusal: Refusal) -> Self {
         Self { effect: Effect::Refused, reason: "InvalidAnnotation", message: refusal.to_string() }

@@ -9,7 +9,7 @@ use super::{
     check::{self, parse_bool, parse_int},
     defined_name,
     definition::{Bad, Definition, Needs},
-    group,
+    group, jwt,
     refusal::Refusal,
     subject::{Lookup, References, Subject},
 };
@@ -64,7 +64,10 @@ impl<'a> Values<'a> {
         let mut unknown = Vec::new();
         for (name, value) in own {
             let Some(definition) = BY_NAME.get(name) else {
-                unknown.push(*name);
+                // About a name that looks like one of theirs the tokens say more: it does have an effect.
+                if !name.starts_with(jwt::PREFIX) {
+                    unknown.push(*name);
+                }
                 continue;
             };
             values.admit(definition, name, value, options.enable_annotation_validation)?;
@@ -104,7 +107,7 @@ impl<'a> Values<'a> {
             return Ok(());
         }
         let expects = definition.check.expects;
-        let invalid = Refusal::InvalidValue { name: name.into(), value: value.into(), expects };
+        let invalid = Refusal::invalid(name, value, expects);
         let problem = invalid.to_string();
         match definition.bad {
             Bad::Refuse => return Err(invalid),

@@ -3,7 +3,7 @@
 use headgate_config::UpstreamId;
 
 use super::by_endpoints;
-use crate::options::Options;
+use crate::{options::Options, translate::annotations::refusal::without_credentials};
 
 /// The query parameter with the address to come back to, where none is named.
 pub const RETURN_PARAMETER: &str = "rd";
@@ -63,8 +63,12 @@ pub fn check_variables(text: &str) -> Result<(), String> {
 /// Checks the URL of a service. Returns the upstream that it names, where Services are not to be found by DNS.
 pub fn check_url(url: &str, options: &Options) -> Result<Option<UpstreamId>, String> {
     check_variables(url)?;
-    let invalid =
-        || format!("{url:?} is not a URL of the form http://HOST/PATH or https://HOST/PATH");
+    let invalid = || {
+        format!(
+            "{:?} is not a URL of the form http://HOST/PATH or https://HOST/PATH",
+            without_credentials(url)
+        )
+    };
     let (scheme, rest) = url.split_once("://").ok_or_else(invalid)?;
     let port = match scheme {
         _ if scheme.eq_ignore_ascii_case("http") => "80",

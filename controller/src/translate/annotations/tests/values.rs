@@ -42,3 +42,18 @@ fn what_is_accepted_and_what_is_not() {
         assert_eq!(wrong, [&""; 0], "{name} does not take them");
     }
 }
+
+#[test]
+fn passwords_in_urls_are_not_repeated() {
+    for name in ["auth-url", "auth-signin"] {
+        let annotations =
+            [("auth-url", "http://a.test/"), (name, "https://svc:secret@a.test/x?y=z")];
+        let annotations = &annotations[usize::from(name == "auth-url")..];
+        let said = match try_read(annotations) {
+            Ok((_, findings)) => format!("{findings:?}"),
+            Err(finding) => finding.message,
+        };
+        assert!(said.contains(name) && said.contains("@a.test/x?y=z"), "{said}");
+        assert!(!said.contains("secret") && !said.contains("svc:"), "{said}");
+    }
+}
