@@ -46,9 +46,10 @@ pub async fn ask(
     let Some(service) = &guarded.protection.external else {
         return refuse(StatusCode::SERVICE_UNAVAILABLE);
     };
+    let told = certificate(exchange, guarded);
     let key = {
         let client = guarded.client(exchange);
-        service.policy.key(&guarded.variables(exchange, &client), &certificate(exchange, guarded))
+        service.policy.key(&guarded.variables(exchange, &client), &told)
     };
     let client = &guarded.inbound.parts.headers;
     if let Some(key) = &key {
@@ -58,7 +59,7 @@ pub async fn ask(
             return judge(exchange, outbound, service, kept.status, &kept.headers);
         }
     }
-    let (status, headers) = match question(exchange, guarded, service, &worker).await {
+    let (status, headers) = match question(exchange, guarded, service, &told, &worker).await {
         Ok(answer) => answer,
         Err(failure) => {
             failure.note(&worker, guarded, service);
@@ -113,12 +114,13 @@ async fn question(
     exchange: &Exchange,
     guarded: &Guarded<'_>,
     service: &LiveExternal,
+    told: &Told,
     worker: &Worker,
 ) -> Result<(StatusCode, HeaderMap), Failure> {
     if is_endless(&guarded.inbound.parts.headers) {
         return Err(Failure::Loop);
     }
-    let (destination, head) = words(exchange, guarded, service).ok_or(Failure::Request)?;
+    let (destination, head) = words(exchange, guarded, service, told).ok_or(Failure::Request)?;
     let addresses = addresses(worker, service, &destination).await;
     if addresses.is_empty() {
         return Err(Failure::Unresolved);
@@ -146,6 +148,7 @@ fn words(
     exchange: &Exchange,
     guarded: &Guarded<'_>,
     service: &LiveExternal,
+    told: &Told,
 ) -> Option<(Destination, Vec<u8>)> {
     let (inbound, settings) = (guarded.inbound, &guarded.live.settings.spec);
     let hop = Hop::of(&exchange.connection, &settings.forwarded);
@@ -156,11 +159,7 @@ fn words(
     let extra = policy.spec.request_headers.iter();
     let extra: Vec<_> = extra
         .map(|(name, value)| (name.as_str(), variables.expand(value)))
-        .chain(
-            certificate(exchange, guarded)
-                .into_iter()
-                .map(|(name, value)| (name, value.as_bytes().to_vec())),
-        )
+        .chain(told.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())))
         .collect();
     let target = inbound.raw_target();
     let return_to = policy.spec.request_redirect.as_deref().map_or(target, str::as_bytes);
@@ -184,11 +183,11 @@ fn words(
     Some((destination, head))
 }
 
+/// Headers about the client's certificate, by name.
+type Told = SmallVec<[(&'static str, HeaderValue); 4]>;
+
 /// What the service is told about the client's certificate.
-fn certificate(
-    exchange: &Exchange,
-    guarded: &Guarded<'_>,
-) -> SmallVec<[(&'static str, HeaderValue); 4]> {
+fn certificate(exchange: &Exchange, guarded: &Guarded<'_>) -> Told {
     let host = guarded.live.hosts.find(guarded.name.as_bytes());
     host.map(|host| client_certificate::headers(&exchange.connection, host)).unwrap_or_default()
 }
