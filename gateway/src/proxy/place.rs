@@ -66,7 +66,12 @@ pub fn locate<'a>(
             let target = normalise(page.as_bytes()).map_err(|_| ProxyError::Denied)?;
             (target, Some(page))
         }
-        Err(answer) => return Ok(Break(*answer)),
+        Err(answer) => {
+            if let Some(location) = location_of(host, &target) {
+                exchange.set_turned_away(location);
+            }
+            return Ok(Break(*answer));
+        }
     };
     if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
         let url = redirect::app_root(peer.tls, inbound.host_header(), app_root);
@@ -118,6 +123,17 @@ fn admit<'a>(
         Ruling::Page(page) => Ok(Some(page)),
         Ruling::Subject(answer) | Ruling::Answer(answer) => Err(answer),
     }
+}
+
+/// Where a request would lead, unless the gateway itself answers there without a record.
+fn location_of<'a>(host: &'a LiveHost, target: &Target<'_>) -> Option<&'a Arc<LiveLocation>> {
+    let (Found::Location(index) | Found::SlashRedirect(index)) = host.table.find(target.path())
+    else {
+        return None;
+    };
+    let location = &host.locations[index];
+    let is_silent = matches!(location.action, LiveAction::Health | LiveAction::ConnectionStatus);
+    (!is_silent).then_some(location)
 }
 
 /// Whether a path is answered by the gateway itself, to say that it lives.

@@ -2,6 +2,7 @@
 //! no earlier session, gets around it.
 
 mod beside_others;
+mod recorded;
 
 use std::sync::Arc;
 
