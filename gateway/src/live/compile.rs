@@ -244,7 +244,7 @@ impl Compiler {
                 keys: &self.keys,
                 tokens: &self.tokens,
             };
-            LiveProtection::new(protection, &host.name, &spec.matcher, find, shared)
+            LiveProtection::new(protection, &host.name, spec, find, shared)
         });
         let protection = protection.map(Box::new);
         LiveLocation { action, rewrite, protection, key, fixed_host, spec: Arc::clone(spec) }
