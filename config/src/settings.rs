@@ -1,10 +1,10 @@
 //! Settings that hold for all hosts and may change while the gateway runs.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{Network, ObjectRef, protection::LimitStore};
+use crate::{Network, ObjectRef, protection::LimitCounting};
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,7 +44,7 @@ pub struct Settings {
     /// Who gets nothing but 403, whatever is asked for.
     pub blocked: Blocked,
     /// Where shared limits are counted, if anywhere.
-    pub limit_store: Option<Arc<LimitStore>>,
+    pub limit_store: Option<LimitCounting>,
     /// Write the access log at all (inverse of `disable-access-log`).
     pub access_log: bool,
     /// Access log format; `None` is the reference's default (`log-format-upstream`).

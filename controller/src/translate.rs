@@ -22,6 +22,7 @@ mod taken;
 mod tls;
 pub(crate) mod upstream;
 mod upstreams;
+mod wording;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -34,6 +35,7 @@ use crate::{
 
 use admission::{Admission, Law};
 pub use annotations::reference::tables as annotation_tables;
+use authorities::KnownAuthorities;
 use config::{Config, Defaults};
 use hosts::HostTable;
 use ingress::Accepted;
@@ -74,7 +76,7 @@ impl Translator {
     pub fn new(options: Options) -> Self {
         Self {
             upstreams: UpstreamTable::new(&options),
-            config: Config::default(),
+            config: Config::read(&options, None, &Objects::default()),
             admission: Admission::default(),
             hosts: HostTable::default(),
             host_list: Arc::default(),
@@ -173,6 +175,11 @@ impl Translator {
     /// Start-up options.
     pub(crate) fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// What Secrets say about authorities.
+    pub(crate) fn authorities(&self) -> &KnownAuthorities {
+        self.admission.authorities()
     }
 
     /// What the main ConfigMap says about Ingresses.

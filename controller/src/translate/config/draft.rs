@@ -85,8 +85,8 @@ impl Draft {
                 None => unknown.push(name.as_str()),
             }
         }
-        report.list("NotSupported", &planned, "are not supported yet and have no effect");
-        report.list("UnknownKey", &unknown, "are unknown and have no effect");
+        report.list("NotSupported", &planned, "not supported yet");
+        report.list("UnknownKey", &unknown, "unknown");
     }
 
     /// Says what the whole of it makes impossible, and what becomes of requests then.

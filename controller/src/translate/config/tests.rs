@@ -98,7 +98,7 @@ fn keys_without_effect_are_named_once() {
         messages,
         [
             "keys ssl-protocols, use-gzip are not supported yet and have no effect",
-            "keys typo are unknown and have no effect"
+            "key typo is unknown and has no effect"
         ]
     );
 }
