@@ -8,6 +8,7 @@ pub mod client_address;
 pub mod external;
 pub mod jwt;
 pub mod password;
+mod process_key;
 pub mod rate;
 pub mod redirect;
 pub mod request_headers;
