@@ -7,6 +7,7 @@ mod draft;
 mod global_auth;
 mod keys;
 pub mod limit_store;
+pub mod reference;
 mod silent;
 pub mod value;
 

@@ -16,6 +16,12 @@ pub fn find(name: &str) -> Option<(&'static str, Apply)> {
     exact.or_else(|| KEYS.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))).copied()
 }
 
+/// The names of all keys.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|(name, _)| *name)
+}
+
 const KEYS: &[(&str, Apply)] = &[
     // Restrictions of Ingresses.
     ("allow-cross-namespace-resources", |draft, text| {
@@ -33,7 +39,6 @@ const KEYS: &[(&str, Apply)] = &[
     ("strict-validate-path-type", |draft, text| {
         set(&mut draft.restrictions.strict_paths, value::bool(text))
     }),
-    // Protection of all locations, not available yet.
     // The service that is asked about every location.
     ("global-auth-always-set-cookie", |draft, text| {
         set(&mut draft.global_auth.service.always_set_cookie, value::bool(text))

@@ -10,6 +10,12 @@ pub fn is_planned(name: &str) -> bool {
     PLANNED.contains(&name)
 }
 
+/// The names of all of them.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NO_EFFECT.iter().chain(PLANNED).copied()
+}
+
 #[rustfmt::skip]
 const NO_EFFECT: &[&str] = &[
     "Resolver", "app-root", "client-body-buffer-size", "client-header-buffer-size", "debug-connections",
