@@ -36,6 +36,7 @@ use crate::{
 use admission::{Admission, Law};
 pub use annotations::reference::tables as annotation_tables;
 use authorities::KnownAuthorities;
+pub use config::reference::tables as configmap_tables;
 use config::{Config, Defaults};
 use hosts::HostTable;
 use ingress::Accepted;

@@ -55,7 +55,11 @@ pub fn read(values: &mut Values<'_>, _: &mut Annotations) {
         names.sort_unstable();
         values.warn(
             "NotSupported",
-            wording::without_effect("annotation", &names, "not supported yet"),
+            wording::without_effect(
+                "annotation",
+                &names,
+                ["is not supported yet", "are not supported yet"],
+            ),
         );
     }
 }

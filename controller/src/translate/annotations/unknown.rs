@@ -69,7 +69,8 @@ pub fn tell(values: &mut Values<'_>, names: &[&str]) {
         }
     }
     if !passed_over.is_empty() {
-        let message = wording::without_effect("annotation", &passed_over, "unknown");
+        let message =
+            wording::without_effect("annotation", &passed_over, ["is unknown", "are unknown"]);
         values.warn("UnknownAnnotation", message);
     }
     values.denied = values.denied.take().or(denial);
