@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headgate_config::{
-    ClientCertificates, Host, Origin, Snapshot,
+    Blocked, ClientCertificates, Host, Origin, Snapshot,
     client_certificates::{Mode, Verification},
 };
 
@@ -78,6 +78,21 @@ fn who_is_turned_away_is_counted_and_logged_where_the_request_would_have_led() {
         eventually("it is counted", || counted(&gateway) == [&*expected]);
     }
     assert!(upstream.seen().is_empty());
+}
+
+#[test]
+fn who_is_blocked_is_recorded_alike() {
+    let upstream = Upstream::echo("ok");
+    let nobody_asks = verification(&[&Authority::new("ca")], Mode::Off);
+    let mut table = table(&upstream, ClientCertificates::Verify(nobody_asks));
+    let blocked = Blocked { user_agents: vec!["bot".into()], ..Blocked::default() };
+    Arc::make_mut(&mut table.settings).blocked = blocked;
+    let gateway = TestGateway::start(table);
+    let mut client = gateway.client();
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nUser-Agent: bot\r\n\r\n");
+    assert_eq!(client.answer().status, 403);
+    assert_eq!(gateway.logged(0), "403 a.test default/test/app [-]");
+    eventually("it is counted", || counted(&gateway) == ["a.test test /shop app 403"]);
 }
 
 #[test]
