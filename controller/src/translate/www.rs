@@ -44,10 +44,10 @@ impl Counterparts {
         for (to, ingress) in &self.wanted {
             let name = counterpart(to);
             let problem = if !is_plain(to) {
-                format!("host {to:?} has no single counterpart with or without www.")
+                format!("host {to:?} is no single name with or without www.; remove the annotation")
             } else if is_real(&name) {
                 format!(
-                    "host {name:?} has rules of its own, so that it is not redirected to {to:?}"
+                    "host {name:?} has rules of its own, so that it is not redirected to {to:?}; remove them, or the annotation"
                 )
             } else {
                 match hosts.entry(name) {
@@ -57,7 +57,10 @@ impl Counterparts {
                         continue;
                     }
                     Entry::Occupied(taken) => {
-                        format!("host {:?} is redirected to another one already", taken.key())
+                        format!(
+                            "host {:?} is redirected to another one already; remove the annotation",
+                            taken.key()
+                        )
                     }
                 }
             };
@@ -65,9 +68,7 @@ impl Counterparts {
                 object: ingress.clone(),
                 effect: Effect::Warning,
                 reason: "RedirectSkipped".into(),
-                message: format!(
-                    "from-to-www-redirect: {problem}; remove the annotation, or the other host"
-                ),
+                message: format!("from-to-www-redirect: {problem}"),
             });
         }
         self.verdicts_changed |= verdicts_before != self.verdicts;
