@@ -22,6 +22,7 @@ mod taken;
 mod tls;
 pub(crate) mod upstream;
 mod upstreams;
+mod www;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -216,7 +217,7 @@ impl Translator {
         }
         let rebuilt = self.hosts.refresh(&self.options, &self.config.defaults);
         if rebuilt.changed {
-            self.host_list = self.hosts.hosts().cloned().collect();
+            self.host_list = self.hosts.list();
             self.changed = true;
         }
         self.verdicts_changed |= rebuilt.verdicts;
