@@ -9,11 +9,13 @@
 pub mod access_log;
 pub mod certificate;
 pub mod client_certificates;
+pub mod cors;
 pub mod host;
 pub mod location;
 pub mod network;
 pub mod object;
 pub mod protection;
+pub mod redirect;
 pub mod settings;
 pub mod snapshot;
 pub mod upstream;
@@ -22,6 +24,7 @@ pub mod upstreams;
 pub use access_log::{AccessLogRules, LogEscape};
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
+pub use cors::Cors;
 pub use host::{Host, HostPattern, PathMode};
 pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,
@@ -30,6 +33,7 @@ pub use location::{
 pub use network::{Network, NotANetwork};
 pub use object::{Effect, ObjectRef, Verdict};
 pub use protection::Protection;
+pub use redirect::FixedRedirect;
 pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
 pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};

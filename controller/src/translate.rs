@@ -24,6 +24,7 @@ mod tls;
 pub(crate) mod upstream;
 mod upstreams;
 mod wording;
+mod www;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -147,7 +148,7 @@ impl Translator {
         }
         let rebuilt = self.hosts.refresh(&self.options, &self.config.defaults);
         if rebuilt.changed {
-            self.host_list = self.hosts.hosts().cloned().collect();
+            self.host_list = self.hosts.list();
             self.changed = true;
         }
         self.verdicts_changed |= rebuilt.verdicts;

@@ -19,7 +19,9 @@ use super::{
 };
 use crate::{
     client_certificate::{Policy, trust::Trusts},
-    filter::{jwt::VerifiedTokens, password::Passwords},
+    filter::{
+        cors::Cors, jwt::VerifiedTokens, password::Passwords, redirect::fixed::FixedRedirect,
+    },
     limits,
     listen::tls::TlsState,
     observe::metrics::Metrics,
@@ -247,7 +249,16 @@ impl Compiler {
             LiveProtection::new(protection, &host.name, spec, find, shared)
         });
         let protection = protection.map(Box::new);
-        LiveLocation { action, rewrite, protection, key, fixed_host, spec: Arc::clone(spec) }
+        LiveLocation {
+            action,
+            fixed_redirect: spec.fixed_redirect.as_deref().map(FixedRedirect::new).map(Box::new),
+            cors: spec.cors.as_deref().map(Cors::new).map(Box::new),
+            rewrite,
+            protection,
+            key,
+            fixed_host,
+            spec: Arc::clone(spec),
+        }
     }
 
     fn action(&self, action: &Action) -> LiveAction {

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::{attempt::Attempt, inbound::Inbound};
 use crate::{
-    filter::{external::answer::Cookies, request_headers::Client},
+    filter::{cors::Cors, external::answer::Cookies, request_headers::Client},
     limits::Permit,
     listen::conn::Connection,
     live::{LiveHost, LiveLocation, LiveSettings},
@@ -44,6 +44,8 @@ pub struct Exchange {
     pub body: Option<Rc<Received>>,
     /// Cookies that a service which was asked gives to the client.
     pub cookies: Option<Box<Cookies>>,
+    /// Whose scripts may do what the location says about those of other origins, if it says so to this request.
+    pub allowed_origin: Option<HeaderValue>,
     /// The tries, in order.
     pub attempts: SmallVec<[Attempt; 1]>,
     /// It counts as one of its client's requests on their way, where they are limited.
@@ -117,6 +119,7 @@ impl Exchange {
             body_sent: 0,
             body: None,
             cookies: None,
+            allowed_origin: None,
             attempts: SmallVec::new(),
             permit: None,
             started: Instant::now(),
@@ -212,6 +215,11 @@ impl Exchange {
     /// How fast it may be answered, if that is limited.
     pub fn throttle(&self) -> Option<Throttle> {
         self.answering()?.spec.throttle
+    }
+
+    /// What its location says about scripts of other origins.
+    pub fn cors(&self) -> Option<&Cors> {
+        self.location.as_ref()?.cors.as_deref()
     }
 
     /// Whether a location was found: its answers carry what the configuration adds to all of them.

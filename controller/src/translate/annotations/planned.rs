@@ -5,13 +5,11 @@
 
 mod affinity;
 mod balancing;
-mod cors;
 mod errors;
 mod firewall;
 mod headers;
 mod mirror;
 mod protocol;
-mod redirect;
 mod tls;
 mod tracing;
 
@@ -21,23 +19,19 @@ use crate::translate::wording;
 pub const ANNOTATIONS: &[&[Definition]] = &[
     affinity::ANNOTATIONS,
     balancing::ANNOTATIONS,
-    cors::ANNOTATIONS,
     errors::ANNOTATIONS,
     firewall::ANNOTATIONS,
     headers::ANNOTATIONS,
     mirror::ANNOTATIONS,
     protocol::ANNOTATIONS,
-    redirect::ANNOTATIONS,
     tls::ANNOTATIONS,
     tracing::ANNOTATIONS,
 ];
 
 /// Values that ask for nothing but what happens anyway.
 const NO_WISH: &[(&str, &str)] = &[
-    ("enable-cors", "false"),
     ("enable-modsecurity", "false"),
     ("enable-opentelemetry", "false"),
-    ("from-to-www-redirect", "false"),
     ("load-balance", "round_robin"),
     ("proxy-buffering", "off"),
     ("proxy-cookie-domain", "off"),

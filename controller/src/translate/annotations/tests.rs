@@ -1,6 +1,8 @@
 mod access;
+mod cors;
 mod limits;
 mod protection;
+mod redirect;
 mod rules;
 mod table;
 mod unknown;
@@ -237,10 +239,10 @@ fn refused_values_of_what_is_not_supported() {
 #[test]
 fn what_is_not_supported_is_named_once() {
     let (_, found) =
-        finding(&[("enable-cors", "true"), ("affinity", "cookie"), ("proxy-buffering", "off")]);
+        finding(&[("enable-opentelemetry", "true"), ("opentelemetry-operation-name", "a")]);
     assert_eq!(
         found.message,
-        "annotations affinity, enable-cors are not supported yet and have no effect"
+        "annotations enable-opentelemetry, opentelemetry-operation-name are not supported yet and have no effect"
     );
     assert_eq!(finding(&[("tpyo", "x")]).1.reason, "UnknownAnnotation");
 }

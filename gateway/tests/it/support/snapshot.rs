@@ -44,6 +44,8 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         body_limit: Some(1024 * 1024),
         https_redirect: HttpsRedirect::Never,
         redirect: Redirect::default(),
+        fixed_redirect: None,
+        cors: None,
         rewrite: None,
         upstream_host: None,
         proxy: Arc::new(ProxySettings::default()),
@@ -137,6 +139,7 @@ impl Table {
             locations: vec![Arc::new(fallback)],
             alias_origin: None,
             app_root: None,
+            redirect_to: None,
             client_certificates: None,
             origin: None,
         })];
@@ -149,6 +152,7 @@ impl Table {
                 locations,
                 alias_origin: None,
                 app_root: None,
+                redirect_to: None,
                 client_certificates: None,
                 origin: None,
             })
