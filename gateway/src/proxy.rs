@@ -1,6 +1,7 @@
 //! The life of one request, top to bottom. Each step may end it; the order is that of annotations §3.0.
 
 mod answer;
+mod ask;
 mod attempt;
 mod client_certificate;
 mod decide;
@@ -8,6 +9,8 @@ mod discard;
 mod exchange;
 mod external;
 mod inbound;
+mod intercept;
+mod mirror;
 mod outbound;
 mod place;
 mod protect;
@@ -20,16 +23,17 @@ mod tunnel;
 
 use std::{rc::Rc, sync::Arc};
 
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
-pub use self::response_body::ResponseBody;
 use self::{
     answer::Answer,
     decide::{Backend, Verdict, decide},
     exchange::Exchange,
     inbound::Inbound,
+    intercept::Giver,
 };
+pub use self::{mirror::OnTheirWay, response_body::ResponseBody};
 use crate::{
     error::ProxyError, listen::conn::Connection, live::LiveConfig, observe::metrics, worker::Worker,
 };
@@ -83,13 +87,16 @@ async fn serve(
             Ok(Verdict::Forward { location, backend, outbound, guarded }) => {
                 (location, backend, outbound, guarded)
             }
-            Ok(Verdict::Answer(answer)) => return Ok(without_body(exchange, answer, body)),
-            Err(error) => return Ok(without_body(exchange, error.into(), body)),
+            Ok(Verdict::Answer(answer)) => return own(exchange, inbound, live, answer, body).await,
+            Err(error) => return own(exchange, inbound, live, error.into(), body).await,
         };
     if let Some(guarded) = guarded
         && let Some(answer) = protect::check(exchange, &mut outbound, guarded).await
     {
-        return Ok(without_body(exchange, *answer, body));
+        return own(exchange, inbound, live, *answer, body).await;
+    }
+    if let (Backend::Page(status), None) = (&backend, &location.mirror) {
+        return own(exchange, inbound, live, Answer::code(*status), body).await;
     }
     let body = if outbound.is_for_page() {
         discard::discard(exchange, body);
@@ -97,23 +104,69 @@ async fn serve(
     } else {
         Some(body)
     };
-    match (backend, body) {
-        (Backend::Upstream(upstream), body) => {
-            send::forward(exchange, live, location, &upstream, &outbound, body).await
+    let mut body = match send::prepare(exchange, live, location, &outbound, body).await {
+        Ok(body) => body,
+        Err(error) => return failed(exchange, inbound, live, error, intercept::Body::None).await,
+    };
+    mirror::send(exchange, live, location, &outbound, &body);
+    let answer = match backend {
+        Backend::Page(status) => Answer::code(status),
+        Backend::Upstream(upstream) => {
+            let sent =
+                send::forward(exchange, live, location, &upstream, &outbound, &mut body).await;
+            match sent {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let body = intercept::Body::Prepared(body);
+                    return failed(exchange, inbound, live, error, body).await;
+                }
+            }
         }
-        (Backend::Page(status), Some(body)) => {
-            Ok(without_body(exchange, Answer::code(status), body))
-        }
-        (Backend::Page(status), None) => Ok(Answer::code(status)),
+    };
+    if intercept::is_wanted(exchange, answer.status(), Giver::Upstream) {
+        let body = intercept::Body::Prepared(body);
+        return intercept::replace(exchange, inbound, live, answer, Giver::Upstream, body).await;
     }
+    Ok(answer)
 }
 
-/// An answer that does not wait for the request's body.
-fn without_body(exchange: &mut Exchange, answer: Answer, body: Incoming) -> Answer {
+/// An answer that the gateway makes itself and that does not wait for the request's body, or what replaces it.
+async fn own(
+    exchange: &mut Exchange,
+    inbound: &Inbound,
+    live: &LiveConfig,
+    answer: Answer,
+    body: Incoming,
+) -> Result<Answer, ProxyError> {
+    // Of itself the gateway has no page that is not found: that one is of the built-in default backend.
+    let giver = match answer.status() {
+        StatusCode::NOT_FOUND => Giver::Upstream,
+        _ => Giver::Gateway,
+    };
+    if intercept::is_wanted(exchange, answer.status(), giver) {
+        let body = intercept::Body::Unread(body);
+        return intercept::replace(exchange, inbound, live, answer, giver, body).await;
+    }
     if !answer.closes() {
         discard::discard(exchange, body);
     }
-    answer
+    Ok(answer)
+}
+
+/// What is answered for want of an answer of an upstream.
+async fn failed(
+    exchange: &mut Exchange,
+    inbound: &Inbound,
+    live: &LiveConfig,
+    error: ProxyError,
+    body: intercept::Body,
+) -> Result<Answer, ProxyError> {
+    if error == ProxyError::ClientGone
+        || !intercept::is_wanted(exchange, error.status(), Giver::Gateway)
+    {
+        return Err(error);
+    }
+    intercept::replace(exchange, inbound, live, error.into(), Giver::Gateway, body).await
 }
 
 #[cfg(test)]

@@ -13,8 +13,10 @@ use http::HeaderValue;
 
 use super::{
     LiveConfig, LiveSettings,
+    error_pages::LiveErrorPages,
     finding::{self, Findings},
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
+    mirror::LiveMirror,
     protection::{LiveProtection, Shared},
 };
 use crate::{
@@ -247,7 +249,20 @@ impl Compiler {
             LiveProtection::new(protection, &host.name, &spec.matcher, find, shared)
         });
         let protection = protection.map(Box::new);
-        LiveLocation { action, rewrite, protection, key, fixed_host, spec: Arc::clone(spec) }
+        let find = |id: &UpstreamId| self.upstream(id);
+        let pages = spec.error_pages.as_ref();
+        let error_pages = pages.and_then(|pages| LiveErrorPages::new(pages, &action, find));
+        let mirror = spec.mirror.as_ref().and_then(|mirror| LiveMirror::new(mirror, find));
+        LiveLocation {
+            action,
+            rewrite,
+            protection,
+            error_pages: error_pages.map(Box::new),
+            mirror: mirror.map(Box::new),
+            key,
+            fixed_host,
+            spec: Arc::clone(spec),
+        }
     }
 
     fn action(&self, action: &Action) -> LiveAction {

@@ -6,10 +6,8 @@
 mod affinity;
 mod balancing;
 mod cors;
-mod errors;
 mod firewall;
 mod headers;
-mod mirror;
 mod protocol;
 mod redirect;
 mod tls;
@@ -21,10 +19,8 @@ pub const ANNOTATIONS: &[&[Definition]] = &[
     affinity::ANNOTATIONS,
     balancing::ANNOTATIONS,
     cors::ANNOTATIONS,
-    errors::ANNOTATIONS,
     firewall::ANNOTATIONS,
     headers::ANNOTATIONS,
-    mirror::ANNOTATIONS,
     protocol::ANNOTATIONS,
     redirect::ANNOTATIONS,
     tls::ANNOTATIONS,
