@@ -23,7 +23,7 @@ mod tunnel;
 
 use std::{rc::Rc, sync::Arc};
 
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
 use self::{
@@ -31,7 +31,7 @@ use self::{
     decide::{Backend, Verdict, decide},
     exchange::Exchange,
     inbound::Inbound,
-    intercept::Giver,
+    intercept::Outcome,
 };
 pub use self::{mirror::OnTheirWay, response_body::ResponseBody};
 use crate::{
@@ -81,23 +81,41 @@ async fn serve(
     body: Incoming,
     live: &LiveConfig,
 ) -> Result<Answer, ProxyError> {
+    let outcome = respond(exchange, inbound, body, live).await;
+    match intercept::settle(exchange, inbound, live, outcome) {
+        Ok(answer) => answer,
+        Err(page) => page.await,
+    }
+}
+
+/// What the location of a request makes of it.
+async fn respond(
+    exchange: &mut Exchange,
+    inbound: &Inbound,
+    body: Incoming,
+    live: &LiveConfig,
+) -> Outcome {
     let peer = Arc::clone(&exchange.connection);
     let (location, backend, mut outbound, guarded) =
         match decide(exchange, inbound, &peer, &body, live) {
             Ok(Verdict::Forward { location, backend, outbound, guarded }) => {
                 (location, backend, outbound, guarded)
             }
-            Ok(Verdict::Answer(answer)) => return own(exchange, inbound, live, answer, body).await,
-            Err(error) => return own(exchange, inbound, live, error.into(), body).await,
+            Ok(Verdict::Answer(answer)) => return Outcome::own(answer, body),
+            Err(error) => return Outcome::own(error.into(), body),
         };
     if let Some(guarded) = guarded
         && let Some(answer) = protect::check(exchange, &mut outbound, guarded).await
     {
-        return own(exchange, inbound, live, *answer, body).await;
+        return Outcome::own(*answer, body);
     }
-    if let (Backend::Page(status), None) = (&backend, &location.mirror) {
-        return own(exchange, inbound, live, Answer::code(*status), body).await;
-    }
+    let upstream = match backend {
+        Backend::Upstream(upstream) => Some(upstream),
+        Backend::Page(status) if location.mirror.is_none() => {
+            return Outcome::own(Answer::code(status), body);
+        }
+        Backend::Page(_) => None,
+    };
     let body = if outbound.is_for_page() {
         discard::discard(exchange, body);
         None
@@ -106,67 +124,16 @@ async fn serve(
     };
     let mut body = match send::prepare(exchange, live, location, &outbound, body).await {
         Ok(body) => body,
-        Err(error) => return failed(exchange, inbound, live, error, intercept::Body::None).await,
+        Err(error) => return Outcome::failed(error, None),
     };
     mirror::send(exchange, live, location, &outbound, &body);
-    let answer = match backend {
-        Backend::Page(status) => Answer::code(status),
-        Backend::Upstream(upstream) => {
-            let sent =
-                send::forward(exchange, live, location, &upstream, &outbound, &mut body).await;
-            match sent {
-                Ok(answer) => answer,
-                Err(error) => {
-                    let body = intercept::Body::Prepared(body);
-                    return failed(exchange, inbound, live, error, body).await;
-                }
-            }
-        }
+    let Some(upstream) = upstream else {
+        return Outcome::of_upstream(Answer::code(404), body);
     };
-    if intercept::is_wanted(exchange, answer.status(), Giver::Upstream) {
-        let body = intercept::Body::Prepared(body);
-        return intercept::replace(exchange, inbound, live, answer, Giver::Upstream, body).await;
+    match send::forward(exchange, live, location, &upstream, &outbound, &mut body).await {
+        Ok(answer) => Outcome::of_upstream(answer, body),
+        Err(error) => Outcome::failed(error, Some(body)),
     }
-    Ok(answer)
-}
-
-/// An answer that the gateway makes itself and that does not wait for the request's body, or what replaces it.
-async fn own(
-    exchange: &mut Exchange,
-    inbound: &Inbound,
-    live: &LiveConfig,
-    answer: Answer,
-    body: Incoming,
-) -> Result<Answer, ProxyError> {
-    // Of itself the gateway has no page that is not found: that one is of the built-in default backend.
-    let giver = match answer.status() {
-        StatusCode::NOT_FOUND => Giver::Upstream,
-        _ => Giver::Gateway,
-    };
-    if intercept::is_wanted(exchange, answer.status(), giver) {
-        let body = intercept::Body::Unread(body);
-        return intercept::replace(exchange, inbound, live, answer, giver, body).await;
-    }
-    if !answer.closes() {
-        discard::discard(exchange, body);
-    }
-    Ok(answer)
-}
-
-/// What is answered for want of an answer of an upstream.
-async fn failed(
-    exchange: &mut Exchange,
-    inbound: &Inbound,
-    live: &LiveConfig,
-    error: ProxyError,
-    body: intercept::Body,
-) -> Result<Answer, ProxyError> {
-    if error == ProxyError::ClientGone
-        || !intercept::is_wanted(exchange, error.status(), Giver::Gateway)
-    {
-        return Err(error);
-    }
-    intercept::replace(exchange, inbound, live, error.into(), Giver::Gateway, body).await
 }
 
 #[cfg(test)]

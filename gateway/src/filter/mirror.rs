@@ -1,8 +1,9 @@
 //! What a copy of a request looks like, and where it goes (annotations §3.20). No I/O.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use headgate_config as config;
+use http::{HeaderMap, HeaderValue, header};
 
 use super::{
     request_headers::{self, Override, VIA},
@@ -51,14 +52,16 @@ impl Mirror {
     }
 }
 
-/// What a copy has of the gateway's own: that it was here, so that a copy of a copy of a copy is the last.
-pub fn own_headers() -> [Override<'static>; 1] {
-    [Override { name: Cow::Borrowed("Via"), value: Some(Cow::Borrowed(VIA.as_bytes())) }]
+/// What a copy has of the gateway's own: that it was here, too, so that copies of copies come to an end.
+pub fn own_headers(client: &HeaderMap) -> [Override<'static>; 1] {
+    let before = client.get_all(header::VIA).iter().map(HeaderValue::as_bytes);
+    let hops: Vec<_> = before.chain([VIA.as_bytes()]).collect();
+    [Override::set("Via", hops.join(&b", "[..]))]
 }
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, Method};
+    use http::Method;
 
     use super::*;
 

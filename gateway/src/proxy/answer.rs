@@ -124,6 +124,11 @@ impl Answer {
         self.status
     }
 
+    /// Whether its body is the stock page of its status.
+    pub fn is_stock_page(&self) -> bool {
+        self.stock_page
+    }
+
     /// What is left of it where another answer takes its place. A connection that it came over is closed.
     pub fn replace(mut self) -> Replaced {
         let challenges = match self.headers.entry(header::WWW_AUTHENTICATE) {

@@ -1,7 +1,7 @@
 //! Answers that give way to those of an error backend, or to the redirect to where one signs in (annotations §3.7, §3.19).
 //! One level only: the answer of the error backend is the last.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, rc::Rc, sync::Arc};
 
 use http::StatusCode;
 use hyper::body::Incoming;
@@ -19,34 +19,102 @@ use crate::{
     error::ProxyError,
     filter::{body::Prepared, sign_in},
     live::{LiveConfig, LiveErrorPages, LiveLocation},
+    route::path::Found,
     upstream::WorkerUpstream,
 };
 
+/// What came of a request.
+pub struct Outcome {
+    answer: Result<Answer, ProxyError>,
+    giver: Giver,
+    body: Body,
+}
+
 /// Who gave an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Giver {
+enum Giver {
     /// The gateway.
     Gateway,
     /// An upstream, or the page that stands for the one that there is not.
     Upstream,
 }
 
-/// The body of the request whose answer is replaced.
-pub enum Body {
+/// The body of the request.
+enum Body {
     /// Nobody has asked for it.
     Unread(Incoming),
     /// It was sent to an upstream, or ready for that.
     Prepared(Prepared),
-    /// There is none, or none any more.
-    None,
+    /// There is none any more.
+    Lost,
 }
 
-/// Whether an answer of this status is replaced.
-pub fn is_wanted(exchange: &Exchange, status: StatusCode, giver: Giver) -> bool {
-    let Some(location) = exchange.location() else { return false };
-    let Some(pages) = &location.error_pages else { return false };
-    pages.replace(status.as_u16(), giver == Giver::Upstream)
-        || signs_in(location, pages, status, giver)
+impl Outcome {
+    /// An answer that the gateway gives without looking at the body.
+    pub fn own(answer: Answer, body: Incoming) -> Self {
+        // Nothing of its own is not found: that is the page of the built-in default backend.
+        let is_built_in = answer.status() == StatusCode::NOT_FOUND;
+        let giver = if is_built_in { Giver::Upstream } else { Giver::Gateway };
+        Self { answer: Ok(answer), giver, body: Body::Unread(body) }
+    }
+
+    /// No answer, and what is left of the body.
+    pub fn failed(error: ProxyError, body: Option<Prepared>) -> Self {
+        let body = body.map_or(Body::Lost, Body::Prepared);
+        Self { answer: Err(error), giver: Giver::Gateway, body }
+    }
+
+    /// The answer of an upstream, and what is left of the body.
+    pub fn of_upstream(answer: Answer, body: Prepared) -> Self {
+        Self { answer: Ok(answer), giver: Giver::Upstream, body: Body::Prepared(body) }
+    }
+
+    /// The location that says what is replaced.
+    fn location<'a>(
+        &self,
+        exchange: &'a Exchange,
+        live: &'a LiveConfig,
+    ) -> Option<&'a Arc<LiveLocation>> {
+        if let Some(location) = exchange.location() {
+            return location.error_pages.as_ref().map(|_| location);
+        }
+        // What is answered before there is one: what holds for everybody holds for the default host's `/`, too.
+        let is_page =
+            matches!(&self.answer, Ok(answer) if answer.is_stock_page() && !answer.closes());
+        let host = live.hosts.default_host().filter(|_| is_page)?;
+        let Found::Location(index) = host.table.find(b"/") else { return None };
+        let location = &host.locations[index];
+        location.error_pages.as_ref().filter(|pages| pages.spec.for_all).map(|_| location)
+    }
+
+    /// Whether its answer is replaced.
+    fn is_replaced(&self, exchange: &Exchange, live: &LiveConfig) -> bool {
+        let Some(location) = self.location(exchange, live) else { return false };
+        let Some(pages) = &location.error_pages else { return false };
+        let status = match &self.answer {
+            Ok(answer) => answer.status(),
+            Err(ProxyError::ClientGone) => return false,
+            Err(error) => error.status(),
+        };
+        pages.replace(status.as_u16(), self.giver == Giver::Upstream)
+            || signs_in(location, pages, status, self.giver)
+    }
+}
+
+/// An answer that has to be waited for. It is in a box: few requests come here.
+type Replacement<'a> = Pin<Box<dyn Future<Output = Result<Answer, ProxyError>> + 'a>>;
+
+/// What the client is answered, or what has to be waited for to know that.
+pub fn settle<'a>(
+    exchange: &'a mut Exchange,
+    inbound: &'a Inbound,
+    live: &'a LiveConfig,
+    outcome: Outcome,
+) -> Result<Result<Answer, ProxyError>, Replacement<'a>> {
+    if outcome.is_replaced(exchange, live) {
+        return Err(Box::pin(replace(exchange, inbound, live, outcome)));
+    }
+    Ok(outcome.answer.map(|answer| without_body(exchange, answer, outcome.body)))
 }
 
 /// Whether a client whom the upstream does not know is sent to sign in. Those whom the gateway does not know are already.
@@ -62,36 +130,32 @@ fn signs_in(
         && location.protection.as_ref().is_some_and(|held| held.spec.sign_in.is_some())
 }
 
-/// What the client gets instead of `answer`, which [`is_wanted`] knows. The future is in a box: few requests come here.
-///
-/// # Errors
-/// [`ProxyError::ClientGone`]: there is nobody to answer.
-pub fn replace<'a>(
-    exchange: &'a mut Exchange,
-    inbound: &'a Inbound,
-    live: &'a LiveConfig,
-    answer: Answer,
-    giver: Giver,
-    body: Body,
-) -> Pin<Box<dyn Future<Output = Result<Answer, ProxyError>> + 'a>> {
-    Box::pin(async move {
-        let Some(location) = exchange.location().map(Arc::clone) else { return Ok(answer) };
-        let Some(pages) = &location.error_pages else { return Ok(answer) };
-        let replaced = answer.replace();
-        if signs_in(&location, pages, replaced.status, giver) {
-            let answer = sign_in(exchange, inbound, live, &location);
-            return Ok(without_body(exchange, replaced.give_to(answer), body));
-        }
-        let workers = &exchange.worker.upstreams;
-        let backends = pages.backends.iter().map(|shared| workers.view(shared));
-        let Some(backend) = { backends }.find(|backend| !backend.is_empty()) else {
-            // The built-in default backend, which has no other.
-            let answer = Answer::page(StatusCode::NOT_FOUND);
-            return Ok(without_body(exchange, replaced.give_to(answer), body));
-        };
-        let request = Request { inbound, live, location: &location, backend: &backend };
-        request.page(exchange, replaced, body).await
-    })
+/// What the client gets instead of the answer.
+async fn replace(
+    exchange: &mut Exchange,
+    inbound: &Inbound,
+    live: &LiveConfig,
+    outcome: Outcome,
+) -> Result<Answer, ProxyError> {
+    let location = outcome.location(exchange, live).map(Arc::clone);
+    let Outcome { answer, giver, body } = outcome;
+    let answer = answer.unwrap_or_else(Answer::from);
+    let Some(location) = location else { return Ok(answer) };
+    let Some(pages) = &location.error_pages else { return Ok(answer) };
+    let replaced = answer.replace();
+    if signs_in(&location, pages, replaced.status, giver) {
+        let answer = sign_in(exchange, inbound, live, &location);
+        return Ok(without_body(exchange, replaced.give_to(answer), body));
+    }
+    let upstreams = &exchange.worker.upstreams;
+    let mut backends = pages.backends.iter().map(|shared| upstreams.view(shared));
+    let Some(backend) = backends.find(|backend| !backend.is_empty()) else {
+        // The built-in default backend, which has no other.
+        let answer = Answer::page(StatusCode::NOT_FOUND);
+        return Ok(without_body(exchange, replaced.give_to(answer), body));
+    };
+    let request = Request { inbound, live, location: &location, backend: &backend };
+    request.page(exchange, replaced, body).await
 }
 
 /// What an error backend is asked.
@@ -99,7 +163,7 @@ struct Request<'a> {
     inbound: &'a Inbound,
     live: &'a LiveConfig,
     location: &'a LiveLocation,
-    backend: &'a std::rc::Rc<WorkerUpstream>,
+    backend: &'a Rc<WorkerUpstream>,
 }
 
 impl Request<'_> {
@@ -132,7 +196,7 @@ impl Request<'_> {
                     }
                 }
             }
-            Body::Unread(_) | Body::None => Prepared::empty(headers),
+            Body::Unread(_) | Body::Lost => Prepared::empty(headers),
         };
         body.keep_sendable(headers);
         // Of a body that nobody reads any more the end is not known.

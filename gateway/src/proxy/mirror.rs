@@ -115,7 +115,7 @@ fn start(
         underscores: spec.underscores_in_headers,
         head: &inbound.head.text,
     };
-    let own = own_headers();
+    let own = own_headers(&parts.headers);
     let (method, target) = (parts.method.as_str(), &*destination.target);
     Bare { method, target, host: &host, own: &own, framing, names }
         .write(&parts.headers, &mut head);

@@ -149,8 +149,8 @@ mod tests {
     #[test]
     fn what_belongs_to_the_clients_connection_is_not_sent() {
         let client = [
-            ("connection", "x-hop, close"),
-            ("x-hop", "1"),
+            ("connection", "hop, close"),
+            ("hop", "1"),
             ("upgrade", "websocket"),
             ("transfer-encoding", "chunked"),
             ("content-length", "7"),
