@@ -192,7 +192,7 @@ fn place_of(ingress: &Accepted, id: &UpstreamId) -> String {
         true => "spec.defaultBackend",
         false if asked(ingress) == Some(id) => "the URL of the external authentication",
         false if keys(ingress) == Some(id) => "headgate.io/jwt-jwks-url",
-        false if mirrored(ingress) == Some(id) => "mirror-target",
+        false if mirrored(ingress) == Some(id) => "the URL of mirror-target",
         false => "annotation default-backend",
     }
     .to_owned()

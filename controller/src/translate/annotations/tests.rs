@@ -1,5 +1,7 @@
 mod access;
+mod errors;
 mod limits;
+mod mirror;
 mod protection;
 mod rules;
 mod table;
@@ -218,7 +220,6 @@ fn refused_values_of_what_is_not_supported() {
         ("limit-rps", "10r/s"),
         ("permanent-redirect", "https://x$request_uri"),
         ("ssl-passthrough", "yes"),
-        ("custom-http-errors", "200"),
         ("upstream-hash-by", "$a;b"),
         ("load-balance", "random"),
     ] {
