@@ -9,6 +9,7 @@ pub(crate) mod annotations;
 mod authorities;
 pub(crate) mod class;
 pub(crate) mod config;
+mod error_pages;
 mod guard;
 mod host;
 mod hosts;

@@ -17,11 +17,13 @@ mod canary;
 pub mod client_certificates;
 mod cors;
 mod default_backend;
+pub mod errors;
 pub mod external_auth;
 mod group;
 mod ignored;
 mod jwt;
 pub mod limits;
+mod mirror;
 pub mod password;
 mod planned;
 mod protection;
@@ -40,7 +42,7 @@ use std::{
 };
 
 use headgate_config::{
-    ClientCertificates, Cors, Effect, FixedRedirect, ObjectRef, Protection, ProxySettings,
+    ClientCertificates, Cors, Effect, FixedRedirect, Mirror, ObjectRef, Protection, ProxySettings,
     Redirect, Verdict, protection::Throttle,
 };
 
@@ -76,11 +78,13 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[client_certificates::ANNOTATIONS], client_certificates::read),
     Family::new(Honoured, &[cors::ANNOTATIONS], cors::read),
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
+    Family::new(Honoured, &[errors::ANNOTATIONS], errors::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
     Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
     Family::new(Honoured, &[jwt::ANNOTATIONS], jwt::read),
     Family::new(Honoured, &[access_log::ANNOTATIONS], access_log::read),
     Family::new(Honoured, &[limits::ANNOTATIONS], limits::read),
+    Family::new(Honoured, &[mirror::ANNOTATIONS], mirror::read),
     Family::new(Honoured, &[password::ANNOTATIONS], password::read),
     Family::new(NotYet, planned::ANNOTATIONS, planned::read),
     Family::new(Closes, &[protection::ANNOTATIONS], protection::read),
@@ -151,6 +155,10 @@ pub struct Annotations {
     pub upstream_host: Option<String>,
     /// `default-backend`: name of a Service in the Ingress's namespace.
     pub default_backend: Option<String>,
+    /// Which answers are replaced.
+    pub errors: errors::ErrorRules,
+    /// `mirror-*`.
+    pub mirror: Option<Arc<Mirror>>,
     /// `ssl-redirect`.
     pub ssl_redirect: bool,
     /// `force-ssl-redirect`.
@@ -192,6 +200,8 @@ impl Default for Annotations {
             aliases: Vec::new(),
             upstream_host: None,
             default_backend: None,
+            errors: errors::ErrorRules::default(),
+            mirror: None,
             ssl_redirect: true,
             force_ssl_redirect: false,
             redirect: Redirect::default(),

@@ -12,6 +12,7 @@ use super::*;
 use crate::objects::{Kind, Object};
 
 mod client_certificates;
+mod error_pages;
 mod external;
 mod inheritance;
 mod limits;

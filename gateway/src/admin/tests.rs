@@ -120,6 +120,8 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         upstream_host: None,
         proxy: Arc::default(),
         protection: None,
+        error_pages: None,
+        mirror: None,
         throttle: None,
         access_log: true,
     };

@@ -116,8 +116,9 @@ pub fn decide<'a>(
         }
         // Where there is no upstream at all, the page stands for one, and is as protected (annotations §1.11).
         Picked::Respond(status)
-            if matches!(location.action, LiveAction::Respond(_))
-                && location.protection.is_some() =>
+            if (matches!(location.action, LiveAction::Respond(_))
+                && location.protection.is_some())
+                || (status == 404 && location.mirror.is_some()) =>
         {
             Backend::Page(status)
         }

@@ -196,6 +196,11 @@ impl Exchange {
         self.turned_away = true;
     }
 
+    /// The location that serves it, if one was found.
+    pub fn location(&self) -> Option<&Arc<LiveLocation>> {
+        self.location.as_ref()
+    }
+
     /// Notes which upstream it is sent to.
     pub fn set_upstream(&mut self, upstream: &Rc<WorkerUpstream>) {
         self.upstream = Some(Rc::clone(upstream));

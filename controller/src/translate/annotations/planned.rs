@@ -5,10 +5,8 @@
 
 mod affinity;
 mod balancing;
-mod errors;
 mod firewall;
 mod headers;
-mod mirror;
 mod protocol;
 mod tls;
 mod tracing;
@@ -19,10 +17,8 @@ use crate::translate::wording;
 pub const ANNOTATIONS: &[&[Definition]] = &[
     affinity::ANNOTATIONS,
     balancing::ANNOTATIONS,
-    errors::ANNOTATIONS,
     firewall::ANNOTATIONS,
     headers::ANNOTATIONS,
-    mirror::ANNOTATIONS,
     protocol::ANNOTATIONS,
     tls::ANNOTATIONS,
     tracing::ANNOTATIONS,

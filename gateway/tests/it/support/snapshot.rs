@@ -50,6 +50,8 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         upstream_host: None,
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
+        error_pages: None,
+        mirror: None,
         throttle: None,
         access_log: true,
     }
