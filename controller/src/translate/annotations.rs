@@ -31,6 +31,7 @@ pub mod reference;
 mod rewrite;
 mod service_upstream;
 mod snippet;
+mod unknown;
 mod upstream_host;
 
 use std::{

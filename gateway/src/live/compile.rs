@@ -246,7 +246,7 @@ impl Compiler {
                 keys: &self.keys,
                 tokens: &self.tokens,
             };
-            LiveProtection::new(protection, &host.name, &spec.matcher, find, shared)
+            LiveProtection::new(protection, &host.name, spec, find, shared)
         });
         let protection = protection.map(Box::new);
         LiveLocation {

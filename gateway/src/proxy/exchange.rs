@@ -62,6 +62,8 @@ pub struct Exchange {
     host: Option<NameKey>,
     host_name: SmallVec<[u8; 48]>,
     location: Option<Arc<LiveLocation>>,
+    /// The host has turned the request away, and the location was only where it would have led.
+    turned_away: bool,
     upstream: Option<Rc<WorkerUpstream>>,
     details: Option<Box<Details>>,
 }
@@ -135,6 +137,7 @@ impl Exchange {
             host: None,
             host_name: SmallVec::new(),
             location: None,
+            turned_away: false,
             upstream: None,
             details: None,
             worker,
@@ -186,6 +189,13 @@ impl Exchange {
         self.location = Some(Arc::clone(location));
     }
 
+    /// Notes which location a request would have led to that its host turns away: the record names it, and nothing of the
+    /// answer is the location's.
+    pub fn set_turned_away(&mut self, location: &Arc<LiveLocation>) {
+        self.location = Some(Arc::clone(location));
+        self.turned_away = true;
+    }
+
     /// Notes which upstream it is sent to.
     pub fn set_upstream(&mut self, upstream: &Rc<WorkerUpstream>) {
         self.upstream = Some(Rc::clone(upstream));
@@ -204,7 +214,7 @@ impl Exchange {
 
     /// How fast it may be answered, if that is limited.
     pub fn throttle(&self) -> Option<Throttle> {
-        self.location.as_ref()?.spec.throttle
+        self.answering()?.spec.throttle
     }
 
     /// What its location says about scripts of other origins.
@@ -214,7 +224,12 @@ impl Exchange {
 
     /// Whether a location was found: its answers carry what the configuration adds to all of them.
     pub fn is_located(&self) -> bool {
-        self.location.is_some()
+        self.answering().is_some()
+    }
+
+    /// The location that the answer comes from.
+    fn answering(&self) -> Option<&Arc<LiveLocation>> {
+        self.location.as_ref().filter(|_| !self.turned_away)
     }
 
     /// Version of HTTP that the client speaks.

@@ -69,7 +69,12 @@ pub fn locate<'a>(
             let target = normalise(page.as_bytes()).map_err(|_| ProxyError::Denied)?;
             (target, Some(page))
         }
-        Err(answer) => return Ok(Break(*answer)),
+        Err(answer) => {
+            if let Some(location) = location_of(host, &target) {
+                exchange.set_turned_away(location);
+            }
+            return Ok(Break(*answer));
+        }
     };
     if let Some(to) = &host.spec.redirect_to {
         return Ok(Break(other_host(&peer, inbound, to, live)));
@@ -124,6 +129,17 @@ fn admit<'a>(
         Ruling::Page(page) => Ok(Some(page)),
         Ruling::Subject(answer) | Ruling::Answer(answer) => Err(answer),
     }
+}
+
+/// Where a request would lead, unless the gateway itself answers there without a record.
+fn location_of<'a>(host: &'a LiveHost, target: &Target<'_>) -> Option<&'a Arc<LiveLocation>> {
+    let (Found::Location(index) | Found::SlashRedirect(index)) = host.table.find(target.path())
+    else {
+        return None;
+    };
+    let location = &host.locations[index];
+    let is_silent = matches!(location.action, LiveAction::Health | LiveAction::ConnectionStatus);
+    (!is_silent).then_some(location)
 }
 
 /// Whether a path is answered by the gateway itself, to say that it lives.

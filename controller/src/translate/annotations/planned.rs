@@ -14,6 +14,7 @@ mod tls;
 mod tracing;
 
 use super::{Annotations, definition::Definition, values::Values};
+use crate::translate::wording;
 
 pub const ANNOTATIONS: &[&[Definition]] = &[
     affinity::ANNOTATIONS,
@@ -48,7 +49,11 @@ pub fn read(values: &mut Values<'_>, _: &mut Annotations) {
         names.sort_unstable();
         values.warn(
             "NotSupported",
-            format!("annotations {} are not supported yet and have no effect", names.join(", ")),
+            wording::without_effect(
+                "annotation",
+                &names,
+                ["is not supported yet", "are not supported yet"],
+            ),
         );
     }
 }

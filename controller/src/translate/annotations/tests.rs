@@ -5,6 +5,7 @@ mod protection;
 mod redirect;
 mod rules;
 mod table;
+mod unknown;
 mod values;
 
 use std::collections::BTreeSet;
@@ -34,7 +35,14 @@ fn read_all(
 ) -> Result<(Arc<Annotations>, Vec<Finding>), Refusal> {
     let ingress = Ingress { annotations: annotations.into(), ..Ingress::default() };
     let (objects, key) = (Objects::default(), Key::new("default", "app"));
-    let subject = Subject { options, defaults, objects: &objects, key: &key, ingress: &ingress };
+    let subject = Subject {
+        options,
+        defaults,
+        objects: &objects,
+        authorities: &Default::default(),
+        key: &key,
+        ingress: &ingress,
+    };
     read(subject).map(|reading| (reading.annotations, reading.findings))
 }
 
@@ -259,7 +267,7 @@ fn names_of_our_own_are_read_whatever_the_prefix() {
     for prefix in ["nginx.ingress.kubernetes.io", "example.com"] {
         assert_eq!(
             own(prefix),
-            ["annotations headgate.io/of-tomorrow are unknown and have no effect"]
+            ["annotation headgate.io/of-tomorrow is unknown and has no effect"]
         );
     }
     assert_eq!(full_name("example.com", "headgate.io/a"), "headgate.io/a");

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use headgate_config::{
     Action, Balance, Blocked, Endpoints, Forward, ForwardedHeaders, Host, HostPattern,
     HttpsRedirect, Location, ObjectRef, Origin, PathMatch, PathMode, ProxySettings, Redirect,
-    Settings, Snapshot, Upstream, UpstreamId, Upstreams, WhenEmpty, protection::LimitStore,
+    Settings, Snapshot, Upstream, UpstreamId, Upstreams, WhenEmpty, protection::LimitCounting,
 };
 
 /// A table under construction.
@@ -116,7 +116,7 @@ impl Table {
     }
 
     /// Counts shared limits there.
-    pub fn limit_store(mut self, store: LimitStore) -> Self {
+    pub fn limit_store(mut self, store: impl Into<LimitCounting>) -> Self {
         self.settings.limit_store = Some(store.into());
         self
     }
