@@ -6,6 +6,7 @@
 //! does no I/O and nothing asynchronous. Parts that did not change keep their `Arc`, so that "what changed" is
 //! pointer equality.
 
+pub mod balance;
 pub mod certificate;
 pub mod client_certificates;
 pub mod host;
@@ -18,6 +19,7 @@ pub mod snapshot;
 pub mod upstream;
 pub mod upstreams;
 
+pub use balance::Balance;
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
 pub use host::{Host, HostPattern, PathMode};
@@ -30,5 +32,5 @@ pub use object::{Effect, ObjectRef, Verdict};
 pub use protection::Protection;
 pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
-pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};
+pub use upstream::{Endpoints, Upstream, UpstreamId};
 pub use upstreams::Upstreams;

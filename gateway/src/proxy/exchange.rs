@@ -12,7 +12,7 @@ use headgate_config::protection::Throttle;
 use http::{HeaderName, HeaderValue, Method, Version, header, request::Parts};
 use smallvec::SmallVec;
 
-use super::{attempt::Attempt, inbound::Inbound};
+use super::{attempt::Attempt, choose::Chosen, inbound::Inbound};
 use crate::{
     filter::{external::answer::Cookies, request_headers::Client},
     limits::Permit,
@@ -24,7 +24,7 @@ use crate::{
     },
     page,
     route::target::Target,
-    upstream::{WorkerUpstream, body::Received},
+    upstream::{WorkerUpstream, balance::Choice, body::Received},
     worker::{HeldConfig, Worker},
 };
 
@@ -46,6 +46,10 @@ pub struct Exchange {
     pub cookies: Option<Box<Cookies>>,
     /// The tries, in order.
     pub attempts: SmallVec<[Attempt; 1]>,
+    /// How the endpoint for the next try is found.
+    pub choice: Choice,
+    /// What it is sent to another upstream in place of, if it is.
+    pub alternative: Option<Alternative>,
     /// It counts as one of its client's requests on their way, where they are limited.
     pub permit: Option<Permit>,
     started: Instant,
@@ -62,6 +66,14 @@ pub struct Exchange {
     location: Option<Arc<LiveLocation>>,
     upstream: Option<Rc<WorkerUpstream>>,
     details: Option<Box<Details>>,
+}
+
+/// That a request is the share of another upstream than the location's own.
+pub struct Alternative {
+    /// The location's own.
+    pub primary: Rc<WorkerUpstream>,
+    /// The name of the other in metrics.
+    pub key: NameKey,
 }
 
 /// What only some log formats show of a request.
@@ -114,6 +126,8 @@ impl Exchange {
             body: None,
             cookies: None,
             attempts: SmallVec::new(),
+            choice: Choice::default(),
+            alternative: None,
             permit: None,
             started: Instant::now(),
             logged,
@@ -184,6 +198,12 @@ impl Exchange {
     /// Notes which upstream it is sent to.
     pub fn set_upstream(&mut self, upstream: &Rc<WorkerUpstream>) {
         self.upstream = Some(Rc::clone(upstream));
+    }
+
+    /// Takes over what decides about the endpoint; returns the upstream.
+    pub fn adopt(&mut self, chosen: Chosen) -> Rc<WorkerUpstream> {
+        (self.choice, self.alternative) = (chosen.choice, chosen.alternative);
+        chosen.upstream
     }
 
     /// Leaves it out of the log and the metrics.

@@ -3,8 +3,6 @@
 //! Each file below becomes a family of its own when somebody reads it. What must not be served without is in
 //! [`super::protection`].
 
-mod affinity;
-mod balancing;
 mod cors;
 mod errors;
 mod firewall;
@@ -18,8 +16,6 @@ mod tracing;
 use super::{Annotations, definition::Definition, values::Values};
 
 pub const ANNOTATIONS: &[&[Definition]] = &[
-    affinity::ANNOTATIONS,
-    balancing::ANNOTATIONS,
     cors::ANNOTATIONS,
     errors::ANNOTATIONS,
     firewall::ANNOTATIONS,
@@ -37,7 +33,6 @@ const NO_WISH: &[(&str, &str)] = &[
     ("enable-modsecurity", "false"),
     ("enable-opentelemetry", "false"),
     ("from-to-www-redirect", "false"),
-    ("load-balance", "round_robin"),
     ("proxy-buffering", "off"),
     ("proxy-cookie-domain", "off"),
     ("proxy-cookie-path", "off"),

@@ -38,7 +38,7 @@ const PLANNED: &[&str] = &[
     "geoip2-autoreload-in-minutes", "global-allowed-response-headers",
     "global-auth-snippet", "gzip-disable", "gzip-level", "gzip-min-length", "gzip-types", "hide-headers",
     "http-access-log-path", "http-snippet", "http2-max-concurrent-streams", "ignore-invalid-headers",
-    "large-client-header-buffers", "load-balance", "location-snippet", "log-format-escape-json",
+    "large-client-header-buffers", "location-snippet", "log-format-escape-json",
     "log-format-escape-none", "log-format-stream", "main-snippet", "modsecurity-snippet",
     "nginx-status-ipv4-whitelist", "nginx-status-ipv6-whitelist",
     "opentelemetry-operation-name", "opentelemetry-trust-incoming-span", "otel-max-export-batch-size",
