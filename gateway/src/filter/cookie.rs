@@ -44,7 +44,11 @@ pub struct Occasion<'a> {
 }
 
 /// The line `Set-Cookie` of an affinity; its attributes come in the reference's order.
-pub fn affinity(spec: &AffinityCookie, value: &str, occasion: &Occasion<'_>) -> Option<HeaderValue> {
+pub fn affinity(
+    spec: &AffinityCookie,
+    value: &str,
+    occasion: &Occasion<'_>,
+) -> Option<HeaderValue> {
     let mut line = format!("{}={value}", spec.name);
     let mut add = |name: &str, value: &str| {
         for part in ["; ", name, "=", value] {
@@ -151,7 +155,7 @@ mod tests {
         for (seconds, expected) in [
             (0, "Thu, 18-Nov-10 11:27:35 GMT"),
             (-1, "Thu, 18-Nov-10 11:27:34 GMT"),
-            (900_000_000, "Wed, 27-May-2039 11:27:35 GMT"),
+            (900_000_000, "Fri, 27-May-2039 03:27:35 GMT"),
             (i64::MAX, "Fri, 31-Dec-9999 23:59:59 GMT"),
             (i64::MIN, "Thu, 01-Jan-70 00:00:00 GMT"),
         ] {

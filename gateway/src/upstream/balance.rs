@@ -14,13 +14,13 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use headgate_config::{Balance, Upstream};
 
+pub use self::ewma::Load;
 use self::{
     canary::Canary,
     key::HashKey,
     ring::Ring,
     sticky::{Keys, Session, Sticky},
 };
-pub use self::ewma::Load;
 use crate::filter::variables::Variables;
 
 /// How the requests of an upstream are spread.

@@ -1,4 +1,5 @@
 mod access;
+mod balance;
 mod limits;
 mod protection;
 mod rules;
@@ -229,10 +230,10 @@ fn refused_values_of_what_is_not_supported() {
 #[test]
 fn what_is_not_supported_is_named_once() {
     let (_, found) =
-        finding(&[("enable-cors", "true"), ("affinity", "cookie"), ("proxy-buffering", "off")]);
+        finding(&[("enable-cors", "true"), ("mirror-target", "https://a.test"), ("proxy-buffering", "off")]);
     assert_eq!(
         found.message,
-        "annotations affinity, enable-cors are not supported yet and have no effect"
+        "annotations enable-cors, mirror-target are not supported yet and have no effect"
     );
     assert_eq!(finding(&[("tpyo", "x")]).1.reason, "UnknownAnnotation");
 }

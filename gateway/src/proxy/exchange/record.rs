@@ -97,7 +97,10 @@ impl Exchange {
             connection: connection.number,
             connection_requests: connection.requests(),
             upstream_name: upstream_name(primary.or(upstream)),
-            alternative_upstream_name: self.alternative.as_ref().map_or("", |_| upstream_name(upstream)),
+            alternative_upstream_name: self
+                .alternative
+                .as_ref()
+                .map_or("", |_| upstream_name(upstream)),
             attempts: &attempts,
             request_id: self.request_id.as_ref().map_or(b"", HeaderValue::as_bytes),
             origin: self.location.as_ref().map(|location| &*location.spec.origin),

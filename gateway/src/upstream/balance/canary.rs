@@ -73,7 +73,8 @@ impl Share {
             CanaryValue::Words => by_word(&value),
             CanaryValue::Is(wanted) => (*value == *wanted.as_bytes()).then_some(true),
             // A broken pattern, and a search that is given up, lead to the primary.
-            CanaryValue::Matches(_) => match self.pattern.as_ref().map(|text| text.matches(&value)) {
+            CanaryValue::Matches(_) => match self.pattern.as_ref().map(|text| text.matches(&value))
+            {
                 Some(Ok(true)) => Some(true),
                 Some(Ok(false)) => None,
                 None | Some(Err(_)) => Some(false),

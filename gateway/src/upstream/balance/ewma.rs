@@ -37,9 +37,8 @@ impl Load {
     /// Lets a new endpoint begin with the average of the others, so that not everybody runs there.
     pub fn begin<'a>(&self, others: impl Iterator<Item = &'a Self>, now: u32) {
         let known = others.map(|other| other.average.get()).filter(|(_, touched)| *touched != 0);
-        let (sum, count) = known.fold((0.0, 0.0), |(sum, count), (average, _)| {
-            (sum + average, count + 1.0)
-        });
+        let (sum, count) =
+            known.fold((0.0, 0.0), |(sum, count), (average, _)| (sum + average, count + 1.0));
         if count > 0.0 {
             self.average.set((sum / count, now.max(1)));
         }

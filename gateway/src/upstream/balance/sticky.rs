@@ -108,9 +108,8 @@ impl Sticky {
         if self.spec.mode == AffinityMode::Balanced {
             return None;
         }
-        let key = |address: &SocketAddr| {
-            digest(&[self.salt.as_bytes(), address.to_string().as_bytes()])
-        };
+        let key =
+            |address: &SocketAddr| digest(&[self.salt.as_bytes(), address.to_string().as_bytes()]);
         let keys: Box<[u128]> = addresses.iter().map(key).collect();
         let mut sorted: Box<[_]> = keys.iter().copied().zip(0..).collect();
         sorted.sort_unstable();
