@@ -31,7 +31,7 @@ pub mod upstream;
 pub mod webhook;
 mod worker;
 
-pub use filter::blocked::check as check_blocked;
+pub use filter::texts::check as check_blocked;
 pub use filter::{jwt, password};
 pub use upstream::balance::canary::check as check_header;
 

@@ -229,8 +229,11 @@ fn refused_values_of_what_is_not_supported() {
 
 #[test]
 fn what_is_not_supported_is_named_once() {
-    let (_, found) =
-        finding(&[("enable-cors", "true"), ("mirror-target", "https://a.test"), ("proxy-buffering", "off")]);
+    let (_, found) = finding(&[
+        ("enable-cors", "true"),
+        ("mirror-target", "https://a.test"),
+        ("proxy-buffering", "off"),
+    ]);
     assert_eq!(
         found.message,
         "annotations enable-cors, mirror-target are not supported yet and have no effect"
