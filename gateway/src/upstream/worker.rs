@@ -195,3 +195,53 @@ impl<'t, T: Iterator<Item = &'t Rc<Endpoint>> + Clone> Candidates for Among<'_, 
         self.endpoints[at].load.score(clock::milliseconds(Instant::now()) as u32)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use headgate_config::{Endpoints, Upstream, UpstreamId};
+
+    use super::{super::registry::Registry, *};
+    use crate::upstream::resolve::Resolver;
+
+    /// The view of an upstream with so many endpoints.
+    fn view(count: u8) -> Rc<WorkerUpstream> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let mut registry = Registry::new(Resolver::new(runtime.handle().clone()));
+        let addresses = (1..=count).map(|last| ([10, 0, 0, last], 80).into()).collect();
+        let id = UpstreamId { namespace: "ns".into(), service: "web".into(), port: "80".into() };
+        let upstream = Upstream::new(id, Endpoints::Addresses(addresses));
+        WorkerUpstreams::default().view(&registry.upsert(&Arc::new(upstream)))
+    }
+
+    fn pick(view: &WorkerUpstream, tried: &[Rc<Endpoint>]) -> Rc<Endpoint> {
+        view.pick(&mut Choice::Turn, tried.iter()).expect("there are endpoints")
+    }
+
+    #[test]
+    fn endpoints_take_turns() {
+        let view = view(3);
+        let round: Vec<_> = (0..3).map(|_| pick(&view, &[]).address).collect();
+        for at in 0..30 {
+            assert_eq!(pick(&view, &[]).address, round[at % 3]);
+        }
+        assert_ne!(round[0], round[1]);
+    }
+
+    /// With many requests at once their turns mix, so that the next is not always another.
+    #[test]
+    fn a_request_is_not_tried_twice_at_one_endpoint_as_long_as_there_are_others() {
+        let view = view(3);
+        for others in 0..3 {
+            let mut tried = Vec::new();
+            while tried.len() < 3 {
+                let next = pick(&view, &tried);
+                assert!(!tried.iter().any(|endpoint| Rc::ptr_eq(endpoint, &next)));
+                tried.push(next);
+                (0..others).for_each(|_| drop(pick(&view, &[])));
+            }
+            let again: Vec<_> = (0..3).map(|_| pick(&view, &tried).address).collect();
+            assert!(again[0] != again[1] && again[1] != again[2] && again[0] != again[2]);
+        }
+    }
+}
