@@ -17,12 +17,15 @@ mod alias;
 pub mod balancing;
 mod canary;
 pub mod client_certificates;
+mod cors;
 mod default_backend;
+pub mod errors;
 pub mod external_auth;
 mod group;
 mod ignored;
 mod jwt;
 pub mod limits;
+mod mirror;
 pub mod password;
 mod planned;
 mod protection;
@@ -32,6 +35,7 @@ pub mod reference;
 mod rewrite;
 mod service_upstream;
 mod snippet;
+mod unknown;
 mod upstream_host;
 
 use std::{
@@ -40,8 +44,8 @@ use std::{
 };
 
 use headgate_config::{
-    Balance, ClientCertificates, Effect, ObjectRef, Protection, ProxySettings, Redirect, Verdict,
-    balance::CanaryRules, protection::Throttle,
+    Balance, ClientCertificates, Cors, Effect, FixedRedirect, Mirror, ObjectRef, Protection,
+    ProxySettings, Redirect, Verdict, balance::CanaryRules, protection::Throttle,
 };
 
 use affinity::AffinityWish;
@@ -77,12 +81,15 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[balancing::ANNOTATIONS], balancing::read),
     Family::new(Honoured, &[canary::ANNOTATIONS], canary::read),
     Family::new(Honoured, &[client_certificates::ANNOTATIONS], client_certificates::read),
+    Family::new(Honoured, &[cors::ANNOTATIONS], cors::read),
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
+    Family::new(Honoured, &[errors::ANNOTATIONS], errors::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
     Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
     Family::new(Honoured, &[jwt::ANNOTATIONS], jwt::read),
     Family::new(Honoured, &[access_log::ANNOTATIONS], access_log::read),
     Family::new(Honoured, &[limits::ANNOTATIONS], limits::read),
+    Family::new(Honoured, &[mirror::ANNOTATIONS], mirror::read),
     Family::new(Honoured, &[password::ANNOTATIONS], password::read),
     Family::new(NotYet, planned::ANNOTATIONS, planned::read),
     Family::new(Closes, &[protection::ANNOTATIONS], protection::read),
@@ -159,12 +166,22 @@ pub struct Annotations {
     pub upstream_host: Option<String>,
     /// `default-backend`: name of a Service in the Ingress's namespace.
     pub default_backend: Option<String>,
+    /// Which answers are replaced.
+    pub errors: errors::ErrorRules,
+    /// `mirror-*`.
+    pub mirror: Option<Arc<Mirror>>,
     /// `ssl-redirect`.
     pub ssl_redirect: bool,
     /// `force-ssl-redirect`.
     pub force_ssl_redirect: bool,
     /// Form of redirects.
     pub redirect: Redirect,
+    /// `permanent-redirect`, `temporal-redirect`.
+    pub fixed_redirect: Option<Arc<FixedRedirect>>,
+    /// `from-to-www-redirect`.
+    pub www_redirect: bool,
+    /// `enable-cors` with `cors-*`.
+    pub cors: Option<Arc<Cors>>,
     /// `proxy-body-size` in bytes; `None` is no limit.
     pub body_limit: Option<u64>,
     /// Timeouts, retries and such.
@@ -197,9 +214,14 @@ impl Default for Annotations {
             aliases: Vec::new(),
             upstream_host: None,
             default_backend: None,
+            errors: errors::ErrorRules::default(),
+            mirror: None,
             ssl_redirect: true,
             force_ssl_redirect: false,
             redirect: Redirect::default(),
+            fixed_redirect: None,
+            www_redirect: false,
+            cors: None,
             body_limit: Some(proxy::BODY_LIMIT),
             proxy: Arc::default(),
             service_upstream: false,
@@ -231,6 +253,8 @@ impl Annotations {
             ssl_redirect: false,
             force_ssl_redirect: false,
             redirect: Redirect { with_port: self.redirect.with_port, ..Redirect::default() },
+            fixed_redirect: None,
+            www_redirect: false,
             ..self.clone()
         }
     }

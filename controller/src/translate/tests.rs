@@ -13,6 +13,7 @@ use crate::objects::{Kind, Object};
 
 mod balance;
 mod client_certificates;
+mod error_pages;
 mod external;
 mod inheritance;
 mod limits;
@@ -20,6 +21,7 @@ mod password;
 mod protection;
 mod said;
 mod shared;
+mod www;
 
 /// A translator with its objects.
 struct Plane {

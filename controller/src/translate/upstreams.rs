@@ -213,6 +213,7 @@ fn place_of(ingress: &Accepted, id: &UpstreamId) -> String {
         true => "spec.defaultBackend",
         false if asked(ingress) == Some(id) => "the URL of the external authentication",
         false if keys(ingress) == Some(id) => "headgate.io/jwt-jwks-url",
+        false if mirrored(ingress) == Some(id) => "the URL of mirror-target",
         false => "annotation default-backend",
     }
     .to_owned()
@@ -229,7 +230,7 @@ fn mentions(ingress: &Accepted) -> BTreeSet<(UpstreamId, Way)> {
         service: service.clone(),
         port: String::new(),
     });
-    let asked = [asked(ingress), keys(ingress)].into_iter().flatten().cloned();
+    let asked = [asked(ingress), keys(ingress), mirrored(ingress)].into_iter().flatten().cloned();
     let asked = asked.chain(fallback).map(|id| (id, Way::Aside));
     backends.chain(default).chain(asked).collect()
 }
@@ -237,6 +238,11 @@ fn mentions(ingress: &Accepted) -> BTreeSet<(UpstreamId, Way)> {
 /// The upstream that an Ingress's requests are asked about at.
 fn asked(ingress: &Accepted) -> Option<&UpstreamId> {
     ingress.annotations.protection.as_ref()?.external.as_ref()?.upstream.as_ref()
+}
+
+/// The upstream that gets copies of its requests.
+fn mirrored(ingress: &Accepted) -> Option<&UpstreamId> {
+    ingress.annotations.mirror.as_ref()?.upstream.as_ref()
 }
 
 /// The upstream that has the keys of its tokens.

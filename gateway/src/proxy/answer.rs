@@ -2,7 +2,10 @@
 //! place where an error becomes a status.
 
 use headgate_config::Settings;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode, Version,
+    header::{self, Entry},
+};
 
 use hyper::ext::ReasonPhrase;
 
@@ -12,7 +15,7 @@ use super::{
     response_body::{ResponseBody, Source},
     tunnel::Tunnel,
 };
-use crate::{error::ProxyError, live::LiveConfig, page};
+use crate::{error::ProxyError, filter::redirect::fixed::Told, live::LiveConfig, page};
 
 /// An answer before it is sent.
 pub struct Answer {
@@ -91,6 +94,18 @@ impl Answer {
         answer
     }
 
+    /// The answer of a location that sends everybody elsewhere.
+    pub fn elsewhere(status: StatusCode, told: Told) -> Self {
+        match told {
+            Told::Header(location) => Self::redirect(status, location),
+            Told::Body(_) if status == StatusCode::NOT_MODIFIED => Self::empty(status),
+            Told::Body(target) => {
+                let source = Source::Full(Some(target));
+                Self { status, source, ..Self::text(String::new()) }
+            }
+        }
+    }
+
     /// The answer to a request that may not pass.
     pub fn refusal(refusal: Refusal) -> Self {
         let mut answer = Self::page(refusal.status);
@@ -124,6 +139,25 @@ impl Answer {
         self.close
     }
 
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Whether its body is the stock page of its status.
+    pub fn is_stock_page(&self) -> bool {
+        self.stock_page
+    }
+
+    /// What is left of it where another answer takes its place. A connection that it came over is closed.
+    pub fn replace(mut self) -> Replaced {
+        let challenges = match self.headers.entry(header::WWW_AUTHENTICATE) {
+            Entry::Occupied(lines) => lines.remove_entry_mult().1.collect(),
+            Entry::Vacant(_) => Vec::new(),
+        };
+        Replaced { status: self.status, challenges, close: self.close }
+    }
+
     /// Adds what all answers carry and makes the response.
     pub fn finish(
         mut self,
@@ -131,6 +165,11 @@ impl Answer {
         live: &LiveConfig,
     ) -> Response<ResponseBody> {
         let settings = &live.settings;
+        if let Some(origin) = exchange.allowed_origin.take()
+            && let Some(cors) = exchange.cors()
+        {
+            cors.add_to(origin, &mut self.headers);
+        }
         if let Some(hsts) = &settings.hsts
             && exchange.connection.tls
             && exchange.is_located()
@@ -185,6 +224,27 @@ impl Answer {
             || settings.keep_alive.is_zero()
             || exchange.connection.requests() >= settings.keep_alive_requests;
         if close { "close" } else { "keep-alive" }
+    }
+}
+
+/// What is left of an answer that another one takes the place of.
+pub struct Replaced {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its challenges, which the client gets in any case (annotations §3.7).
+    challenges: Vec<HeaderValue>,
+    /// The connection ends.
+    pub close: bool,
+}
+
+impl Replaced {
+    /// Gives what is left to the answer in its place.
+    pub fn give_to(self, mut answer: Answer) -> Answer {
+        answer.close |= self.close;
+        for challenge in self.challenges {
+            answer.headers.append(header::WWW_AUTHENTICATE, challenge);
+        }
+        answer
     }
 }
 

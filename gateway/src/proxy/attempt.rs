@@ -26,6 +26,8 @@ pub struct Attempt {
     pub length: u64,
     failed: bool,
     stale: bool,
+    /// It is the first that asks for what is sent in place of the answer of those before it.
+    pub after_redirect: bool,
 }
 
 impl Attempt {
@@ -41,6 +43,7 @@ impl Attempt {
             length: 0,
             failed: false,
             stale: false,
+            after_redirect: false,
         }
     }
 

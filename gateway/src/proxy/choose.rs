@@ -105,7 +105,8 @@ impl Asked<'_> {
             return Chosen { upstream: own, choice: self.choice(policy), alternative: None };
         };
         let choice = spread.map(|spread| self.choice(&spread.policy)).unwrap_or_default();
-        let alternative = Some(Alternative { primary: own, key: canary.key.clone() });
+        let (other, key) = (Rc::clone(&upstream), canary.key.clone());
+        let alternative = Some(Alternative { primary: own, upstream: other, key });
         Chosen { upstream, choice, alternative }
     }
 

@@ -1,9 +1,14 @@
 mod access;
 mod balance;
+mod cors;
+mod errors;
 mod limits;
+mod mirror;
 mod protection;
+mod redirect;
 mod rules;
 mod table;
+mod unknown;
 mod values;
 
 use std::collections::BTreeSet;
@@ -33,7 +38,14 @@ fn read_all(
 ) -> Result<(Arc<Annotations>, Vec<Finding>), Refusal> {
     let ingress = Ingress { annotations: annotations.into(), ..Ingress::default() };
     let (objects, key) = (Objects::default(), Key::new("default", "app"));
-    let subject = Subject { options, defaults, objects: &objects, key: &key, ingress: &ingress };
+    let subject = Subject {
+        options,
+        defaults,
+        objects: &objects,
+        authorities: &Default::default(),
+        key: &key,
+        ingress: &ingress,
+    };
     read(subject).map(|reading| (reading.annotations, reading.findings))
 }
 
@@ -219,7 +231,6 @@ fn refused_values_of_what_is_not_supported() {
         ("limit-rps", "10r/s"),
         ("permanent-redirect", "https://x$request_uri"),
         ("ssl-passthrough", "yes"),
-        ("custom-http-errors", "200"),
         ("upstream-hash-by", "$a;b"),
         ("load-balance", "random"),
     ] {
@@ -229,14 +240,11 @@ fn refused_values_of_what_is_not_supported() {
 
 #[test]
 fn what_is_not_supported_is_named_once() {
-    let (_, found) = finding(&[
-        ("enable-cors", "true"),
-        ("mirror-target", "https://a.test"),
-        ("proxy-buffering", "off"),
-    ]);
+    let (_, found) =
+        finding(&[("enable-opentelemetry", "true"), ("opentelemetry-operation-name", "a")]);
     assert_eq!(
         found.message,
-        "annotations enable-cors, mirror-target are not supported yet and have no effect"
+        "annotations enable-opentelemetry, opentelemetry-operation-name are not supported yet and have no effect"
     );
     assert_eq!(finding(&[("tpyo", "x")]).1.reason, "UnknownAnnotation");
 }
@@ -261,7 +269,7 @@ fn names_of_our_own_are_read_whatever_the_prefix() {
     for prefix in ["nginx.ingress.kubernetes.io", "example.com"] {
         assert_eq!(
             own(prefix),
-            ["annotations headgate.io/of-tomorrow are unknown and have no effect"]
+            ["annotation headgate.io/of-tomorrow is unknown and has no effect"]
         );
     }
     assert_eq!(full_name("example.com", "headgate.io/a"), "headgate.io/a");

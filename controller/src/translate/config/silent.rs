@@ -37,8 +37,8 @@ const NO_EFFECT: &[&str] = &[
 const PLANNED: &[&str] = &[
     "access-log-params", "access-log-path", "add-headers", "allow-backend-server-header",
     "bind-address", "bind-address-ipv4", "bind-address-ipv6", "brotli-level",
-    "brotli-min-length", "brotli-types", "custom-http-errors", "default-type", "disable-ipv6",
-    "disable-ipv6-dns", "disable-proxy-intercept-errors", "disable-stream-access-log", "enable-auth-access-log",
+    "brotli-min-length", "brotli-types", "default-type", "disable-ipv6",
+    "disable-ipv6-dns", "disable-stream-access-log", "enable-auth-access-log",
     "enable-brotli", "enable-modsecurity", "enable-ocsp", "enable-opentelemetry",
     "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level", "error-log-path",
     "geoip2-autoreload-in-minutes", "global-allowed-response-headers",

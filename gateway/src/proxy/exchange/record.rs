@@ -60,11 +60,10 @@ impl Exchange {
                 header_time: attempt.header,
                 response_time: attempt.response,
                 response_length: attempt.length,
-                after_redirect: false,
+                after_redirect: attempt.after_redirect,
             })
             .collect();
-        let upstream = self.upstream.as_ref();
-        let primary = self.alternative.as_ref().map(|alternative| &alternative.primary);
+        let alternative = self.alternative.as_ref().map(|alternative| &alternative.upstream);
         let connection = &*self.connection;
         let scheme = if connection.tls { "https" } else { "http" };
         let peer = connection.peer_ip.to_str().unwrap_or("-");
@@ -96,11 +95,8 @@ impl Exchange {
             request_time: elapsed,
             connection: connection.number,
             connection_requests: connection.requests(),
-            upstream_name: upstream_name(primary.or(upstream)),
-            alternative_upstream_name: self
-                .alternative
-                .as_ref()
-                .map_or("", |_| upstream_name(upstream)),
+            upstream_name: upstream_name(self.upstream.as_ref()),
+            alternative_upstream_name: upstream_name(alternative),
             attempts: &attempts,
             request_id: self.request_id.as_ref().map_or(b"", HeaderValue::as_bytes),
             origin: self.location.as_ref().map(|location| &*location.spec.origin),
