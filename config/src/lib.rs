@@ -8,6 +8,8 @@
 
 pub mod certificate;
 pub mod client_certificates;
+pub mod compression;
+pub mod headers;
 pub mod host;
 pub mod location;
 pub mod network;
@@ -20,6 +22,10 @@ pub mod upstreams;
 
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
+pub use compression::{Coding, Compression};
+pub use headers::{
+    AnswerHeaders, ConnectionHeader, GlobalHeaders, HeadLimits, HeaderLine, Replacement,
+};
 pub use host::{Host, HostPattern, PathMode};
 pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{Network, ObjectRef, protection::LimitStore};
+use crate::{Compression, GlobalHeaders, HeadLimits, Network, ObjectRef, protection::LimitStore};
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,6 +23,12 @@ pub struct Settings {
     pub original_uri_header: bool,
     /// Accept header names with `_` (`enable-underscores-in-headers`).
     pub underscores_in_headers: bool,
+    /// Headers of all requests and answers.
+    pub headers: GlobalHeaders,
+    /// How large the head of a request may be.
+    pub head_limits: HeadLimits,
+    /// Which answers are compressed.
+    pub compression: Compression,
     /// Answer HTTP/2 (`use-http2`).
     pub http2: bool,
     /// How long an idle client connection is kept; zero closes after each answer (`keep-alive`).
@@ -61,6 +67,9 @@ impl Default for Settings {
             generate_request_id: true,
             original_uri_header: false,
             underscores_in_headers: false,
+            headers: GlobalHeaders::default(),
+            head_limits: HeadLimits::default(),
+            compression: Compression::default(),
             http2: true,
             keep_alive: Duration::from_secs(75),
             keep_alive_requests: 1000,

@@ -8,7 +8,6 @@ mod balancing;
 mod cors;
 mod errors;
 mod firewall;
-mod headers;
 mod mirror;
 mod protocol;
 mod redirect;
@@ -23,7 +22,6 @@ pub const ANNOTATIONS: &[&[Definition]] = &[
     cors::ANNOTATIONS,
     errors::ANNOTATIONS,
     firewall::ANNOTATIONS,
-    headers::ANNOTATIONS,
     mirror::ANNOTATIONS,
     protocol::ANNOTATIONS,
     redirect::ANNOTATIONS,
@@ -38,11 +36,6 @@ const NO_WISH: &[(&str, &str)] = &[
     ("enable-opentelemetry", "false"),
     ("from-to-www-redirect", "false"),
     ("load-balance", "round_robin"),
-    ("proxy-buffering", "off"),
-    ("proxy-cookie-domain", "off"),
-    ("proxy-cookie-path", "off"),
-    ("proxy-http-version", "1.1"),
-    ("proxy-redirect-from", "off"),
 ];
 
 pub fn read(values: &mut Values<'_>, _: &mut Annotations) {
