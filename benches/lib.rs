@@ -132,6 +132,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             redirect: Redirect::default(),
             rewrite: None,
             upstream_host: None,
+        headers: None,
             proxy: Arc::clone(&proxy),
             protection: None,
             throttle: None,

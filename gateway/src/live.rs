@@ -29,7 +29,10 @@ pub(crate) use self::{
     protection::{Check, LiveExternal, LiveProtection, LiveToken},
 };
 use crate::{
-    filter::{blocked::Blocked, external::cache::Answers},
+    filter::{
+        blocked::Blocked, compression::Compressor, external::cache::Answers,
+        request_headers::ConfiguredHeaders, response_headers::GlobalHeaders,
+    },
     listen::tls::TlsState,
     observe::{
         access_log::{Escape, LogFormat},
@@ -79,6 +82,12 @@ pub(crate) struct LiveSettings {
     pub log_format: LogFormat,
     /// Who gets nothing, if anybody.
     pub blocked: Option<Box<Blocked>>,
+    /// Headers that every upstream is sent, if there are any.
+    pub request_headers: Option<ConfiguredHeaders>,
+    /// What all answers lose and gain.
+    pub headers: GlobalHeaders,
+    /// Which answers are compressed, if any are.
+    pub compressor: Option<Box<Compressor>>,
 }
 
 /// Time limits of client connections.
@@ -124,6 +133,10 @@ impl LiveSettings {
             },
             log_format: log_format(spec),
             blocked: Blocked::new(&spec.blocked),
+            request_headers: (!spec.headers.request.is_empty())
+                .then(|| ConfiguredHeaders::new(&spec.headers.request)),
+            headers: GlobalHeaders::new(&spec.headers),
+            compressor: Compressor::new(&spec.compression),
             spec: Arc::clone(spec),
         }
     }

@@ -11,6 +11,7 @@ mod outbound;
 mod place;
 mod protect;
 mod response_body;
+mod revise;
 mod send;
 mod throttle;
 mod token;
@@ -179,6 +180,9 @@ fn decide<'a>(
     let (scheme, best_host) = (client.scheme, client.best_host);
     let mut outbound = Outbound::new(inbound, client, location.upstream_host(&variables));
     outbound.overrides = client_certificate::overrides(peer, host);
+    if let Some(headers) = &live.settings.request_headers {
+        outbound.configured = headers.expand(&variables);
+    }
     if let Some(page) = page {
         outbound.ask_for_page(page);
     }
@@ -304,6 +308,7 @@ fn variables<'a>(
         query: target.query().unwrap_or_default(),
         origin,
         request_id: exchange.request_id().map_or(b"", HeaderValue::as_bytes),
+        connection: Some(&exchange.connection),
     }
 }
 

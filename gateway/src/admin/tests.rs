@@ -116,6 +116,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         redirect: Redirect::default(),
         rewrite: None,
         upstream_host: None,
+        headers: None,
         proxy: Arc::default(),
         protection: None,
         throttle: None,

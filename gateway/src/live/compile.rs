@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     client_certificate::{Policy, trust::Trusts},
-    filter::{jwt::VerifiedTokens, password::Passwords},
+    filter::{jwt::VerifiedTokens, password::Passwords, response_headers::AnswerHeaders},
     limits,
     listen::tls::TlsState,
     observe::metrics::Metrics,
@@ -247,7 +247,14 @@ impl Compiler {
             LiveProtection::new(protection, &host.name, &spec.matcher, find, shared)
         });
         let protection = protection.map(Box::new);
-        LiveLocation { action, rewrite, protection, key, fixed_host, spec: Arc::clone(spec) }
+        let headers = spec.headers.as_ref().map(|rules| {
+            let unusable = |field, error| {
+                findings.extend(finding::unusable_replacement(host, spec, field, &error));
+            };
+            Box::new(AnswerHeaders::new(rules, unusable))
+        });
+        let spec = Arc::clone(spec);
+        LiveLocation { action, rewrite, protection, headers, key, fixed_host, spec }
     }
 
     fn action(&self, action: &Action) -> LiveAction {

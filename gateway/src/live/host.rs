@@ -8,7 +8,7 @@ use http::HeaderValue;
 use super::protection::LiveProtection;
 use crate::{
     client_certificate::Policy,
-    filter::variables::Variables,
+    filter::{response_headers::AnswerHeaders, variables::Variables},
     observe::metrics::{LocationKey, Metrics, NameKey},
     route::{path::PathTable, rewrite::RewriteProgram},
     upstream::SharedUpstream,
@@ -40,6 +40,8 @@ pub struct LiveLocation {
     pub rewrite: Option<RewriteProgram>,
     /// What a request has to pass. Most have nothing to.
     pub protection: Option<Box<LiveProtection>>,
+    /// What happens to headers of answers. Mostly nothing.
+    pub headers: Option<Box<AnswerHeaders>>,
     /// The location in metrics.
     pub key: LocationKey,
     /// `upstream_host` where it has no variables.

@@ -1,6 +1,6 @@
 //! The head of a request as an upstream gets it.
 
-use headgate_config::Origin;
+use headgate_config::{ConnectionHeader, Origin, ProxySettings};
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use super::{exchange::Exchange, inbound::Inbound};
@@ -17,6 +17,8 @@ pub struct Outbound<'a> {
     pub prefix: Option<HeaderValue>,
     /// Headers that are decided by what protects the location, or by who stands in for its upstream.
     pub overrides: Vec<Override<'a>>,
+    /// Headers that the configuration sends to every upstream.
+    pub configured: Vec<Override<'a>>,
     /// The request as it came.
     pub inbound: &'a Inbound,
     client: Client<'a>,
@@ -29,7 +31,8 @@ impl<'a> Outbound<'a> {
     /// The request of a client; `host` replaces its `Host`.
     pub fn new(inbound: &'a Inbound, client: Client<'a>, host: Option<HeaderValue>) -> Self {
         let (rewritten, prefix, method) = (None, None, None);
-        Self { rewritten, prefix, overrides: Vec::new(), inbound, client, host, method }
+        let (overrides, configured) = (Vec::new(), Vec::new());
+        Self { rewritten, prefix, overrides, configured, inbound, client, host, method }
     }
 
     /// Tells the upstream, which stands in for one without endpoints, for which location it does.
@@ -64,17 +67,22 @@ impl<'a> Outbound<'a> {
         self.rewritten.as_ref().map_or(self.inbound.raw_target(), HeaderValue::as_bytes)
     }
 
+    /// Names of headers that are decided about: no trailer field of a client has one of them.
+    pub fn decided(&self) -> Vec<&str> {
+        self.overrides.iter().chain(&self.configured).map(|header| &*header.name).collect()
+    }
+
     /// Appends the head as it is sent; `framing` says how the body follows.
     pub fn write_head(
         &self,
         exchange: &Exchange,
         live: &LiveConfig,
+        proxy: &ProxySettings,
         framing: Framing,
         out: &mut Vec<u8>,
     ) {
-        for part in
-            [self.method().as_str().as_bytes(), b" ", self.target(), b" HTTP/1.1\r\n".as_slice()]
-        {
+        let version: &[u8] = if proxy.http10 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" };
+        for part in [self.method().as_str().as_bytes(), b" ", self.target(), version] {
             out.extend_from_slice(part);
         }
         let spec = &live.settings.spec;
@@ -87,14 +95,17 @@ impl<'a> Outbound<'a> {
                 .then_some(target),
             odd_names: self.inbound.head.odd_names || exchange.version() == Version::HTTP_2,
             underscores: spec.underscores_in_headers,
+            keep_invalid: spec.headers.keep_invalid,
             upgrade: self.upgrade(),
             close: spec.upstream_keepalive == 0,
+            connection: proxy.connection.map(ConnectionHeader::text),
             framing,
             originals: Originals {
                 addresses: &spec.forwarded.for_header,
                 host: &spec.forwarded.host_header,
             },
             overrides: &self.overrides,
+            configured: &self.configured,
             head: &self.inbound.head.text,
         };
         request_headers::write(&self.client, &rules, out);

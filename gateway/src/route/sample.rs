@@ -19,6 +19,7 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         redirect: Redirect::default(),
         rewrite: None,
         upstream_host: None,
+        headers: None,
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
         throttle: None,

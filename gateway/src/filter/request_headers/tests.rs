@@ -8,11 +8,14 @@ fn rules<'a>() -> Rules<'a> {
         original_uri: None,
         odd_names: false,
         underscores: false,
+        keep_invalid: false,
         upgrade: None,
         close: false,
+        connection: None,
         framing: Framing::None,
         originals: Originals { addresses: "x-forwarded-for", host: "x-forwarded-host" },
         overrides: &[],
+        configured: &[],
         head: b"",
     }
 }

@@ -26,6 +26,7 @@ fn expanded(headers: &[(&'static str, &'static str)], text: &str) -> String {
         query: b"x=1&Y=&y=2",
         request_id: b"id",
         origin: &origin,
+        connection: None,
     };
     String::from_utf8(variables.expand(text)).unwrap()
 }

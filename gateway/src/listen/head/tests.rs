@@ -1,11 +1,13 @@
 use super::*;
 
+const LIMITS: HeadLimits = HeadLimits { line: 8192, total: 4 * 8192 };
+
 fn refusal(lines: &[&str]) -> Option<Refusal> {
-    check(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).err()
+    check(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes(), LIMITS).err()
 }
 
 fn framing(lines: &[&str]) -> BodyFraming {
-    check(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).expect("accepted").framing
+    check(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes(), LIMITS).expect("accepted").framing
 }
 
 const POST: &str = "POST / HTTP/1.1";
@@ -75,14 +77,14 @@ fn header_lines_are_strict() {
     for line in [" folded", "X-A : b", "no colon", ": empty", "X-A: a\0b", "X\u{7f}: b"] {
         assert_eq!(refusal(&["GET / HTTP/1.1", HOST, line]), Some(400), "{line:?}");
     }
-    let odd = check(b"GET / HTTP/1.1\r\nHost: a\r\nX_A: b\r\n\r\n").expect("accepted");
+    let odd = check(b"GET / HTTP/1.1\r\nHost: a\r\nX_A: b\r\n\r\n", LIMITS).expect("accepted");
     assert!(odd.odd_names);
 }
 
 #[test]
 fn what_the_library_cannot_hold_is_taken_out() {
     let head = b"GET /a\"#b HTTP/1.1\r\nHost: a\r\nX@Y: 1\r\nX-Z: 2\r\n\r\n";
-    assert!(check(head).expect("accepted").repair);
+    assert!(check(head, LIMITS).expect("accepted").repair);
     let (head, target) = repair(head);
     assert_eq!(head, b"GET / HTTP/1.1\r\nHost: a\r\nX-Z: 2\r\n\r\n");
     assert_eq!(target.as_deref(), Some(&b"/a\"#b"[..]));

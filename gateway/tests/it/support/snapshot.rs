@@ -46,6 +46,7 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         redirect: Redirect::default(),
         rewrite: None,
         upstream_host: None,
+        headers: None,
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
         throttle: None,
