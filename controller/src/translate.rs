@@ -34,6 +34,7 @@ use crate::{
 
 use admission::{Admission, Law};
 pub use annotations::reference::tables as annotation_tables;
+pub use config::reference::tables as configmap_tables;
 use config::{Config, Defaults};
 use hosts::HostTable;
 use ingress::Accepted;

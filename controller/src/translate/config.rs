@@ -8,6 +8,7 @@ mod global_auth;
 mod global_headers;
 mod keys;
 pub mod limit_store;
+pub mod reference;
 mod silent;
 pub mod value;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub limit_secret: Option<Key>,
     /// The ConfigMaps that `proxy-set-headers` and `add-headers` name.
     pub named_maps: Vec<Key>,
+    /// The ConfigMap, if there is one.
+    pub object: Option<ObjectRef>,
     /// Findings about the ConfigMap.
     pub verdicts: Vec<Verdict>,
 }
@@ -123,12 +126,12 @@ impl Config {
     pub fn read(options: &Options, map: Option<(&Key, &ConfigMap)>, objects: &Objects) -> Self {
         let mut draft = Draft::default();
         let Some((key, map)) = map else {
-            return draft.finish(Vec::new());
+            return draft.finish(None, Vec::new());
         };
         let mut report = Report { object: Kind::ConfigMap.reference(key), verdicts: Vec::new() };
         draft.take(map, &mut report);
         draft.judge(key, options, objects, &mut report);
-        draft.finish(report.verdicts)
+        draft.finish(Some(report.object), report.verdicts)
     }
 }
 
@@ -136,6 +139,7 @@ impl Config {
     /// Says which entries of the lists of blocked values are no patterns. What becomes of requests is left to the
     /// gateway, which refuses them all.
     pub fn check_blocked(&mut self, check: PatternCheck) {
+        self.check_skipped(check);
         let blocked = &self.settings.blocked;
         let Some(object) = &blocked.origin else { return };
         for text in blocked.user_agents.iter().chain(&blocked.referers) {
@@ -145,6 +149,22 @@ impl Config {
                     effect: Effect::Denied,
                     reason: "InvalidValue".into(),
                     message: format!("{error}; all requests are answered with 503"),
+                });
+            }
+        }
+    }
+}
+
+impl Config {
+    fn check_skipped(&mut self, check: PatternCheck) {
+        let Some(object) = &self.object else { return };
+        for text in &self.settings.log.skipped {
+            if let Err(error) = (check.blocked)(text) {
+                self.verdicts.push(Verdict {
+                    object: object.clone(),
+                    effect: Effect::Warning,
+                    reason: "InvalidValue".into(),
+                    message: format!("skip-access-log-urls: {error}; it skips nothing"),
                 });
             }
         }

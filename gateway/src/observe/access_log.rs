@@ -26,7 +26,7 @@ mod variable;
 
 pub(crate) use clock::time_text;
 pub(crate) use escape::Escape;
-pub(crate) use format::{Captured, LogFormat};
+pub(crate) use format::{Captured, DEFAULT, LogFormat};
 pub(crate) use record::{AccessRecord, Attempt, TlsInfo};
 pub(crate) use user::basic_user;
 

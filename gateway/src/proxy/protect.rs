@@ -8,7 +8,8 @@ use std::{ops::ControlFlow, pin::Pin};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
-    answer::Answer, exchange::Exchange, external, inbound::Inbound, outbound::Outbound, token,
+    answer::Answer, decide, exchange::Exchange, external, inbound::Inbound, outbound::Outbound,
+    token,
 };
 use crate::{
     clock,
@@ -49,7 +50,7 @@ impl<'a> Guarded<'a> {
     /// Variables for configured texts.
     pub fn variables(&'a self, exchange: &'a Exchange, client: &Client<'a>) -> Variables<'a> {
         let (name, origin) = (self.name.as_bytes(), &self.location.spec.origin);
-        super::variables(exchange, self.inbound, client, &self.target, name, origin)
+        decide::variables(exchange, self.inbound, client, &self.target, name, origin)
     }
 }
 

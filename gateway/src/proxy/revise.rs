@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headgate_config::{Location, Origin};
 use http::{HeaderMap, StatusCode};
 
-use super::exchange::Exchange;
+use super::{decide::variables, exchange::Exchange};
 use crate::{
     filter::{
         compression::{Candidate, Encoder},
@@ -70,7 +70,7 @@ fn with_variables<T>(
         exchange.location().map_or(&nobody, |location: &Arc<LiveLocation>| &*location.spec.origin);
     let host = exchange.host_name();
     let target = target.expect("the root is a path");
-    then(&super::variables(exchange, inbound, &client, &target, host, origin))
+    then(&variables(exchange, inbound, &client, &target, host, origin))
 }
 
 /// The URL of a path that an upstream's redirect was rewritten to, as the gateway's own redirects are written (routing §5.3).

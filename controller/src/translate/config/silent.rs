@@ -10,6 +10,12 @@ pub fn is_planned(name: &str) -> bool {
     PLANNED.contains(&name)
 }
 
+/// The names of all of them.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NO_EFFECT.iter().chain(PLANNED).copied()
+}
+
 #[rustfmt::skip]
 const NO_EFFECT: &[&str] = &[
     "Resolver", "app-root", "client-body-buffer-size", "client-header-buffer-size", "debug-connections",
@@ -35,17 +41,16 @@ const PLANNED: &[&str] = &[
     "enable-modsecurity", "enable-ocsp", "enable-opentelemetry",
     "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level", "error-log-path",
     "geoip2-autoreload-in-minutes", "global-auth-snippet",
-    "http-access-log-path", "http-snippet", "http2-max-concurrent-streams", "load-balance", "location-snippet", "log-format-escape-json",
-    "log-format-escape-none", "log-format-stream", "main-snippet", "modsecurity-snippet",
-    "nginx-status-ipv4-whitelist", "nginx-status-ipv6-whitelist",
+    "http-access-log-path", "http-snippet", "load-balance", "location-snippet",
+    "log-format-stream", "main-snippet", "modsecurity-snippet",
     "opentelemetry-operation-name", "opentelemetry-trust-incoming-span", "otel-max-export-batch-size",
     "otel-max-queuesize", "otel-sampler", "otel-sampler-parent-based", "otel-sampler-ratio",
     "otel-schedule-delay-millis", "otel-service-name", "otlp-collector-host", "otlp-collector-port",
     "proxy-protocol-header-timeout", "proxy-ssl-location-only", "proxy-stream-next-upstream",
     "proxy-stream-next-upstream-timeout", "proxy-stream-next-upstream-tries", "proxy-stream-responses",
-    "proxy-stream-timeout", "server-snippet", "skip-access-log-urls", "ssl-ciphers",
+    "proxy-stream-timeout", "server-snippet", "ssl-ciphers",
     "ssl-dh-param", "ssl-early-data", "ssl-ecdh-curve", "ssl-protocols", "ssl-reject-handshake",
     "ssl-session-cache", "ssl-session-ticket-key", "ssl-session-tickets", "ssl-session-timeout",
     "stream-access-log-path", "stream-snippet", "syslog-host", "syslog-port", "use-geoip2",
-    "worker-processes", "worker-shutdown-timeout",
+    "worker-processes",
 ];
