@@ -13,6 +13,7 @@ use crate::objects::{Kind, Object};
 
 mod client_certificates;
 mod external;
+mod headers;
 mod inheritance;
 mod limits;
 mod password;

@@ -112,11 +112,6 @@ impl Rules<'_> {
         self.configured.iter().any(|header| is_alike(&header.name, name))
     }
 
-    /// Whether names with odd characters are looked for and dropped.
-    fn drops_odd_names(&self) -> bool {
-        self.odd_names && !self.keep_invalid
-    }
-
     /// Whether a configured header is sent: not where a policy says who the client is.
     fn sends(&self, configured: &Override<'_>) -> bool {
         let name = &configured.name;

@@ -30,8 +30,11 @@ pub(super) struct Accepted {
     pub wants_upgrade: bool,
 }
 
-/// The status that a refused head is answered with; the connection is closed after it.
+/// The status that a refused head is answered with, or [`TOO_LARGE`]; the connection is closed after it.
 pub(super) type Refusal = u16;
+
+/// A head, or a line of it, that is too large: a 400 with a page of its own. The number is the reference's.
+pub(crate) const TOO_LARGE: Refusal = 494;
 
 /// Where the head at the start of `bytes` ends, if all of it is there. `from` is where a search before left off.
 /// Empty lines in front of the request line are allowed (RFC 9112 §2.2) and must have been skipped.
@@ -49,18 +52,18 @@ pub(super) fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
 }
 
 /// The refusal of a head of which only this much has arrived, if it can be told already. A request line that is too long,
-/// its end included, is 414, a head 400.
+/// its end included, is 414.
 pub(super) fn refuse_partial(bytes: &[u8], limits: HeadLimits) -> Option<Refusal> {
     if memchr(b'\n', bytes).is_none() && bytes.len() >= limits.line as usize {
         return Some(414);
     }
-    (bytes.len() > limits.total as usize).then_some(400)
+    (bytes.len() > limits.total as usize).then_some(TOO_LARGE)
 }
 
 /// Checks a complete head (request line, header lines, empty line).
 pub(super) fn check(head: &[u8], limits: HeadLimits) -> Result<Accepted, Refusal> {
     if head.len() > limits.total as usize {
-        return Err(400);
+        return Err(TOO_LARGE);
     }
     let mut lines = Lines { rest: head };
     let line_end = memchr(b'\n', head).map_or(head.len(), |at| at + 1);

@@ -13,7 +13,7 @@ use super::{
     revise,
     tunnel::Tunnel,
 };
-use crate::{error::ProxyError, live::LiveConfig, page};
+use crate::{error::ProxyError, listen::head::TOO_LARGE, live::LiveConfig, page};
 
 /// An answer before it is sent.
 pub struct Answer {
@@ -52,6 +52,9 @@ impl Answer {
 
     /// The answer to a head that was refused; the connection ends with it.
     pub fn refused(status: u16) -> Self {
+        if status == TOO_LARGE {
+            return Self::bad_request(page::BadRequest::HeaderTooLarge);
+        }
         Self { close: true, ..Self::code(status) }
     }
 

@@ -42,7 +42,9 @@ pub(super) fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
             Fate::Prefix if rules.prefix.is_some() => {}
             Fate::OriginalUri if rules.original_uri.is_some() => {}
             Fate::Keep | Fate::Prefix | Fate::OriginalUri => {
-                let odd = rules.drops_odd_names() && is_odd(name, rules.underscores);
+                let odd = rules.odd_names
+                    && ((!rules.keep_invalid && is_odd(name, rules.underscores))
+                        || is_framing(name));
                 if !odd && !nominated.drops(name) {
                     line(out, spelling.of(name, value.len()), value.as_bytes());
                 }
@@ -141,6 +143,11 @@ fn announced(value: &HeaderValue, rules: &Rules<'_>) -> Vec<u8> {
         })
         .collect();
     names.join(&b", "[..])
+}
+
+/// Whether an upstream that takes `_` for `-` would take this for a header that frames the request.
+fn is_framing(name: &HeaderName) -> bool {
+    ["content-length", "transfer-encoding"].iter().any(|framing| is_alike(framing, name.as_str()))
 }
 
 pub(super) fn is_odd(name: &HeaderName, underscores: bool) -> bool {

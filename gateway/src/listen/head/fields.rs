@@ -2,7 +2,9 @@
 
 use memchr::memchr;
 
-use super::{Accepted, BodyFraming, CONTROL, NO_TOKEN, ODD_NAME, Refusal, Version, classes};
+use super::{
+    Accepted, BodyFraming, CONTROL, NO_TOKEN, ODD_NAME, Refusal, TOO_LARGE, Version, classes,
+};
 use crate::content_length;
 
 /// Most header lines; more are 400. As many as the HTTP library keeps without an allocation of its own.
@@ -11,7 +13,7 @@ const MAX_LINES: u32 = 100;
 /// The framing and routing fields of a head.
 #[derive(Default)]
 pub(super) struct Fields {
-    /// Longest line; longer ones are 400.
+    /// Longest line; longer ones are refused.
     line_limit: usize,
     length: Option<u64>,
     coding: Option<Coding>,
@@ -38,7 +40,7 @@ impl Fields {
     /// Takes a line up. Without its end, and not the empty one.
     pub(super) fn line(&mut self, line: &[u8]) -> Result<(), Refusal> {
         if line.len() > self.line_limit {
-            return Err(400);
+            return Err(TOO_LARGE);
         }
         // A folded line (RFC 9112 §5.2) starts with white space; it has no name either.
         let colon = memchr(b':', line).ok_or(400u16)?;
