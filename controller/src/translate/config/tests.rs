@@ -276,11 +276,11 @@ fn compression_is_said_coding_by_coding() {
         ("gzip-types", "Text/CSS  text/special"),
         ("gzip-level", "0x9"),
         ("use-gzip", "true"),
-        ("zstd-level", "19"),
+        ("zstd-level", "15"),
     ]);
     let compression = &config.settings.compression;
     assert!(compression.brotli.enabled && compression.zstd.enabled && compression.gzip.enabled);
-    assert_eq!((compression.brotli.level, compression.zstd.level), (4, 19));
+    assert_eq!((compression.brotli.level, compression.zstd.level), (4, 15));
     assert_eq!((compression.gzip.level, compression.gzip.min_length), (9, 1000));
     assert_eq!(compression.gzip.types, ["text/css", "text/special"]);
     let messages: Vec<_> = config.verdicts.iter().map(|verdict| verdict.message.as_str()).collect();

@@ -23,7 +23,7 @@ pub const KEYS: &[(&str, Apply)] = &[
     ("gzip-min-length", |draft, text| min_length(&mut draft.settings.compression.gzip, text)),
     ("gzip-types", |draft, text| types(&mut draft.settings.compression.gzip, text)),
     ("use-gzip", |draft, text| enable(draft, text, |draft| &mut draft.settings.compression.gzip)),
-    ("zstd-level", |draft, text| level(&mut draft.settings.compression.zstd, text, 1, 19)),
+    ("zstd-level", |draft, text| level(&mut draft.settings.compression.zstd, text, 1, 15)),
     ("zstd-min-length", |draft, text| min_length(&mut draft.settings.compression.zstd, text)),
     ("zstd-types", |draft, text| types(&mut draft.settings.compression.zstd, text)),
 ];
@@ -41,7 +41,7 @@ fn level(coding: &mut Coding, text: &str, least: u8, most: u8) -> Applied {
     coding.level = level.ok_or(match most {
         9 => "a level from 1 to 9",
         11 => "a level from 0 to 11",
-        _ => "a level from 1 to 19",
+        _ => "a level from 1 to 15",
     })?;
     Ok(())
 }

@@ -46,7 +46,7 @@ const HEADERS: &[Row] = &[
 
 #[rustfmt::skip]
 const COMPRESSION: &[Row] = &[
-    row("brotli-level", "`4`", "0 to 11."),
+    row("brotli-level", "`4`", "0 to 11; above 6 it tries no harder than with 6."),
     row("brotli-min-length", "`20`", "Bytes of the smallest answer that is compressed."),
     row("brotli-types", "a list", "Media types that are compressed, separated by blanks."),
     row("enable-brotli", "`false`", "Compresses answers with Brotli for clients that take it."),
@@ -56,7 +56,7 @@ const COMPRESSION: &[Row] = &[
     row("gzip-min-length", "`256`", "Bytes of the smallest answer that is compressed."),
     row("gzip-types", "a list", "Media types that are compressed, separated by blanks; `text/html` always, `*` is all."),
     row("use-gzip", "`false`", "Compresses answers with gzip for clients that take it."),
-    row("zstd-level", "`3`", "1 to 19."),
+    row("zstd-level", "`3`", "1 to 15."),
     row("zstd-min-length", "`256`", "Bytes of the smallest answer that is compressed."),
     row("zstd-types", "as `gzip-types`", "Media types that are compressed, separated by blanks; `text/html` always, `*` is all."),
 ];

@@ -52,7 +52,7 @@ fn what_was_taken_can_be_read_after_a_flush() {
 #[test]
 fn every_level_works() {
     let text = "all levels ".repeat(2000);
-    for (codec, levels) in [(Codec::Brotli, 0..=11), (Codec::Zstd, 1..=19), (Codec::Gzip, 1..=9)] {
+    for (codec, levels) in [(Codec::Brotli, 0..=11), (Codec::Zstd, 1..=15), (Codec::Gzip, 1..=9)] {
         for level in levels {
             let mut encoder = Encoder::new(codec, level, Some(text.len() as u64)).unwrap();
             let mut out = Vec::new();
