@@ -130,12 +130,16 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             body_limit: None,
             https_redirect: HttpsRedirect::Never,
             redirect: Redirect::default(),
+            fixed_redirect: None,
+            cors: None,
             rewrite: None,
             upstream_host: None,
         headers: None,
             proxy: Arc::clone(&proxy),
             protection: None,
-            throttle: None,
+            error_pages: None,
+        mirror: None,
+        throttle: None,
             access_log: true,
         })
     };
@@ -147,6 +151,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
         locations: matchers.into_iter().map(location).collect(),
         alias_origin: None,
         app_root: None,
+        redirect_to: None,
         client_certificates: None,
         origin: None,
     }

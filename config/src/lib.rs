@@ -10,12 +10,16 @@ pub mod access_log;
 pub mod certificate;
 pub mod client_certificates;
 pub mod compression;
+pub mod cors;
+pub mod error_pages;
 pub mod headers;
 pub mod host;
 pub mod location;
+pub mod mirror;
 pub mod network;
 pub mod object;
 pub mod protection;
+pub mod redirect;
 pub mod settings;
 pub mod snapshot;
 pub mod upstream;
@@ -25,6 +29,8 @@ pub use access_log::{AccessLogRules, LogEscape};
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
 pub use compression::{Coding, Compression};
+pub use cors::Cors;
+pub use error_pages::ErrorPages;
 pub use headers::{
     AnswerHeaders, ConnectionHeader, GlobalHeaders, HeadLimits, HeaderLine, Replacement,
 };
@@ -33,9 +39,11 @@ pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,
     RetryOn, Rewrite, WhenEmpty,
 };
+pub use mirror::Mirror;
 pub use network::{Network, NotANetwork};
 pub use object::{Effect, ObjectRef, Verdict};
 pub use protection::Protection;
+pub use redirect::FixedRedirect;
 pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
 pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};

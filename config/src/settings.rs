@@ -2,7 +2,6 @@
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
-    sync::Arc,
     time::Duration,
 };
 
@@ -10,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     AccessLogRules, Compression, GlobalHeaders, HeadLimits, Network, ObjectRef,
-    protection::LimitStore,
+    protection::LimitCounting,
 };
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
@@ -63,7 +62,7 @@ pub struct Settings {
     /// How long open requests get when the process ends, if that is said (`worker-shutdown-timeout`).
     pub drain_timeout: Option<Duration>,
     /// Where shared limits are counted, if anywhere.
-    pub limit_store: Option<Arc<LimitStore>>,
+    pub limit_store: Option<LimitCounting>,
     /// Write the access log at all (inverse of `disable-access-log`).
     pub access_log: bool,
     /// What the access log leaves out, and how it writes values.

@@ -15,13 +15,16 @@ mod access_log;
 mod alias;
 mod canary;
 pub mod client_certificates;
+mod cors;
 mod default_backend;
+pub mod errors;
 pub mod external_auth;
 mod group;
 pub mod headers;
 mod ignored;
 mod jwt;
 pub mod limits;
+mod mirror;
 pub mod password;
 mod planned;
 mod protection;
@@ -31,6 +34,7 @@ pub mod reference;
 mod rewrite;
 mod service_upstream;
 mod snippet;
+mod unknown;
 mod upstream_host;
 
 use std::{
@@ -39,8 +43,8 @@ use std::{
 };
 
 use headgate_config::{
-    ClientCertificates, Effect, ObjectRef, Protection, ProxySettings, Redirect, Verdict,
-    protection::Throttle,
+    ClientCertificates, Cors, Effect, FixedRedirect, Mirror, ObjectRef, Protection, ProxySettings,
+    Redirect, Verdict, protection::Throttle,
 };
 
 use definition::{
@@ -73,13 +77,16 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[alias::ANNOTATIONS], alias::read),
     Family::new(NotYet, &[canary::ANNOTATIONS], canary::read),
     Family::new(Honoured, &[client_certificates::ANNOTATIONS], client_certificates::read),
+    Family::new(Honoured, &[cors::ANNOTATIONS], cors::read),
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
+    Family::new(Honoured, &[errors::ANNOTATIONS], errors::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
     Family::new(Honoured, &[headers::ANNOTATIONS], headers::read),
     Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
     Family::new(Honoured, &[jwt::ANNOTATIONS], jwt::read),
     Family::new(Honoured, &[access_log::ANNOTATIONS], access_log::read),
     Family::new(Honoured, &[limits::ANNOTATIONS], limits::read),
+    Family::new(Honoured, &[mirror::ANNOTATIONS], mirror::read),
     Family::new(Honoured, &[password::ANNOTATIONS], password::read),
     Family::new(NotYet, planned::ANNOTATIONS, planned::read),
     Family::new(Closes, &[protection::ANNOTATIONS], protection::read),
@@ -152,12 +159,22 @@ pub struct Annotations {
     pub headers: headers::Wishes,
     /// `default-backend`: name of a Service in the Ingress's namespace.
     pub default_backend: Option<String>,
+    /// Which answers are replaced.
+    pub errors: errors::ErrorRules,
+    /// `mirror-*`.
+    pub mirror: Option<Arc<Mirror>>,
     /// `ssl-redirect`.
     pub ssl_redirect: bool,
     /// `force-ssl-redirect`.
     pub force_ssl_redirect: bool,
     /// Form of redirects.
     pub redirect: Redirect,
+    /// `permanent-redirect`, `temporal-redirect`.
+    pub fixed_redirect: Option<Arc<FixedRedirect>>,
+    /// `from-to-www-redirect`.
+    pub www_redirect: bool,
+    /// `enable-cors` with `cors-*`.
+    pub cors: Option<Arc<Cors>>,
     /// `proxy-body-size` in bytes; `None` is no limit.
     pub body_limit: Option<u64>,
     /// Timeouts, retries and such.
@@ -188,9 +205,14 @@ impl Default for Annotations {
             upstream_host: None,
             headers: headers::Wishes::default(),
             default_backend: None,
+            errors: errors::ErrorRules::default(),
+            mirror: None,
             ssl_redirect: true,
             force_ssl_redirect: false,
             redirect: Redirect::default(),
+            fixed_redirect: None,
+            www_redirect: false,
+            cors: None,
             body_limit: Some(proxy::BODY_LIMIT),
             proxy: Arc::default(),
             service_upstream: false,
@@ -222,6 +244,8 @@ impl Annotations {
             ssl_redirect: false,
             force_ssl_redirect: false,
             redirect: Redirect { with_port: self.redirect.with_port, ..Redirect::default() },
+            fixed_redirect: None,
+            www_redirect: false,
             ..self.clone()
         }
     }

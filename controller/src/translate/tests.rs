@@ -12,6 +12,7 @@ use super::*;
 use crate::objects::{Kind, Object};
 
 mod client_certificates;
+mod error_pages;
 mod external;
 mod headers;
 mod inheritance;
@@ -20,6 +21,7 @@ mod password;
 mod protection;
 mod said;
 mod shared;
+mod www;
 
 /// A translator with its objects.
 struct Plane {

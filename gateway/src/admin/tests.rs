@@ -114,11 +114,15 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         body_limit: Some(1 << 20),
         https_redirect: HttpsRedirect::IfCertificate,
         redirect: Redirect::default(),
+        fixed_redirect: None,
+        cors: None,
         rewrite: None,
         upstream_host: None,
         headers: None,
         proxy: Arc::default(),
         protection: None,
+        error_pages: None,
+        mirror: None,
         throttle: None,
         access_log: true,
     };
@@ -130,6 +134,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         locations: vec![Arc::new(location)],
         alias_origin: None,
         app_root: None,
+        redirect_to: None,
         client_certificates: None,
         origin: None,
     })

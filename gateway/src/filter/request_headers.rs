@@ -3,6 +3,7 @@
 //! They are written as bytes, straight from what the client sent: no map is built of them, and the client's own stay
 //! as they are, for a second try and for the log.
 
+mod bare;
 mod client;
 mod configured;
 mod copy;
@@ -15,12 +16,13 @@ use std::borrow::Cow;
 use http::HeaderValue;
 
 pub use self::{
+    bare::{Bare, Names},
     client::Client,
     configured::ConfiguredHeaders,
-    question::{Question, is_endless},
+    question::{Question, VIA, is_endless},
 };
 use self::{
-    copy::{copy, is_odd},
+    copy::{copy, is_about_certificate, is_odd},
     nominated::Nominated,
     spelling::Spelling,
 };

@@ -2,7 +2,10 @@
 //! place where an error becomes a status.
 
 use headgate_config::Settings;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode, Version,
+    header::{self, Entry},
+};
 
 use hyper::ext::ReasonPhrase;
 
@@ -13,7 +16,10 @@ use super::{
     revise,
     tunnel::Tunnel,
 };
-use crate::{error::ProxyError, listen::head::TOO_LARGE, live::LiveConfig, page};
+use crate::{
+    error::ProxyError, filter::redirect::fixed::Told, listen::head::TOO_LARGE, live::LiveConfig,
+    page,
+};
 
 /// An answer before it is sent.
 pub struct Answer {
@@ -103,6 +109,18 @@ impl Answer {
         answer
     }
 
+    /// The answer of a location that sends everybody elsewhere.
+    pub fn elsewhere(status: StatusCode, told: Told) -> Self {
+        match told {
+            Told::Header(location) => Self::redirect(status, location),
+            Told::Body(_) if status == StatusCode::NOT_MODIFIED => Self::empty(status),
+            Told::Body(target) => {
+                let source = Source::Full(Some(target));
+                Self { status, source, ..Self::text(String::new()) }
+            }
+        }
+    }
+
     /// The answer to a request that may not pass.
     pub fn refusal(refusal: Refusal) -> Self {
         let mut answer = Self::page(refusal.status);
@@ -128,6 +146,25 @@ impl Answer {
         self.close
     }
 
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Whether its body is the stock page of its status.
+    pub fn is_stock_page(&self) -> bool {
+        self.page == Some(Stock::Status)
+    }
+
+    /// What is left of it where another answer takes its place. A connection that it came over is closed.
+    pub fn replace(mut self) -> Replaced {
+        let challenges = match self.headers.entry(header::WWW_AUTHENTICATE) {
+            Entry::Occupied(lines) => lines.remove_entry_mult().1.collect(),
+            Entry::Vacant(_) => Vec::new(),
+        };
+        Replaced { status: self.status, challenges, close: self.close }
+    }
+
     /// Adds what all answers carry and makes the response.
     pub fn finish(
         mut self,
@@ -135,6 +172,11 @@ impl Answer {
         live: &LiveConfig,
     ) -> Response<ResponseBody> {
         let settings = &live.settings;
+        if let Some(origin) = exchange.allowed_origin.take()
+            && let Some(cors) = exchange.cors()
+        {
+            cors.add_to(origin, &mut self.headers);
+        }
         if let Some(hsts) = &settings.hsts
             && exchange.connection.tls
             && exchange.is_located()
@@ -193,7 +235,8 @@ impl Answer {
 
     fn compress(&mut self, exchange: &Exchange, live: &LiveConfig) {
         // The reference only knows what an upstream has announced.
-        let length = self.source.left().filter(|_| exchange.attempts.is_empty());
+        let length =
+            self.source.left().filter(|_| self.page.is_some() || exchange.attempts.is_empty());
         if let Some(encoder) =
             revise::compress(self.status, &mut self.headers, length, exchange, live)
         {
@@ -216,6 +259,27 @@ impl Answer {
             || settings.keep_alive.is_zero()
             || exchange.connection.requests() >= settings.keep_alive_requests;
         if close { "close" } else { "keep-alive" }
+    }
+}
+
+/// What is left of an answer that another one takes the place of.
+pub struct Replaced {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its challenges, which the client gets in any case (annotations §3.7).
+    challenges: Vec<HeaderValue>,
+    /// The connection ends.
+    pub close: bool,
+}
+
+impl Replaced {
+    /// Gives what is left to the answer in its place.
+    pub fn give_to(self, mut answer: Answer) -> Answer {
+        answer.close |= self.close;
+        for challenge in self.challenges {
+            answer.headers.append(header::WWW_AUTHENTICATE, challenge);
+        }
+        answer
     }
 }
 

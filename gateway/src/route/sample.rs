@@ -17,11 +17,15 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         body_limit: None,
         https_redirect: HttpsRedirect::Never,
         redirect: Redirect::default(),
+        fixed_redirect: None,
+        cors: None,
         rewrite: None,
         upstream_host: None,
         headers: None,
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
+        error_pages: None,
+        mirror: None,
         throttle: None,
         access_log: true,
     }
@@ -37,6 +41,7 @@ pub(crate) fn host(mode: PathMode, locations: Vec<Arc<Location>>) -> Host {
         locations,
         alias_origin: None,
         app_root: None,
+        redirect_to: None,
         client_certificates: None,
         origin: None,
     }

@@ -1,6 +1,7 @@
 //! The ConfigMap keys that have an effect: one line each.
 
 mod compression;
+mod errors;
 mod headers;
 mod service;
 
@@ -31,7 +32,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     all().map(|(name, _)| *name)
 }
 
-const TABLES: &[&[(&str, Apply)]] = &[KEYS, compression::KEYS, headers::KEYS, service::KEYS];
+const TABLES: &[&[(&str, Apply)]] =
+    &[KEYS, compression::KEYS, errors::KEYS, headers::KEYS, service::KEYS];
 
 const KEYS: &[(&str, Apply)] = &[
     // Restrictions of Ingresses.

@@ -36,8 +36,8 @@ const NO_EFFECT: &[&str] = &[
 #[rustfmt::skip]
 const PLANNED: &[&str] = &[
     "access-log-params", "access-log-path",
-    "bind-address", "bind-address-ipv4", "bind-address-ipv6", "custom-http-errors", "default-type", "disable-ipv6",
-    "disable-ipv6-dns", "disable-proxy-intercept-errors", "disable-stream-access-log", "enable-auth-access-log",
+    "bind-address", "bind-address-ipv4", "bind-address-ipv6", "default-type", "disable-ipv6",
+    "disable-ipv6-dns", "disable-stream-access-log", "enable-auth-access-log",
     "enable-modsecurity", "enable-ocsp", "enable-opentelemetry",
     "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level", "error-log-path",
     "geoip2-autoreload-in-minutes", "global-auth-snippet",

@@ -119,7 +119,7 @@ fn fate(name: &HeaderName) -> Fate {
     }
 }
 
-fn is_about_certificate(name: &str) -> bool {
+pub(super) fn is_about_certificate(name: &str) -> bool {
     let prefix = b"ssl-client-";
     name.len() > prefix.len()
         && name
@@ -131,7 +131,8 @@ fn is_about_certificate(name: &str) -> bool {
 /// The names of a client's `Trailer` that are passed on behind the body.
 fn announced(value: &HeaderValue, rules: &Rules<'_>) -> Vec<u8> {
     let is_decided = |name: &HeaderName| {
-        rules.overrides.iter().any(|header| is_alike(&header.name, name.as_str()))
+        rules.replaces(name.as_str())
+            || rules.overrides.iter().any(|header| is_alike(&header.name, name.as_str()))
     };
     let names: Vec<&[u8]> = value
         .as_bytes()
