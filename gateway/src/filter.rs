@@ -6,6 +6,7 @@ pub mod blocked;
 pub mod body;
 pub mod client_address;
 pub mod compression;
+pub mod cookie;
 pub mod cors;
 pub mod external;
 pub mod jwt;

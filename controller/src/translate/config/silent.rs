@@ -41,7 +41,7 @@ const PLANNED: &[&str] = &[
     "enable-modsecurity", "enable-ocsp", "enable-opentelemetry",
     "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level", "error-log-path",
     "geoip2-autoreload-in-minutes", "global-auth-snippet",
-    "http-access-log-path", "http-snippet", "load-balance", "location-snippet",
+    "http-access-log-path", "http-snippet", "location-snippet",
     "log-format-stream", "main-snippet", "modsecurity-snippet",
     "opentelemetry-operation-name", "opentelemetry-trust-incoming-span", "otel-max-export-batch-size",
     "otel-max-queuesize", "otel-sampler", "otel-sampler-parent-based", "otel-sampler-ratio",
