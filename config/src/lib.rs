@@ -15,6 +15,8 @@ pub mod object;
 pub mod protection;
 pub mod settings;
 pub mod snapshot;
+pub mod stream;
+pub mod tls_settings;
 pub mod upstream;
 pub mod upstreams;
 
@@ -30,5 +32,7 @@ pub use object::{Effect, ObjectRef, Verdict};
 pub use protection::Protection;
 pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
+pub use stream::{StreamProtocol, StreamService, StreamSettings, Streams};
+pub use tls_settings::{HostCiphers, KeyGroup, TicketKey, TlsSettings, TlsSuite, TlsVersions};
 pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};
 pub use upstreams::Upstreams;

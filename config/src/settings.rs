@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{Network, ObjectRef, protection::LimitStore};
+use crate::{Network, ObjectRef, StreamSettings, TlsSettings, protection::LimitStore};
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,6 +45,12 @@ pub struct Settings {
     pub blocked: Blocked,
     /// Where shared limits are counted, if anywhere.
     pub limit_store: Option<Arc<LimitStore>>,
+    /// How TLS is spoken with clients.
+    pub tls: TlsSettings,
+    /// How TCP and UDP are forwarded.
+    pub stream: StreamSettings,
+    /// Limit for a PROXY header, where TLS connections may be passed through (`proxy-protocol-header-timeout`).
+    pub proxy_protocol_timeout: Duration,
     /// Write the access log at all (inverse of `disable-access-log`).
     pub access_log: bool,
     /// Access log format; `None` is the reference's default (`log-format-upstream`).
@@ -72,6 +78,9 @@ impl Default for Settings {
             upstream_keepalive_time: Duration::from_secs(3600),
             blocked: Blocked::default(),
             limit_store: None,
+            tls: TlsSettings::default(),
+            stream: StreamSettings::default(),
+            proxy_protocol_timeout: Duration::from_secs(5),
             access_log: true,
             log_format: None,
         }

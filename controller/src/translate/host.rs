@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::{Host, HostPattern, PathMode};
+use headgate_config::{Host, HostCiphers, HostPattern, PathMode};
 
 use super::{
     config::Defaults,
@@ -75,8 +75,21 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
         // What denies a host goes before its app-root, what denies a location after it (annotations §3.0).
         app_root: app_root.filter(|_| !denied),
         client_certificates: guard::client_certificates(members.guards).cloned(),
+        ciphers: ciphers(defaults, members.ingresses),
         origin: creator.or(members.catch_all).map(|ingress| ingress.reference()),
     }
+}
+
+/// What the host offers, if that is other than what all do. For the list and for the order the oldest Ingress that says
+/// something decides (annotations §1.10).
+fn ciphers(defaults: &Defaults, ingresses: &[Arc<Accepted>]) -> Option<HostCiphers> {
+    let suites = ingresses.iter().find_map(|ingress| ingress.annotations.ssl_ciphers.clone());
+    let own_order = ingresses.iter().find_map(|ingress| ingress.annotations.ssl_own_order);
+    let ciphers = HostCiphers {
+        suites: suites.unwrap_or_else(|| defaults.ciphers.suites.clone()),
+        own_order: own_order.unwrap_or(defaults.ciphers.own_order),
+    };
+    (ciphers != defaults.ciphers).then_some(ciphers)
 }
 
 fn pattern(name: &str) -> HostPattern {

@@ -16,9 +16,9 @@ const ANNOTATIONS: [&str; 1] = ["auth-proxy-set-headers"];
 /// ConfigMaps that are followed at most. Each costs the API server a watch.
 const MOST: usize = 512;
 
-/// The ConfigMaps that an Ingress names, but for the main one, which is followed anyway.
+/// The ConfigMaps that an Ingress names, but for those that are followed anyway.
 pub fn named_by(options: &Options, ingress: &Ingress) -> SmallVec<[Key; 1]> {
-    let main = options.configmap.as_ref().map(Key::from);
+    let own = options.config_maps();
     let named = ANNOTATIONS.iter().filter_map(|name| {
         let value = ingress.annotation(&format!("{}/{name}", options.annotations_prefix))?.trim();
         let (namespace, name) = value.split_once('/')?;
@@ -28,7 +28,7 @@ pub fn named_by(options: &Options, ingress: &Ingress) -> SmallVec<[Key; 1]> {
         };
         (in_scope && is_name(namespace) && is_name(name)).then(|| Key::new(namespace, name))
     });
-    named.filter(|key| Some(key) != main.as_ref()).collect()
+    named.filter(|key| own.iter().all(|own| Key::from(*own) != *key)).collect()
 }
 
 /// What is to be done about a watch.

@@ -1,5 +1,8 @@
 //! The ConfigMap keys that have an effect: one line each.
 
+mod stream;
+mod tls;
+
 use std::sync::Arc;
 
 use headgate_config::{Hsts, Network, ProxySettings, protection::AccessLists};
@@ -12,9 +15,12 @@ pub type Apply = fn(&mut Draft, &str) -> Result<(), &'static str>;
 
 /// The key of this name, exactly or but for case.
 pub fn find(name: &str) -> Option<(&'static str, Apply)> {
-    let exact = KEYS.iter().find(|(key, _)| *key == name);
-    exact.or_else(|| KEYS.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))).copied()
+    let all = || TABLES.iter().copied().flatten();
+    let exact = all().find(|(key, _)| *key == name);
+    exact.or_else(|| all().find(|(key, _)| key.eq_ignore_ascii_case(name))).copied()
 }
+
+const TABLES: &[&[(&str, Apply)]] = &[KEYS, stream::KEYS, tls::KEYS];
 
 const KEYS: &[(&str, Apply)] = &[
     // Restrictions of Ingresses.
@@ -247,7 +253,10 @@ const KEYS: &[(&str, Apply)] = &[
         set(&mut draft.settings.upstream_keepalive_timeout, value::seconds(text))
     }),
     // Access log.
-    ("disable-access-log", |draft, text| disable_log(draft, text)),
+    ("disable-access-log", |draft, text| {
+        draft.settings.stream.access_log &= !value::bool(text)?;
+        disable_log(draft, text)
+    }),
     ("disable-http-access-log", |draft, text| disable_log(draft, text)),
     ("enable-access-log-for-default-backend", |draft, text| {
         set(&mut draft.log_default_backend, value::bool(text))
