@@ -1,6 +1,10 @@
 //! What the command line says about reading and translating objects. Fixed for the life of the process.
 
-use std::{collections::{BTreeMap, BTreeSet}, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 use headgate_config::{PrivateKey, Rewrite};
 

@@ -7,6 +7,7 @@
 mod admission;
 pub(crate) mod annotations;
 mod authorities;
+mod ciphers;
 pub(crate) mod class;
 pub(crate) mod config;
 mod guard;
@@ -17,7 +18,6 @@ pub(crate) mod inspect;
 mod location;
 pub(crate) mod path;
 pub(crate) mod pattern;
-mod ciphers;
 mod referrers;
 mod streams;
 mod taken;

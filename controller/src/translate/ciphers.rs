@@ -5,8 +5,9 @@
 //! OpenSSL does it, over these; what selects none of them is named.
 
 use headgate_config::{
+    KeyGroup,
     TlsSuite::{self, *},
-    KeyGroup, TlsVersions,
+    TlsVersions,
 };
 
 /// What a list comes to, and which of its words name nothing that can be offered.
@@ -95,13 +96,19 @@ impl List {
 fn bits(suite: TlsSuite) -> u16 {
     match suite {
         EcdheEcdsaAes128GcmSha256 | EcdheRsaAes128GcmSha256 => 128,
-        EcdheEcdsaAes256GcmSha384 | EcdheRsaAes256GcmSha384 | EcdheEcdsaChacha20Poly1305 | EcdheRsaChacha20Poly1305 => 256,
+        EcdheEcdsaAes256GcmSha384
+        | EcdheRsaAes256GcmSha384
+        | EcdheEcdsaChacha20Poly1305
+        | EcdheRsaChacha20Poly1305 => 256,
     }
 }
 
 /// Whether a word of a list is about a suite.
 fn has(suite: TlsSuite, word: &str) -> bool {
-    let is_ecdsa = matches!(suite, EcdheEcdsaAes256GcmSha384 | EcdheEcdsaChacha20Poly1305 | EcdheEcdsaAes128GcmSha256);
+    let is_ecdsa = matches!(
+        suite,
+        EcdheEcdsaAes256GcmSha384 | EcdheEcdsaChacha20Poly1305 | EcdheEcdsaAes128GcmSha256
+    );
     let is_chacha = matches!(suite, EcdheEcdsaChacha20Poly1305 | EcdheRsaChacha20Poly1305);
     match word {
         "ALL" | "DEFAULT" | "HIGH" | "AEAD" | "TLSv1.2" => true,
@@ -122,7 +129,9 @@ fn names(suite: TlsSuite) -> [&'static str; 2] {
         EcdheEcdsaAes256GcmSha384 => {
             ["ECDHE-ECDSA-AES256-GCM-SHA384", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"]
         }
-        EcdheRsaAes256GcmSha384 => ["ECDHE-RSA-AES256-GCM-SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"],
+        EcdheRsaAes256GcmSha384 => {
+            ["ECDHE-RSA-AES256-GCM-SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"]
+        }
         EcdheEcdsaChacha20Poly1305 => {
             ["ECDHE-ECDSA-CHACHA20-POLY1305", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"]
         }
@@ -132,7 +141,9 @@ fn names(suite: TlsSuite) -> [&'static str; 2] {
         EcdheEcdsaAes128GcmSha256 => {
             ["ECDHE-ECDSA-AES128-GCM-SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"]
         }
-        EcdheRsaAes128GcmSha256 => ["ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"],
+        EcdheRsaAes128GcmSha256 => {
+            ["ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]
+        }
     }
 }
 
@@ -198,11 +209,46 @@ mod tests {
     #[test]
     fn words_are_executed_as_openssl_does_it() {
         check("HIGH:!aNULL:!MD5", &TlsSuite::ALL, &[]);
-        check("ECDHE+AESGCM", &[EcdheEcdsaAes256GcmSha384, EcdheRsaAes256GcmSha384, EcdheEcdsaAes128GcmSha256, EcdheRsaAes128GcmSha256], &[]);
-        check("EECDH+CHACHA20:EECDH+AES256", &[EcdheEcdsaChacha20Poly1305, EcdheRsaChacha20Poly1305, EcdheEcdsaAes256GcmSha384, EcdheRsaAes256GcmSha384], &[]);
-        check("ALL:!aRSA:+CHACHA20", &[EcdheEcdsaAes256GcmSha384, EcdheEcdsaAes128GcmSha256, EcdheEcdsaChacha20Poly1305], &[]);
-        check("ALL:-AES:AES128", &[EcdheEcdsaChacha20Poly1305, EcdheRsaChacha20Poly1305, EcdheEcdsaAes128GcmSha256, EcdheRsaAes128GcmSha256], &[]);
-        check("AES128+aRSA:AES256+aRSA:@STRENGTH", &[EcdheRsaAes256GcmSha384, EcdheRsaAes128GcmSha256], &[]);
+        check(
+            "ECDHE+AESGCM",
+            &[
+                EcdheEcdsaAes256GcmSha384,
+                EcdheRsaAes256GcmSha384,
+                EcdheEcdsaAes128GcmSha256,
+                EcdheRsaAes128GcmSha256,
+            ],
+            &[],
+        );
+        check(
+            "EECDH+CHACHA20:EECDH+AES256",
+            &[
+                EcdheEcdsaChacha20Poly1305,
+                EcdheRsaChacha20Poly1305,
+                EcdheEcdsaAes256GcmSha384,
+                EcdheRsaAes256GcmSha384,
+            ],
+            &[],
+        );
+        check(
+            "ALL:!aRSA:+CHACHA20",
+            &[EcdheEcdsaAes256GcmSha384, EcdheEcdsaAes128GcmSha256, EcdheEcdsaChacha20Poly1305],
+            &[],
+        );
+        check(
+            "ALL:-AES:AES128",
+            &[
+                EcdheEcdsaChacha20Poly1305,
+                EcdheRsaChacha20Poly1305,
+                EcdheEcdsaAes128GcmSha256,
+                EcdheRsaAes128GcmSha256,
+            ],
+            &[],
+        );
+        check(
+            "AES128+aRSA:AES256+aRSA:@STRENGTH",
+            &[EcdheRsaAes256GcmSha384, EcdheRsaAes128GcmSha256],
+            &[],
+        );
         check("aRSA:@SECLEVEL=4", &[EcdheRsaAes256GcmSha384, EcdheRsaChacha20Poly1305], &[]);
         check("!AES128:AES128:ECDSA+CHACHA20", &[EcdheEcdsaChacha20Poly1305], &[]);
     }

@@ -12,7 +12,8 @@ use std::{
 };
 
 use headgate_config::{
-    Effect, Host, HostPattern, StreamService, Streams, StreamProtocol, Upstream, UpstreamId, Verdict,
+    Effect, Host, HostPattern, StreamProtocol, StreamService, Streams, Upstream, UpstreamId,
+    Verdict,
 };
 
 use super::{hosts::HostTable, upstream};
@@ -115,10 +116,14 @@ impl StreamTable {
             let map = objects.config_map(&key).filter(|_| !is_out_of_scope);
             let Some(map) = map else {
                 if is_out_of_scope {
-                    let message = format!("{flag} names it, but --watch-namespace is another one; no port of it is opened");
+                    let message = format!(
+                        "{flag} names it, but --watch-namespace is another one; no port of it is opened"
+                    );
                     warn("ConfigMapNotFound", message);
                 } else if options.is_only_controller {
-                    let message = format!("{flag} names it, but it does not exist; create it or remove the flag");
+                    let message = format!(
+                        "{flag} names it, but it does not exist; create it or remove the flag"
+                    );
                     warn("ConfigMapNotFound", message);
                 }
                 continue;
@@ -185,7 +190,9 @@ impl StreamTable {
 }
 
 /// The ConfigMaps with the flags that name them.
-fn maps(options: &Options) -> impl Iterator<Item = (StreamProtocol, &'static str, &NamespacedName)> {
+fn maps(
+    options: &Options,
+) -> impl Iterator<Item = (StreamProtocol, &'static str, &NamespacedName)> {
     let tcp = options.tcp_services_configmap.iter();
     let udp = options.udp_services_configmap.iter();
     tcp.map(|name| (StreamProtocol::Tcp, "--tcp-services-configmap", name))

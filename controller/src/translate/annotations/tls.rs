@@ -62,7 +62,8 @@ fn pass_through(values: &mut Values<'_>, annotations: &mut Annotations) {
     if !values.subject.options.ssl_passthrough {
         values.warn(
             "PassthroughDisabled",
-            "ssl-passthrough needs --enable-ssl-passthrough; without it TLS connections end here".into(),
+            "ssl-passthrough needs --enable-ssl-passthrough; without it TLS connections end here"
+                .into(),
         );
     }
     // What comes over plain HTTP is for an upstream that speaks TLS.

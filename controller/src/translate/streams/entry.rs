@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::{ObjectRef, StreamService, StreamProtocol, UpstreamId};
+use headgate_config::{ObjectRef, StreamProtocol, StreamService, UpstreamId};
 
 use super::upstream_of;
 use crate::{objects::Objects, options::Options, translate::upstream};
@@ -32,16 +32,22 @@ pub fn read(options: &Options, port: &str, value: &str) -> Result<Entry, String>
         ));
     }
     let wrong = || {
-        format!("port {number}: {value:?} is not NAMESPACE/SERVICE:PORT, perhaps with :PROXY or :PROXY:PROXY behind it")
+        format!(
+            "port {number}: {value:?} is not NAMESPACE/SERVICE:PORT, perhaps with :PROXY or :PROXY:PROXY behind it"
+        )
     };
     let fields: Vec<_> = value.split(':').collect();
     let [service, service_port, ..] = fields[..] else { return Err(wrong()) };
     let (namespace, service) = service.split_once('/').ok_or_else(wrong)?;
-    if namespace.is_empty() || service.is_empty() || service.contains('/') || service_port.is_empty()
+    if namespace.is_empty()
+        || service.is_empty()
+        || service.contains('/')
+        || service_port.is_empty()
     {
         return Err(wrong());
     }
-    let is_proxy = |at: usize| fields.get(at).is_some_and(|word| word.eq_ignore_ascii_case("PROXY"));
+    let is_proxy =
+        |at: usize| fields.get(at).is_some_and(|word| word.eq_ignore_ascii_case("PROXY"));
     Ok(Entry {
         port: number,
         id: UpstreamId {

@@ -23,13 +23,10 @@ pub(super) const KEYS: &[(&str, Apply)] = &[
         set(&mut stream(draft).next_upstream_timeout, value::time(text))
     }),
     ("proxy-stream-next-upstream-tries", |draft, text| {
-        stream(draft).next_upstream_tries =
-            u32::try_from(value::count(text)?).unwrap_or(u32::MAX);
+        stream(draft).next_upstream_tries = u32::try_from(value::count(text)?).unwrap_or(u32::MAX);
         Ok(())
     }),
-    ("proxy-stream-responses", |draft, text| {
-        set(&mut stream(draft).responses, value::count(text))
-    }),
+    ("proxy-stream-responses", |draft, text| set(&mut stream(draft).responses, value::count(text))),
     ("proxy-stream-timeout", |draft, text| set(&mut stream(draft).timeout, value::time(text))),
     ("stream-access-log-path", |draft, text| {
         stream(draft).log_path = Some(text.trim().to_owned()).filter(|path| !path.is_empty());

@@ -58,7 +58,9 @@ pub(super) const KEYS: &[(&str, Apply)] = &[
                 true => "the default stays",
                 false => "the others are offered",
             };
-            draft.notes.push(format!("ssl-ecdh-curve: {names}: there are no such groups here; {left}"));
+            draft
+                .notes
+                .push(format!("ssl-ecdh-curve: {names}: there are no such groups here; {left}"));
         }
         tls(draft).groups = selected.items;
         Ok(())
@@ -71,7 +73,9 @@ pub(super) const KEYS: &[(&str, Apply)] = &[
                 None => "the default, TLSv1.2 TLSv1.3, stays",
                 Some(_) => "the others are offered",
             };
-            draft.notes.push(format!("ssl-protocols: {names}: only TLSv1.2 and TLSv1.3 are spoken here; {left}"));
+            draft.notes.push(format!(
+                "ssl-protocols: {names}: only TLSv1.2 and TLSv1.3 are spoken here; {left}"
+            ));
         } else if versions.is_none() {
             return Err("a list of TLSv1.2 and TLSv1.3");
         }
@@ -91,14 +95,14 @@ pub(super) const KEYS: &[(&str, Apply)] = &[
         match bytes {
             Some(bytes) => tls(draft).ticket_key = Some(TicketKey::new(&bytes)),
             // Its value must not be repeated.
-            None => draft.notes.push(format!("ssl-session-ticket-key is not {EXPECTED}; tickets have a key of their own")),
+            None => draft.notes.push(format!(
+                "ssl-session-ticket-key is not {EXPECTED}; tickets have a key of their own"
+            )),
         }
         Ok(())
     }),
     ("ssl-session-tickets", |draft, text| set(&mut tls(draft).tickets, value::bool(text))),
-    ("ssl-session-timeout", |draft, text| {
-        set(&mut tls(draft).session_timeout, value::time(text))
-    }),
+    ("ssl-session-timeout", |draft, text| set(&mut tls(draft).session_timeout, value::time(text))),
 ];
 
 fn base64(text: &str) -> Option<Vec<u8>> {
