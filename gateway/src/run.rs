@@ -174,6 +174,7 @@ fn work(seat: Seat) {
         housekeeping(&worker, &connections, &mut forwards, &mut accepting, &until).await;
         // No new ones; those that are open are waited for as for upgraded connections.
         drop(forwards);
+        let grace = worker.live().settings.spec.drain_timeout.unwrap_or(grace);
         drain(&worker, &connections, grace).await;
         worker.tick();
     });

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use super::protection::LiveProtection;
 use crate::{
     client_certificate::Policy,
-    filter::variables::Variables,
+    filter::{cors::Cors, redirect::fixed::FixedRedirect, variables::Variables},
     observe::metrics::{LocationKey, Metrics, NameKey},
     route::{path::PathTable, rewrite::RewriteProgram},
     upstream::SharedUpstream,
@@ -36,6 +36,10 @@ pub struct LiveLocation {
     pub spec: Arc<Location>,
     /// What happens to its requests.
     pub action: LiveAction,
+    /// Where all requests are sent instead.
+    pub fixed_redirect: Option<Box<FixedRedirect>>,
+    /// What scripts of other origins may do.
+    pub cors: Option<Box<Cors>>,
     /// The compiled rewrite.
     pub rewrite: Option<RewriteProgram>,
     /// What a request has to pass. Most have nothing to.

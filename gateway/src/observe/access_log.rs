@@ -26,7 +26,7 @@ mod user;
 mod variable;
 
 pub(crate) use escape::Escape;
-pub(crate) use format::{Captured, FormatError, LogFormat};
+pub(crate) use format::{Captured, DEFAULT, FormatError, LogFormat};
 pub(crate) use record::{AccessRecord, Attempt, TlsInfo};
 pub(crate) use stream::{StreamFormat, StreamRecord, StreamUpstream};
 pub(crate) use user::basic_user;
