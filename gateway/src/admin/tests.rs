@@ -133,6 +133,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         app_root: None,
         redirect_to: None,
         client_certificates: None,
+        ciphers: None,
         origin: None,
     })
 }

@@ -29,6 +29,8 @@ pub struct Record {
     /// What a PROXY header says about the client.
     pub proxied: Cell<Option<SocketAddr>>,
     begin: Instant,
+    /// Whether there was a log when it began.
+    is_logged: bool,
     /// What came of it, in the words of HTTP.
     pub status: Cell<u16>,
     /// Bytes of both directions.
@@ -56,6 +58,7 @@ impl Record {
             server,
             proxied: Cell::new(None),
             begin: Instant::now(),
+            is_logged: worker.live().settings.spec.stream.access_log,
             // Until there is an upstream.
             status: Cell::new(502),
             moved: Moved::default(),
@@ -79,8 +82,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let live = self.worker.live();
-        if !live.settings.spec.stream.access_log {
+        if !self.is_logged {
             return;
         }
         let spec = &self.service.spec;

@@ -14,7 +14,7 @@ use std::{
 
 use headgate_config::StreamSettings;
 use socket2::SockRef;
-use tokio::{net::UdpSocket, task::JoinSet, time::sleep};
+use tokio::{io::Interest, net::UdpSocket, task::JoinSet, time::sleep};
 
 use super::{Current, connect::in_turn, record::Record};
 use crate::{listen::EXHAUSTED_PAUSE, worker::Worker};
@@ -165,7 +165,8 @@ impl Session {
             let left = limit.unwrap_or(FOREVER).saturating_sub(self.last.get().elapsed());
             let is_silent = tokio::select! {
                 biased;
-                _ = upstream.readable() => false,
+                // That nobody listens there is an error of the socket, and nothing to read.
+                _ = upstream.ready(Interest::READABLE | Interest::ERROR) => false,
                 () = sleep(left) => true,
             };
             if is_silent {
@@ -188,6 +189,9 @@ impl Session {
 
     /// Passes on what is there; says whether the session goes on.
     fn read(&self, upstream: &UdpSocket, port: &Port, buffer: &mut Vec<u8>) -> bool {
+        if has_failed(upstream) {
+            return self.ask_another();
+        }
         buffer.resize(LONGEST, 0);
         let answer = upstream.try_recv(buffer);
         let goes_on = match &answer {
@@ -224,6 +228,16 @@ impl Session {
         self.pass_on(&self.unanswered.borrow());
         true
     }
+}
+
+/// Whether the endpoint has refused what it was sent.
+fn has_failed(upstream: &UdpSocket) -> bool {
+    let error =
+        upstream.try_io(Interest::ERROR, || match SockRef::from(upstream).take_error()? {
+            Some(error) => Ok(error),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        });
+    error.is_ok()
 }
 
 /// A socket that only hears the endpoint.

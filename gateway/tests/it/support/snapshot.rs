@@ -141,6 +141,7 @@ impl Table {
             app_root: None,
             redirect_to: None,
             client_certificates: None,
+            ciphers: None,
             origin: None,
         })];
         hosts.extend(self.hosts.into_iter().map(|(name, locations)| {
@@ -154,6 +155,7 @@ impl Table {
                 app_root: None,
                 redirect_to: None,
                 client_certificates: None,
+                ciphers: None,
                 origin: None,
             })
         }));
