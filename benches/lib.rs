@@ -136,7 +136,9 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             upstream_host: None,
             proxy: Arc::clone(&proxy),
             protection: None,
-            throttle: None,
+            error_pages: None,
+        mirror: None,
+        throttle: None,
             access_log: true,
         })
     };

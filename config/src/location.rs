@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{Cors, FixedRedirect, ObjectRef, Protection, UpstreamId, protection::Throttle};
+use crate::{
+    Cors, ErrorPages, FixedRedirect, Mirror, ObjectRef, Protection, UpstreamId,
+    protection::Throttle,
+};
 
 /// One path of one host, after all objects of the host were merged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +39,12 @@ pub struct Location {
     pub proxy: Arc<ProxySettings>,
     /// What a request has to pass; none is nothing.
     pub protection: Option<Arc<Protection>>,
+    /// Which answers give way to those of an error backend; none is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_pages: Option<Arc<ErrorPages>>,
+    /// Where copies of requests go, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Arc<Mirror>>,
     /// How fast answers are sent; none is without a limit.
     pub throttle: Option<Throttle>,
     /// Whether requests are written to the access log.

@@ -20,6 +20,7 @@ use crate::{
         metrics::WorkerMetrics,
         request_id::RequestIds,
     },
+    proxy::OnTheirWay,
     upstream::{WorkerUpstreams, origin::Origins},
 };
 
@@ -57,6 +58,8 @@ pub struct Worker {
     pub deadlines: Rc<Deadlines>,
     /// Upgraded connections that are open.
     pub tunnels: TaskTracker,
+    /// Copies of requests.
+    pub mirrored: OnTheirWay,
 }
 
 impl Worker {
@@ -88,6 +91,7 @@ impl Worker {
             held_bodies: Budget::default(),
             deadlines: Rc::default(),
             tunnels: TaskTracker::new(),
+            mirrored: OnTheirWay::default(),
         }
     }
 

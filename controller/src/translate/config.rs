@@ -59,6 +59,8 @@ pub struct Defaults {
     pub no_tls_redirect: Vec<String>,
     /// At location paths that begin with one of these nobody is asked who he is (`no-auth-locations`).
     pub no_auth: Vec<String>,
+    /// Statuses whose answers the default backend replaces, sorted, where an Ingress names none (`custom-http-errors`).
+    pub error_statuses: Vec<u16>,
     /// What Ingresses may not have.
     pub restrictions: Restrictions,
     /// What limits of Ingresses have in common.

@@ -214,5 +214,5 @@ pub fn root_of(host: &Host) -> Option<UpstreamId> {
 
 /// An upstream of a Service's port for streams.
 fn upstream_of(id: UpstreamId, endpoints: headgate_config::Endpoints) -> Arc<Upstream> {
-    Arc::new(Upstream { id, endpoints, balance: headgate_config::Balance::RoundRobin })
+    Arc::new(Upstream::new(id, endpoints))
 }

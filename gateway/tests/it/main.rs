@@ -4,15 +4,18 @@
 
 mod access;
 mod answers;
+mod balance;
 mod builtin;
 mod client_certificates;
 mod cross_origin;
+mod error_pages;
 mod external;
 mod forwarded;
 mod framing;
 mod http2;
 mod jwt;
 mod limits;
+mod mirror;
 mod passthrough;
 mod passwords;
 mod proxying;

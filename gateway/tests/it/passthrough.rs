@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use headgate_config::{Balance, Endpoints, HostCiphers, Snapshot, Streams, TlsSuite};
+use headgate_config::{Endpoints, HostCiphers, Snapshot, Streams, TlsSuite};
 
 use crate::support::{
     Client, Identity, Table, TestGateway, Upstream, eventually,
@@ -14,11 +14,8 @@ use crate::support::{
 fn table(ours: &Identity, app: &Upstream, name: Option<(&str, &Upstream)>) -> Snapshot {
     let passthrough: BTreeMap<_, _> = name
         .map(|(name, upstream)| {
-            let upstream = headgate_config::Upstream {
-                id: id("secure"),
-                endpoints: Endpoints::Addresses(vec![upstream.address]),
-                balance: Balance::RoundRobin,
-            };
+            let endpoints = Endpoints::Addresses(vec![upstream.address]);
+            let upstream = headgate_config::Upstream::new(id("secure"), endpoints);
             (name.to_owned(), Arc::new(upstream))
         })
         .into_iter()

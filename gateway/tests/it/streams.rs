@@ -10,8 +10,8 @@ use std::{
 };
 
 use headgate_config::{
-    Balance, Endpoints, ForwardedHeaders, ObjectRef, Settings, Snapshot, StreamProtocol,
-    StreamService, StreamSettings, Streams,
+    Endpoints, ForwardedHeaders, ObjectRef, Settings, Snapshot, StreamProtocol, StreamService,
+    StreamSettings, Streams,
 };
 
 use crate::support::{Client, Table, TestGateway, Upstream, eventually, snapshot::id};
@@ -27,11 +27,10 @@ fn service(protocol: StreamProtocol, port: u16, endpoints: &[SocketAddr]) -> Str
     StreamService {
         protocol,
         port,
-        upstream: Arc::new(headgate_config::Upstream {
-            id: id("db"),
-            endpoints: Endpoints::Addresses(endpoints.to_vec()),
-            balance: Balance::RoundRobin,
-        }),
+        upstream: Arc::new(headgate_config::Upstream::new(
+            id("db"),
+            Endpoints::Addresses(endpoints.to_vec()),
+        )),
         decode_proxy: false,
         encode_proxy: false,
         origin: Arc::new(ObjectRef {
