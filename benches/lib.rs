@@ -153,6 +153,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
         app_root: None,
         redirect_to: None,
         client_certificates: None,
+        ciphers: None,
         origin: None,
     }
 }

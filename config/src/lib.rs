@@ -23,6 +23,8 @@ pub mod protection;
 pub mod redirect;
 pub mod settings;
 pub mod snapshot;
+pub mod stream;
+pub mod tls_settings;
 pub mod upstream;
 pub mod upstreams;
 
@@ -48,5 +50,7 @@ pub use protection::Protection;
 pub use redirect::FixedRedirect;
 pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
+pub use stream::{StreamProtocol, StreamService, StreamSettings, Streams};
+pub use tls_settings::{HostCiphers, KeyGroup, TicketKey, TlsSettings, TlsSuite, TlsVersions};
 pub use upstream::{Endpoints, Upstream, UpstreamId};
 pub use upstreams::Upstreams;

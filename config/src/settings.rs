@@ -8,8 +8,8 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    AccessLogRules, Compression, GlobalHeaders, HeadLimits, Network, ObjectRef,
-    protection::LimitCounting,
+    AccessLogRules, Compression, GlobalHeaders, HeadLimits, Network, ObjectRef, StreamSettings,
+    TlsSettings, protection::LimitCounting,
 };
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
@@ -63,6 +63,12 @@ pub struct Settings {
     pub drain_timeout: Option<Duration>,
     /// Where shared limits are counted, if anywhere.
     pub limit_store: Option<LimitCounting>,
+    /// How TLS is spoken with clients.
+    pub tls: TlsSettings,
+    /// How TCP and UDP are forwarded.
+    pub stream: StreamSettings,
+    /// Limit for a PROXY header, where TLS connections may be passed through (`proxy-protocol-header-timeout`).
+    pub proxy_protocol_timeout: Duration,
     /// Write the access log at all (inverse of `disable-access-log`).
     pub access_log: bool,
     /// What the access log leaves out, and how it writes values.
@@ -101,6 +107,9 @@ impl Default for Settings {
             ],
             drain_timeout: None,
             limit_store: None,
+            tls: TlsSettings::default(),
+            stream: StreamSettings::default(),
+            proxy_protocol_timeout: Duration::from_secs(5),
             access_log: true,
             log: AccessLogRules::default(),
             log_format: None,

@@ -15,7 +15,7 @@ pub mod value;
 use std::sync::Arc;
 
 use draft::Draft;
-use headgate_config::{Effect, ObjectRef, Settings, Verdict};
+use headgate_config::{Effect, HostCiphers, ObjectRef, Settings, Verdict};
 use k8s_openapi::api::core::v1::ConfigMap;
 use limit_store::StoreState;
 
@@ -56,6 +56,8 @@ pub struct Defaults {
     pub default_host: Arc<Annotations>,
     /// Retry methods that are not idempotent, whatever the annotation says (`retry-non-idempotent`).
     pub retry_non_idempotent: bool,
+    /// What hosts offer that say nothing about ciphers (`ssl-ciphers`).
+    pub ciphers: HostCiphers,
     /// Location paths that begin with one of these are never redirected to HTTPS (`no-tls-redirect-locations`).
     pub no_tls_redirect: Vec<String>,
     /// At location paths that begin with one of these nobody is asked who he is (`no-auth-locations`).

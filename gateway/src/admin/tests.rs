@@ -133,6 +133,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         app_root: None,
         redirect_to: None,
         client_certificates: None,
+        ciphers: None,
         origin: None,
     })
 }
@@ -156,6 +157,7 @@ fn snapshot() -> Snapshot {
         ]
         .into(),
         upstreams: [upstream].into_iter().collect(),
+        streams: Arc::default(),
         tls: Arc::new(TlsTable {
             names: BTreeMap::from([
                 ("a.test".into(), Some(id_of.clone())),

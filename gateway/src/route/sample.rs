@@ -43,6 +43,7 @@ pub(crate) fn host(mode: PathMode, locations: Vec<Arc<Location>>) -> Host {
         app_root: None,
         redirect_to: None,
         client_certificates: None,
+        ciphers: None,
         origin: None,
     }
 }

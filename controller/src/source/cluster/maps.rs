@@ -19,7 +19,7 @@ const CONFIG_KEYS: [&str; 2] = ["add-headers", "proxy-set-headers"];
 /// ConfigMaps that are followed at most. Each costs the API server a watch.
 const MOST: usize = 512;
 
-/// The ConfigMaps that an Ingress names, but for the main one, which is followed anyway.
+/// The ConfigMaps that an Ingress names, but for those that are followed anyway.
 pub fn named_by(options: &Options, ingress: &Ingress) -> SmallVec<[Key; 1]> {
     let values = ANNOTATIONS
         .iter()
@@ -36,7 +36,7 @@ pub fn named_by_config(options: &Options, map: &ConfigMap) -> SmallVec<[Key; 1]>
 
 /// Those of the values that name an object where we may look for it. Each once, and not the main ConfigMap.
 fn keys<'a>(options: &Options, values: impl Iterator<Item = &'a str>) -> SmallVec<[Key; 1]> {
-    let main = options.configmap.as_ref().map(Key::from);
+    let own = options.config_maps();
     let named = values.filter_map(|value| {
         let (namespace, name) = value.trim().split_once('/')?;
         let in_scope = match &options.namespaces {
@@ -45,7 +45,8 @@ fn keys<'a>(options: &Options, values: impl Iterator<Item = &'a str>) -> SmallVe
         };
         (in_scope && is_name(namespace) && is_name(name)).then(|| Key::new(namespace, name))
     });
-    let mut named: SmallVec<[Key; 1]> = named.filter(|key| Some(key) != main.as_ref()).collect();
+    let is_other = |key: &Key| own.iter().all(|own| Key::from(*own) != *key);
+    let mut named: SmallVec<[Key; 1]> = named.filter(is_other).collect();
     named.sort();
     named.dedup();
     named

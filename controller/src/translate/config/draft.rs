@@ -45,6 +45,8 @@ pub struct Draft {
     pub limits: LimitDefaults,
     pub store: StoreKeys,
     pub limit_secret: Option<Key>,
+    /// What is to be said about keys that are honoured in part.
+    pub notes: Vec<String>,
     /// Items of `proxy-real-ip-cidr` that are neither an address nor a network.
     pub unknown_peers: Vec<String>,
     /// What else is to be said about values.
@@ -77,6 +79,7 @@ impl Default for Draft {
             limits: LimitDefaults::default(),
             store: StoreKeys::default(),
             limit_secret: None,
+            notes: Vec::new(),
             unknown_peers: Vec::new(),
             remarks: Vec::new(),
         }
@@ -115,6 +118,9 @@ impl Draft {
                 "proxy-real-ip-cidr: {items:?} is neither an address nor a network: nobody is trusted for it"
             );
             report.add(Effect::Warning, "InvalidValue", message);
+        }
+        for note in self.notes.drain(..) {
+            report.add(Effect::Warning, "NotAvailable", note);
         }
         for remark in std::mem::take(&mut self.remarks) {
             report.add(Effect::Warning, "InvalidValue", remark);
@@ -197,6 +203,7 @@ impl Draft {
     pub fn finish(self, object: Option<ObjectRef>, verdicts: Vec<Verdict>) -> Config {
         let mut default_host =
             Annotations { access_log: self.log_default_backend, ..self.plain.for_catch_all() };
+        let ciphers = self.settings.tls.ciphers.clone();
         // Nobody is asked about the host of unknown names, unless an Ingress has it.
         external_auth::replace(&mut default_host.protection, None, None);
         Config {
@@ -205,6 +212,7 @@ impl Draft {
                 plain: Arc::new(self.plain),
                 default_host: Arc::new(default_host),
                 retry_non_idempotent: self.retry_non_idempotent,
+                ciphers,
                 no_tls_redirect: self.no_tls_redirect,
                 no_auth: self.no_auth,
                 error_statuses: self.error_statuses,

@@ -4,6 +4,8 @@ mod compression;
 mod errors;
 mod headers;
 mod service;
+mod stream;
+mod tls;
 
 use std::sync::Arc;
 
@@ -33,7 +35,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 const TABLES: &[&[(&str, Apply)]] =
-    &[KEYS, compression::KEYS, errors::KEYS, headers::KEYS, service::KEYS];
+    &[KEYS, compression::KEYS, errors::KEYS, headers::KEYS, service::KEYS, stream::KEYS, tls::KEYS];
 
 const KEYS: &[(&str, Apply)] = &[
     // Restrictions of Ingresses.

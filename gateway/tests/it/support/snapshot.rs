@@ -152,6 +152,7 @@ impl Table {
             app_root: None,
             redirect_to: None,
             client_certificates: None,
+            ciphers: None,
             origin: None,
         })];
         hosts.extend(self.hosts.into_iter().map(|(name, locations)| {
@@ -165,6 +166,7 @@ impl Table {
                 app_root: None,
                 redirect_to: None,
                 client_certificates: None,
+                ciphers: None,
                 origin: None,
             })
         }));
