@@ -8,7 +8,7 @@ pub(crate) mod conn;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod guard;
-mod head;
+pub(crate) mod head;
 mod http;
 mod http2;
 mod malformed_stream;

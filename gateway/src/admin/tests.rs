@@ -115,6 +115,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         cors: None,
         rewrite: None,
         upstream_host: None,
+        headers: None,
         proxy: Arc::default(),
         protection: None,
         error_pages: None,

@@ -24,6 +24,7 @@ mod record;
 mod user;
 mod variable;
 
+pub(crate) use clock::time_text;
 pub(crate) use escape::Escape;
 pub(crate) use format::{Captured, DEFAULT, LogFormat};
 pub(crate) use record::{AccessRecord, Attempt, TlsInfo};

@@ -212,9 +212,9 @@ impl Exchange {
         self.turned_away = true;
     }
 
-    /// The location that serves it, if one was found.
+    /// The location that the answer comes from, if one was found.
     pub fn location(&self) -> Option<&Arc<LiveLocation>> {
-        self.location.as_ref()
+        self.location.as_ref().filter(|_| !self.turned_away)
     }
 
     /// Notes which upstream it is sent to. One that gets a share of another's requests is named beside that.
@@ -244,22 +244,27 @@ impl Exchange {
 
     /// How fast it may be answered, if that is limited.
     pub fn throttle(&self) -> Option<Throttle> {
-        self.answering()?.spec.throttle
+        self.location()?.spec.throttle
     }
 
     /// What its location says about scripts of other origins.
     pub fn cors(&self) -> Option<&Cors> {
-        self.location.as_ref()?.cors.as_deref()
+        self.location()?.cors.as_deref()
+    }
+
+    /// The request as it came.
+    pub fn inbound(&self) -> &Inbound {
+        &self.inbound
+    }
+
+    /// The routing host; empty if none was found.
+    pub fn host_name(&self) -> &[u8] {
+        &self.host_name
     }
 
     /// Whether a location was found: its answers carry what the configuration adds to all of them.
     pub fn is_located(&self) -> bool {
-        self.answering().is_some()
-    }
-
-    /// The location that the answer comes from.
-    fn answering(&self) -> Option<&Arc<LiveLocation>> {
-        self.location.as_ref().filter(|_| !self.turned_away)
+        self.location().is_some()
     }
 
     /// Version of HTTP that the client speaks.
