@@ -135,6 +135,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             proxy: Arc::clone(&proxy),
             protection: None,
             throttle: None,
+            transport: None,
             access_log: true,
         })
     };

@@ -15,7 +15,9 @@ pub mod object;
 pub mod protection;
 pub mod settings;
 pub mod snapshot;
+pub mod transport;
 pub mod upstream;
+pub mod upstream_tls;
 pub mod upstreams;
 
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
@@ -30,5 +32,7 @@ pub use object::{Effect, ObjectRef, Verdict};
 pub use protection::Protection;
 pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
+pub use transport::{FastCgi, Transport};
 pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};
+pub use upstream_tls::{ServerVerification, TlsSuite, TlsVersions, UpstreamTls};
 pub use upstreams::Upstreams;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{ObjectRef, Protection, UpstreamId, protection::Throttle};
+use crate::{ObjectRef, Protection, Transport, UpstreamId, protection::Throttle};
 
 /// One path of one host, after all objects of the host were merged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,6 +30,9 @@ pub struct Location {
     pub upstream_host: Option<String>,
     /// Timeouts, retries and such; shared between locations with equal values.
     pub proxy: Arc<ProxySettings>,
+    /// How the upstream is spoken to; none is HTTP/1 in clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
     /// What a request has to pass; none is nothing.
     pub protection: Option<Arc<Protection>>,
     /// How fast answers are sent; none is without a limit.
@@ -147,6 +150,9 @@ pub struct ProxySettings {
     pub retry: Retry,
     /// Largest head of an answer in bytes; a larger one is a malformed answer (`proxy-buffer-size`).
     pub head_limit: u64,
+    /// Speak HTTP/1.0 (`proxy-http-version`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub old_version: bool,
     /// Receive the whole request body before the upstream is contacted, where it is small enough.
     pub request_buffering: bool,
 }
@@ -160,6 +166,7 @@ impl Default for ProxySettings {
             read_timeout: Duration::from_secs(60),
             retry: Retry::default(),
             head_limit: 4096,
+            old_version: false,
             request_buffering: true,
         }
     }

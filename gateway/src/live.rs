@@ -9,6 +9,7 @@ mod compile;
 mod finding;
 mod host;
 mod protection;
+mod transport;
 
 use std::{
     sync::{

@@ -185,6 +185,9 @@ fn decide<'a>(
     if let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
         return Ok(answer.into());
     }
+    if let Some(transport) = &location.transport {
+        outbound.over = transport.over(peer.tls, &variables);
+    }
     if let Some(target) = &outbound.rewritten {
         exchange.rewritten(target.as_bytes());
     }

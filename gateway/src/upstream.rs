@@ -10,10 +10,12 @@ pub(crate) mod h1;
 pub(crate) mod keys;
 pub(crate) mod names;
 pub(crate) mod origin;
+pub(crate) mod over;
 pub(crate) mod pool;
 pub(crate) mod registry;
 pub mod resolve;
 pub(crate) mod tls;
+pub(crate) mod wire;
 pub(crate) mod worker;
 
 pub(crate) use body::RequestBody;

@@ -24,6 +24,7 @@ pub mod limits;
 pub mod password;
 mod planned;
 mod protection;
+mod protocol;
 pub mod proxy;
 mod redirect;
 pub mod reference;
@@ -31,6 +32,7 @@ mod rewrite;
 mod service_upstream;
 mod snippet;
 mod upstream_host;
+mod upstream_tls;
 
 use std::{
     collections::HashMap,
@@ -38,7 +40,7 @@ use std::{
 };
 
 use headgate_config::{
-    ClientCertificates, Effect, ObjectRef, Protection, ProxySettings, Redirect, Verdict,
+    ClientCertificates, Effect, FastCgi, ObjectRef, Protection, ProxySettings, Redirect, Verdict,
     protection::Throttle,
 };
 
@@ -46,8 +48,10 @@ use definition::{
     Definition,
     State::{self, Closes, Honoured, NoEffect, NotYet, Refused},
 };
+pub use protocol::{Protocol, is_version as is_http_version};
 use refusal::Refusal;
 use subject::{References, Subject};
+pub use upstream_tls::Said;
 use values::Values;
 
 /// Annotations that belong together.
@@ -81,12 +85,14 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[password::ANNOTATIONS], password::read),
     Family::new(NotYet, planned::ANNOTATIONS, planned::read),
     Family::new(Closes, &[protection::ANNOTATIONS], protection::read),
+    Family::new(Honoured, &[protocol::ANNOTATIONS], protocol::read),
     Family::new(Honoured, &[proxy::ANNOTATIONS], proxy::read),
     Family::new(Honoured, &[redirect::ANNOTATIONS], redirect::read),
     Family::new(Honoured, &[rewrite::ANNOTATIONS], rewrite::read),
     Family::new(Honoured, &[service_upstream::ANNOTATIONS], service_upstream::read),
     Family::new(Refused, &[snippet::ANNOTATIONS], snippet::read),
     Family::new(Honoured, &[upstream_host::ANNOTATIONS], upstream_host::read),
+    Family::new(Honoured, &[upstream_tls::ANNOTATIONS], upstream_tls::read),
 ];
 
 /// Every annotation, with what it is here.
@@ -158,6 +164,12 @@ pub struct Annotations {
     pub body_limit: Option<u64>,
     /// Timeouts, retries and such.
     pub proxy: Arc<ProxySettings>,
+    /// `backend-protocol`.
+    pub protocol: Protocol,
+    /// `fastcgi-*`.
+    pub fastcgi: Arc<FastCgi>,
+    /// `proxy-ssl-*`, of which other locations of the host have something as well.
+    pub upstream_tls: Option<Said>,
     /// `service-upstream`.
     pub service_upstream: bool,
     /// What requests have to pass.
@@ -188,6 +200,9 @@ impl Default for Annotations {
             redirect: Redirect::default(),
             body_limit: Some(proxy::BODY_LIMIT),
             proxy: Arc::default(),
+            protocol: Protocol::default(),
+            fastcgi: Arc::default(),
+            upstream_tls: None,
             service_upstream: false,
             protection: None,
             throttle: None,

@@ -119,6 +119,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         proxy: Arc::default(),
         protection: None,
         throttle: None,
+        transport: None,
         access_log: true,
     };
     Arc::new(Host {

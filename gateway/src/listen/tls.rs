@@ -20,6 +20,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use certificate::certified;
 pub use certificate::check_certificate;
 pub use exposition::write_metrics;
 pub use session::Session;

@@ -16,6 +16,7 @@ use super::{
     finding::{self, Findings},
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
     protection::{LiveProtection, Shared},
+    transport::LiveTransport,
 };
 use crate::{
     client_certificate::{Policy, trust::Trusts},
@@ -24,7 +25,7 @@ use crate::{
     listen::tls::TlsState,
     observe::metrics::Metrics,
     route::{host::HostTable, path::PathTable, rewrite::RewriteProgram},
-    upstream::{Registry, keys::KeyStores, resolve::Resolver},
+    upstream::{Registry, keys::KeyStores, resolve::Resolver, tls::client::TlsClients},
 };
 
 /// Hosts below this number are compiled on the calling thread.
@@ -55,6 +56,8 @@ pub(super) struct Compiler {
     tokens: Arc<VerifiedTokens>,
     /// … and by hosts that ask for certificates of the same authorities.
     trusts: Trusts,
+    /// … and by locations whose upstreams are spoken to over TLS in the same way.
+    clients: TlsClients,
     /// The snapshot that is live; holds the identities that `hosts` is keyed by. Its upstreams are those of `registry`.
     last: Arc<Snapshot>,
 }
@@ -77,6 +80,7 @@ impl Compiler {
             findings: Findings::default(),
             passwords: Arc::default(),
             trusts: Trusts::default(),
+            clients: TlsClients::default(),
             last: Arc::default(),
         }
     }
@@ -247,7 +251,16 @@ impl Compiler {
             LiveProtection::new(protection, &host.name, &spec.matcher, find, shared)
         });
         let protection = protection.map(Box::new);
-        LiveLocation { action, rewrite, protection, key, fixed_host, spec: Arc::clone(spec) }
+        let transport = spec.transport.as_ref().and_then(|transport| {
+            let live = LiveTransport::new(transport, &self.clients);
+            if let Err(problem) = &live {
+                findings.extend(finding::unusable_transport(host, spec, problem));
+                action = LiveAction::Deny;
+            }
+            live.ok()
+        });
+        let spec = Arc::clone(spec);
+        LiveLocation { action, transport, rewrite, protection, key, fixed_host, spec }
     }
 
     fn action(&self, action: &Action) -> LiveAction {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use headgate_config::{Host, HostPattern, Location, ProxySettings, Verdict, WhenEmpty};
 use http::HeaderValue;
 
-use super::protection::LiveProtection;
+use super::{protection::LiveProtection, transport::LiveTransport};
 use crate::{
     client_certificate::Policy,
     filter::variables::Variables,
@@ -36,6 +36,8 @@ pub struct LiveLocation {
     pub spec: Arc<Location>,
     /// What happens to its requests.
     pub action: LiveAction,
+    /// How the upstream is spoken to; none is HTTP/1 in clear.
+    pub transport: Option<LiveTransport>,
     /// The compiled rewrite.
     pub rewrite: Option<RewriteProgram>,
     /// What a request has to pass. Most have nothing to.

@@ -7,6 +7,7 @@ use super::{exchange::Exchange, inbound::Inbound};
 use crate::{
     filter::request_headers::{self, Client, Framing, Originals, Override, Rules},
     live::LiveConfig,
+    upstream::over::Over,
 };
 
 /// A request as it is sent upstream, except for its body.
@@ -17,6 +18,8 @@ pub struct Outbound<'a> {
     pub prefix: Option<HeaderValue>,
     /// Headers that are decided by what protects the location, or by who stands in for its upstream.
     pub overrides: Vec<Override<'a>>,
+    /// How it is sent; none is HTTP/1 in clear.
+    pub over: Option<Over<'a>>,
     /// The request as it came.
     pub inbound: &'a Inbound,
     client: Client<'a>,
@@ -29,11 +32,13 @@ impl<'a> Outbound<'a> {
     /// The request of a client; `host` replaces its `Host`.
     pub fn new(inbound: &'a Inbound, client: Client<'a>, host: Option<HeaderValue>) -> Self {
         let (rewritten, prefix, method) = (None, None, None);
-        Self { rewritten, prefix, overrides: Vec::new(), inbound, client, host, method }
+        let (overrides, over) = (Vec::new(), None);
+        Self { rewritten, prefix, overrides, over, inbound, client, host, method }
     }
 
     /// Tells the upstream, which stands in for one without endpoints, for which location it does.
     pub fn explain_fallback(&mut self, origin: &'a Origin) {
+        self.over = None;
         self.overrides.extend(explain_fallback(origin, self.client.headers));
     }
 
@@ -70,11 +75,10 @@ impl<'a> Outbound<'a> {
         exchange: &Exchange,
         live: &LiveConfig,
         framing: Framing,
+        version: &[u8],
         out: &mut Vec<u8>,
     ) {
-        for part in
-            [self.method().as_str().as_bytes(), b" ", self.target(), b" HTTP/1.1\r\n".as_slice()]
-        {
+        for part in [self.method().as_str().as_bytes(), b" ", self.target(), version] {
             out.extend_from_slice(part);
         }
         let spec = &live.settings.spec;

@@ -54,7 +54,8 @@ pub async fn forward(
     let (mut body, started) = match body.filter(|body| !body.is_end_stream()) {
         None => (Prepared::empty(headers), exchange.started()),
         Some(body) => {
-            let (ahead, budget) = (settings.request_buffering, &exchange.worker.held_bodies);
+            let ahead = settings.request_buffering || settings.old_version;
+            let budget = &exchange.worker.held_bodies;
             let patience = live.settings.listener.body_timeout;
             let deadline = exchange.worker.deadlines.set(patience);
             let received = Rc::default();
@@ -62,6 +63,9 @@ pub async fn forward(
             let body = ClientBody::new(body, deadline, patience, received);
             // In a box, so that requests without a body do not have to carry its state along.
             let mut body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;
+            if settings.old_version && body.length.is_none() {
+                return Err(ProxyError::LengthRequired);
+            }
             body.withhold(outbound.overrides.iter().map(|header| &*header.name));
             (body, Instant::now())
         }
@@ -69,7 +73,10 @@ pub async fn forward(
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
     let mut tries = Tries::new(settings, started);
     loop {
-        let endpoint = upstream.pick().ok_or(ProxyError::NoEndpoint)?;
+        let mut endpoint = upstream.pick().ok_or(ProxyError::NoEndpoint)?;
+        if let Some(over) = &outbound.over {
+            endpoint = over.endpoint(&endpoint)?;
+        }
         let began = if exchange.attempts.is_empty() { started } else { Instant::now() };
         exchange.attempts.push(Attempt::new(&endpoint, began));
         let try_ = Try { live, settings, endpoint: &endpoint, outbound };
@@ -139,7 +146,9 @@ impl Try<'_> {
             (None, _) => Framing::None,
         };
         let write_head = |out: &mut Vec<u8>| {
-            self.outbound.write_head(exchange, self.live, framing, out);
+            let version: &[u8] =
+                if self.settings.old_version { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" };
+            self.outbound.write_head(exchange, self.live, framing, version, out);
         };
         let limit = self.settings.head_limit;
         let expect = Expect::new(self.outbound.method(), response_headers::is_kept, limit);

@@ -22,6 +22,7 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
         throttle: None,
+        transport: None,
         access_log: true,
     }
 }

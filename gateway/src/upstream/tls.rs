@@ -1,7 +1,15 @@
-//! Encrypted connections to services that are asked (annotations §3.7). Their certificates are not verified, as in the
-//! reference: whoever can answer for the name can answer for the service. Those of issuers of tokens are.
+//! Encrypted connections: to upstreams as their locations ask for it ([`client`]), and to services that are asked
+//! (annotations §3.7). Certificates of the latter are not verified, as in the reference: whoever can answer for the name
+//! can answer for the service. Those of issuers of tokens are.
 
-use std::sync::{Arc, OnceLock};
+pub mod client;
+mod servers;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -14,20 +22,29 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::error::ProxyError;
-
 /// How connections to an endpoint are encrypted.
 #[derive(Clone)]
 pub struct Tls {
     connector: TlsConnector,
-    name: ServerName<'static>,
+    /// None: it is neither sent nor verified.
+    name: Option<ServerName<'static>>,
 }
 
 impl Tls {
+    /// As a location asks for it.
+    pub fn new(config: &Arc<ClientConfig>, name: Option<ServerName<'static>>) -> Self {
+        Self { connector: TlsConnector::from(Arc::clone(config)), name }
+    }
+
+    /// Whether it is the same.
+    pub fn is(&self, config: &Arc<ClientConfig>, name: Option<&ServerName<'static>>) -> bool {
+        Arc::ptr_eq(self.connector.config(), config) && self.name.as_ref() == name
+    }
+
     /// For a server of this name, or address; `None` if it cannot be one.
     pub fn unverified(name: &str) -> Option<Self> {
         static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-        let name = server_name(name)?;
+        let name = Some(server_name(name)?);
         let config = CONFIG.get_or_init(|| Arc::new(unverified()));
         Some(Self { connector: TlsConnector::from(Arc::clone(config)), name })
     }
@@ -36,7 +53,7 @@ impl Tls {
     /// if there are none. `None` if nothing could be verified with them.
     pub fn verified(name: &str, authorities: &[Vec<u8>]) -> Option<Self> {
         static PUBLIC: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-        let name = server_name(name)?;
+        let name = Some(server_name(name)?);
         let roots = if authorities.is_empty() {
             Arc::clone(PUBLIC.get_or_init(|| Arc::new(public_authorities())))
         } else {
@@ -51,9 +68,13 @@ impl Tls {
     }
 
     /// The handshake.
-    pub async fn connect(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, ProxyError> {
-        let encrypted = self.connector.connect(self.name.clone(), stream).await;
-        encrypted.map_err(|_| ProxyError::Connect)
+    pub async fn connect(
+        &self,
+        address: SocketAddr,
+        stream: TcpStream,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let name = self.name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
+        self.connector.connect(name, stream).await
     }
 }
 
@@ -79,10 +100,9 @@ fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
 }
 
 fn unverified() -> ClientConfig {
-    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
     builder()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate { algorithms }))
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate::default()))
         .with_no_client_auth()
 }
 
@@ -90,6 +110,12 @@ fn unverified() -> ClientConfig {
 #[derive(Debug)]
 struct AnyCertificate {
     algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Default for AnyCertificate {
+    fn default() -> Self {
+        Self { algorithms: aws_lc_rs::default_provider().signature_verification_algorithms }
+    }
 }
 
 impl ServerCertVerifier for AnyCertificate {

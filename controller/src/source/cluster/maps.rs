@@ -11,17 +11,19 @@ use crate::{
     options::{NamespaceScope, Options},
 };
 
-/// Annotations whose value is a ConfigMap, `namespace/name`.
-const ANNOTATIONS: [&str; 1] = ["auth-proxy-set-headers"];
+/// Annotations whose value is a ConfigMap, `namespace/name`, and whether `name` alone is one of the Ingress's namespace.
+const ANNOTATIONS: [(&str, bool); 2] =
+    [("auth-proxy-set-headers", false), ("fastcgi-params-configmap", true)];
 /// ConfigMaps that are followed at most. Each costs the API server a watch.
 const MOST: usize = 512;
 
 /// The ConfigMaps that an Ingress names, but for the main one, which is followed anyway.
-pub fn named_by(options: &Options, ingress: &Ingress) -> SmallVec<[Key; 1]> {
+pub fn named_by(options: &Options, own: &Key, ingress: &Ingress) -> SmallVec<[Key; 1]> {
     let main = options.configmap.as_ref().map(Key::from);
-    let named = ANNOTATIONS.iter().filter_map(|name| {
+    let named = ANNOTATIONS.iter().filter_map(|(name, may_be_near)| {
         let value = ingress.annotation(&format!("{}/{name}", options.annotations_prefix))?.trim();
-        let (namespace, name) = value.split_once('/')?;
+        let near = may_be_near.then_some((own.namespace(), value));
+        let (namespace, name) = value.split_once('/').or(near)?;
         let in_scope = match &options.namespaces {
             NamespaceScope::One(only) => only == namespace,
             NamespaceScope::All | NamespaceScope::Labelled(_) => true,
@@ -134,7 +136,7 @@ mod tests {
                 ..Ingress::default()
             };
             let options = Options { configmap: "sys/main".parse().ok(), ..Options::default() };
-            named_by(&options, &ingress).to_vec()
+            named_by(&options, &Key::new("a", "i"), &ingress).to_vec()
         };
         assert_eq!(named(" a/headers "), [key("headers")]);
         for value in ["headers", "a/", "a/B", "a/b/c", "sys/main", "a/x,metadata.name=y"] {

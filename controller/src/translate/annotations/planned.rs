@@ -41,7 +41,6 @@ const NO_WISH: &[(&str, &str)] = &[
     ("proxy-buffering", "off"),
     ("proxy-cookie-domain", "off"),
     ("proxy-cookie-path", "off"),
-    ("proxy-http-version", "1.1"),
     ("proxy-redirect-from", "off"),
 ];
 

@@ -27,6 +27,7 @@ pub struct Draft {
     pub no_tls_redirect: Vec<String>,
     pub no_auth: Vec<String>,
     pub log_default_backend: bool,
+    pub own_upstream_tls: bool,
     pub restrictions: Restrictions,
     pub standby: Option<bool>,
     /// The service that is asked about every location.
@@ -49,6 +50,7 @@ impl Default for Draft {
             no_tls_redirect: vec!["/.well-known/acme-challenge".into()],
             no_auth: vec!["/.well-known/acme-challenge".into()],
             log_default_backend: false,
+            own_upstream_tls: false,
             restrictions: Restrictions {
                 max_risk: Risk::High,
                 allow_snippets: false,
@@ -174,6 +176,7 @@ impl Draft {
                 retry_non_idempotent: self.retry_non_idempotent,
                 no_tls_redirect: self.no_tls_redirect,
                 no_auth: self.no_auth,
+                own_upstream_tls: self.own_upstream_tls,
                 restrictions: self.restrictions,
                 limits: self.limits,
             }),

@@ -1,5 +1,7 @@
 //! The ConfigMap keys that have an effect: one line each.
 
+mod transport;
+
 use std::sync::Arc;
 
 use headgate_config::{Hsts, Network, ProxySettings, protection::AccessLists};
@@ -12,8 +14,9 @@ pub type Apply = fn(&mut Draft, &str) -> Result<(), &'static str>;
 
 /// The key of this name, exactly or but for case.
 pub fn find(name: &str) -> Option<(&'static str, Apply)> {
-    let exact = KEYS.iter().find(|(key, _)| *key == name);
-    exact.or_else(|| KEYS.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))).copied()
+    let all = || KEYS.iter().chain(transport::KEYS);
+    let exact = all().find(|(key, _)| *key == name);
+    exact.or_else(|| all().find(|(key, _)| key.eq_ignore_ascii_case(name))).copied()
 }
 
 const KEYS: &[(&str, Apply)] = &[

@@ -25,7 +25,10 @@ use super::{
     stream::Stream,
     trailers,
 };
-use crate::{error::ProxyError, upstream::body::Stage};
+use crate::{
+    error::ProxyError,
+    upstream::{body::Stage, wire::Wire},
+};
 
 /// Largest head of an answer, whatever is configured.
 const MAX_HEAD: usize = 1024 * 1024;
@@ -80,7 +83,7 @@ impl Connection {
         Self::over(Stream::Whole(stream))
     }
 
-    /// The same over an encrypted one. It takes no body that is passed on as it arrives.
+    /// The same over an encrypted one.
     pub fn encrypted(stream: TlsStream<TcpStream>) -> Self {
         Self::over(Stream::Encrypted(Box::new(stream)))
     }
@@ -257,9 +260,10 @@ impl Connection {
         }
         self.stream = match mem::replace(&mut self.stream, Stream::Closed) {
             Stream::Uploading(read, upload) => {
-                match upload.finish().map(|write| read.reunite(write)) {
-                    Some(Ok(stream)) => Stream::Whole(stream),
-                    _ => return false,
+                match upload.finish().and_then(|write| read.reunite(write)) {
+                    Some(Wire::Plain(stream)) => Stream::Whole(stream),
+                    Some(Wire::Encrypted(stream)) => Stream::Encrypted(stream),
+                    None => return false,
                 }
             }
             other => other,
@@ -271,12 +275,13 @@ impl Connection {
     }
 
     /// The stream and what was read ahead from it, for another protocol. `None` if the request is still on its way.
-    pub fn into_stream(mut self) -> Option<(TcpStream, Bytes)> {
+    pub fn into_stream(mut self) -> Option<(Wire, Bytes)> {
         self.keep_alive = true;
         self.body = Decoder::Length(0);
         let held = mem::take(&mut self.held);
         match (self.renew(), self.stream) {
-            (true, Stream::Whole(stream)) => Some((stream, held)),
+            (true, Stream::Whole(stream)) => Some((Wire::Plain(stream), held)),
+            (true, Stream::Encrypted(stream)) => Some((Wire::Encrypted(stream), held)),
             _ => None,
         }
     }

@@ -49,6 +49,7 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
         throttle: None,
+        transport: None,
         access_log: true,
     }
 }
