@@ -6,6 +6,7 @@ mod client_certificate;
 mod discard;
 mod exchange;
 mod external;
+mod grpc;
 mod inbound;
 mod outbound;
 mod place;
@@ -16,6 +17,7 @@ mod throttle;
 mod token;
 mod tries;
 mod tunnel;
+mod waiting;
 
 use std::{
     ops::ControlFlow::{Break, Continue},

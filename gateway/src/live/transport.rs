@@ -16,6 +16,8 @@ pub enum LiveTransport {
     Https(LiveTls),
     /// The same for clients that came over TLS themselves.
     AsListener(LiveTls),
+    /// HTTP/2, in clear or over TLS.
+    Grpc(Option<LiveTls>),
 }
 
 impl LiveTransport {
@@ -28,7 +30,10 @@ impl LiveTransport {
         Ok(match spec {
             Transport::Https(tls) => Self::Https(clients.find(tls, false)?),
             Transport::AsListener(tls) => Self::AsListener(clients.find(tls, false)?),
-            Transport::Grpc(_) | Transport::FastCgi(_) => {
+            Transport::Grpc(tls) => {
+                Self::Grpc(tls.as_ref().map(|tls| clients.find(tls, true)).transpose()?)
+            }
+            Transport::FastCgi(_) => {
                 return Err("the protocol is not available yet".into());
             }
         })
@@ -38,6 +43,7 @@ impl LiveTransport {
     pub fn over<'a>(&'a self, is_secure: bool, variables: &Variables<'_>) -> Option<Over<'a>> {
         match self {
             Self::AsListener(_) if !is_secure => None,
+            Self::Grpc(tls) => Some(Over::Grpc(tls.as_ref().map(|tls| tls.of(variables)))),
             Self::Https(tls) | Self::AsListener(tls) => Some(Over::Tls(tls.of(variables))),
         }
     }

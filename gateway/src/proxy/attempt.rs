@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::StatusCode;
+
 use crate::{error::ProxyError, upstream::pool::Endpoint};
 
 /// One try to get an answer from an endpoint.
@@ -37,6 +39,17 @@ impl Attempt {
             status: None,
             length: 0,
         }
+    }
+
+    /// Notes that a connection is ready; `is_old` if it was there before.
+    pub fn connected(&mut self, is_old: bool) {
+        self.connect = Some(if is_old { Duration::ZERO } else { self.started.elapsed() });
+    }
+
+    /// Notes that the head of the answer is there.
+    pub fn answered(&mut self, status: StatusCode) {
+        self.header = Some(self.started.elapsed());
+        self.status = Some(status.as_u16());
     }
 
     /// Notes that it failed.

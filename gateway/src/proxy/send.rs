@@ -1,12 +1,7 @@
 //! Sends a request to an upstream and waits for the head of its answer, trying again where that is safe (annotations
 //! §3.16).
 
-use std::{
-    future::poll_fn,
-    rc::Rc,
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::{rc::Rc, time::Instant};
 
 use headgate_config::ProxySettings;
 use http::StatusCode;
@@ -16,10 +11,12 @@ use super::{
     answer::Answer,
     attempt::Attempt,
     exchange::Exchange,
+    grpc,
     outbound::Outbound,
     response_body::{Lease, Source, UpstreamBody},
     tries::{Failed, Failure, Tries},
     tunnel,
+    waiting::wait,
 };
 use crate::{
     deadline::Deadline,
@@ -32,9 +29,11 @@ use crate::{
     live::{LiveConfig, LiveLocation},
     upstream::{
         RequestBody, WorkerUpstream,
-        body::{ClientBody, Progress, Stage},
+        answer::Carrier,
+        body::ClientBody,
         h1::{self, Expect},
-        pool::{Endpoint, Pooled},
+        over::Over,
+        pool::Endpoint,
     },
 };
 
@@ -62,7 +61,10 @@ pub async fn forward(
             exchange.body = Some(Rc::clone(&received));
             let body = ClientBody::new(body, deadline, patience, received);
             // In a box, so that requests without a body do not have to carry its state along.
-            let mut body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;
+            let mut body = match &outbound.over {
+                Some(Over::Grpc(_)) => Box::pin(Prepared::arriving(body, limit, budget)).await?,
+                _ => Box::pin(body::prepare(body, limit, ahead, budget)).await?,
+            };
             if settings.old_version && body.length.is_none() {
                 return Err(ProxyError::LengthRequired);
             }
@@ -85,7 +87,9 @@ pub async fn forward(
                 if settings.retry.on.statuses.contains(&head.status.as_u16())
                     && tries.again(Failure::Status, outbound.method(), &mut body)
                 {
-                    if connection.take_whole().is_some() {
+                    if connection.take_whole().is_some()
+                        && let Carrier::Http1(connection) = connection
+                    {
                         endpoint.keep(connection, &live.settings.keep_alive);
                     }
                     continue;
@@ -107,11 +111,15 @@ pub async fn forward(
 }
 
 /// One try with one endpoint.
-struct Try<'a> {
-    live: &'a LiveConfig,
-    settings: &'a ProxySettings,
-    endpoint: &'a Endpoint,
-    outbound: &'a Outbound<'a>,
+pub struct Try<'a> {
+    /// The configuration.
+    pub live: &'a LiveConfig,
+    /// How long things may take.
+    pub settings: &'a ProxySettings,
+    /// Who is asked.
+    pub endpoint: &'a Endpoint,
+    /// What is asked.
+    pub outbound: &'a Outbound<'a>,
 }
 
 impl Try<'_> {
@@ -121,7 +129,14 @@ impl Try<'_> {
         body: &mut Prepared,
         only_new: bool,
         deadline: &Deadline,
-    ) -> Result<(h1::Head, Box<Pooled>), Failed> {
+    ) -> Result<(h1::Head, Carrier), Failed> {
+        // Rare, and large: they must not make the future of every request large.
+        match &self.outbound.over {
+            None | Some(Over::Tls(_)) => {}
+            Some(Over::Grpc(_)) => {
+                return Box::pin(grpc::run(self, exchange, body, deadline)).await;
+            }
+        }
         let idle = if only_new { None } else { self.endpoint.take_idle() };
         let reused = idle.is_some();
         let mut connection = match idle {
@@ -133,7 +148,7 @@ impl Try<'_> {
             },
         };
         if let Some(attempt) = exchange.attempts.last_mut() {
-            attempt.connect = Some(if reused { Duration::ZERO } else { attempt.started.elapsed() });
+            attempt.connected(reused);
         }
         deadline.reset(self.settings.read_timeout);
         let closed = ProxyError::UpstreamClosed;
@@ -156,13 +171,12 @@ impl Try<'_> {
             body.restore(content);
             return Err(Failed { error: closed, unsent: true, stale: reused });
         }
-        match wait(&mut connection, deadline, self.settings, body.progress()).await {
+        match wait(&mut **connection, deadline, self.settings, body.progress()).await {
             Ok(head) => {
                 if let Some(attempt) = exchange.attempts.last_mut() {
-                    attempt.header = Some(attempt.started.elapsed());
-                    attempt.status = Some(head.status.as_u16());
+                    attempt.answered(head.status);
                 }
-                Ok((head, connection))
+                Ok((head, Carrier::Http1(connection)))
             }
             Err(error) => {
                 let stale = reused && error == closed && !connection.has_answered();
@@ -170,42 +184,6 @@ impl Try<'_> {
             }
         }
     }
-}
-
-/// Waits for the head of an answer. While a body is on its way the upstream's part in its progress counts, not the time.
-async fn wait(
-    connection: &mut Pooled,
-    deadline: &Deadline,
-    settings: &ProxySettings,
-    progress: Option<&Rc<Progress>>,
-) -> Result<h1::Head, ProxyError> {
-    let mut unsent = 0;
-    poll_fn(|cx| {
-        if let Poll::Ready(outcome) = connection.poll_head(cx) {
-            return Poll::Ready(outcome);
-        }
-        let left = connection.unsent();
-        if left != std::mem::replace(&mut unsent, left) {
-            let limit = if left > 0 { settings.send_timeout } else { settings.read_timeout };
-            deadline.reset(limit);
-        }
-        if let Some(progress) = progress {
-            let (limit, passed) = match progress.stage() {
-                // The client's turn, which nobody says the end of: looks again later.
-                Stage::Reading => (settings.send_timeout, None),
-                Stage::Ended => (settings.read_timeout, Some(progress.since().elapsed())),
-                _ => (settings.send_timeout, Some(progress.since().elapsed())),
-            };
-            // Not left to the deadline: that is never over at the moment in which it is set.
-            if passed.is_some_and(|passed| passed >= limit) {
-                return Poll::Ready(Err(ProxyError::UpstreamTimeout));
-            }
-            let passed = passed.unwrap_or_default();
-            deadline.reset(limit.saturating_sub(passed));
-        }
-        deadline.poll_expired(cx).map(|()| Err(ProxyError::UpstreamTimeout))
-    })
-    .await
 }
 
 /// Makes an answer of what the upstream said.
@@ -220,7 +198,10 @@ fn accept(
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         // Nobody asked for it: what follows could not be told apart from answers (RFC 9110 §7.8).
         let upgrade = upgrade.ok_or(ProxyError::InvalidAnswer)?;
-        return tunnel::open(upgrade, head, lease.connection, settings.read_timeout);
+        let Carrier::Http1(connection) = lease.connection else {
+            return Err(ProxyError::InvalidAnswer);
+        };
+        return tunnel::open(upgrade, head, connection, settings.read_timeout);
     }
     let h1::Head { status, mut headers, connection } = head;
     for nominated in &connection {

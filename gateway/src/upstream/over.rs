@@ -9,6 +9,8 @@ use crate::error::ProxyError;
 pub enum Over<'a> {
     /// HTTP/1 over TLS.
     Tls(Encryption<'a>),
+    /// HTTP/2, in clear or over TLS.
+    Grpc(Option<Encryption<'a>>),
 }
 
 impl Over<'_> {
@@ -19,7 +21,8 @@ impl Over<'_> {
     /// There can be none.
     pub fn endpoint(&self, picked: &Rc<Endpoint>) -> Result<Rc<Endpoint>, ProxyError> {
         match self {
-            Self::Tls(encryption) => picked.over(encryption),
+            Self::Tls(encryption) | Self::Grpc(Some(encryption)) => picked.over(encryption),
+            Self::Grpc(None) => Ok(Rc::clone(picked)),
         }
     }
 }

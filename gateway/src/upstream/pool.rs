@@ -4,7 +4,7 @@
 //! the sweep.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     io,
     net::SocketAddr,
     ops::{Deref, DerefMut},
@@ -15,8 +15,9 @@ use std::{
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{
-    h1,
+    h1, h2,
     tls::{Tls, client::Encryption},
+    wire::Wire,
 };
 use crate::{clock, error::ProxyError};
 
@@ -36,6 +37,8 @@ pub struct Endpoint {
     complained: Cell<Option<u32>>,
     /// The same endpoint, encrypted in one way or another.
     encrypted: RefCell<Vec<Rc<Endpoint>>>,
+    /// Connections of HTTP/2.
+    streams: OnceCell<Box<h2::Pool>>,
 }
 
 /// Ways of encryption that connections of one endpoint are kept for. Names may come from clients.
@@ -113,6 +116,7 @@ impl Endpoint {
             tls: None,
             complained: Cell::new(None),
             encrypted: RefCell::default(),
+            streams: OnceCell::new(),
         }
     }
 
@@ -157,23 +161,39 @@ impl Endpoint {
         }
     }
 
+    /// Its connections of HTTP/2.
+    pub fn streams(&self) -> &h2::Pool {
+        self.streams.get_or_init(Box::default)
+    }
+
+    /// Whether connections to it are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Whether it is gone, so that nothing is kept for it.
+    pub fn is_retired(&self) -> bool {
+        self.retired.get()
+    }
+
     /// Makes a new connection.
     pub async fn connect(&self, limit: Duration) -> Result<Box<Pooled>, ProxyError> {
-        let connection = match &self.tls {
-            None => h1::Connection::new(self.stream(limit).await?),
-            Some(tls) => {
-                let encrypted = async {
-                    let stream = self.stream(limit).await?;
-                    let outcome = tls.connect(self.address, stream).await;
-                    outcome.map_err(|error| self.complain(&error))
-                };
-                match timeout(limit, encrypted).await {
-                    Err(_) => return Err(ProxyError::ConnectTimeout),
-                    Ok(stream) => h1::Connection::encrypted(stream?),
-                }
-            }
-        };
+        let connection = h1::Connection::new(self.wire(limit).await?);
         Ok(Box::new(Pooled { connection, born: clock::tick(), used: 1 }))
+    }
+
+    /// Makes a new stream, encrypted if it has to be.
+    pub async fn wire(&self, limit: Duration) -> Result<Wire, ProxyError> {
+        let Some(tls) = &self.tls else { return Ok(Wire::Plain(self.stream(limit).await?)) };
+        let encrypted = async {
+            let stream = self.stream(limit).await?;
+            let outcome = tls.connect(self.address, stream).await;
+            outcome.map_err(|error| self.complain(&error))
+        };
+        match timeout(limit, encrypted).await {
+            Err(_) => Err(ProxyError::ConnectTimeout),
+            Ok(stream) => Ok(Wire::Encrypted(Box::new(stream?))),
+        }
     }
 
     /// Whoever runs the gateway has to learn why nothing comes of a handshake, but not once for each request.
@@ -226,6 +246,9 @@ impl Endpoint {
     pub fn retire(&self) {
         self.retired.set(true);
         self.clear();
+        if let Some(streams) = self.streams.get() {
+            streams.clear();
+        }
         self.encrypted.take().iter().for_each(|way| way.retire());
     }
 
@@ -243,6 +266,9 @@ impl Endpoint {
             clock::elapsed(idle.since, now) < limit && idle.connection.is_idle()
         });
         self.count.remove(before - idle.len());
+        if let Some(streams) = self.streams.get() {
+            streams.sweep(limit);
+        }
         self.encrypted.borrow_mut().retain(|way| {
             way.sweep(limit);
             // Requests that use it hold it themselves, and bring their connections back to it.
@@ -253,6 +279,7 @@ impl Endpoint {
     /// Whether it has idle connections.
     pub fn has_idle(&self) -> bool {
         !self.idle.borrow().is_empty()
+            || self.streams.get().is_some_and(|streams| !streams.is_empty())
     }
 }
 

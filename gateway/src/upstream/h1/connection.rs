@@ -12,11 +12,7 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut, buf::Chain};
 use http::{HeaderMap, Method};
 use memchr::memmem;
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    net::TcpStream,
-};
-use tokio_rustls::client::TlsStream;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use self::sending::nothing;
 use super::{
@@ -79,13 +75,11 @@ impl Expect {
 
 impl Connection {
     /// A connection over a stream that was just made.
-    pub fn new(stream: TcpStream) -> Self {
-        Self::over(Stream::Whole(stream))
-    }
-
-    /// The same over an encrypted one.
-    pub fn encrypted(stream: TlsStream<TcpStream>) -> Self {
-        Self::over(Stream::Encrypted(Box::new(stream)))
+    pub fn new(wire: Wire) -> Self {
+        Self::over(match wire {
+            Wire::Plain(stream) => Stream::Whole(stream),
+            Wire::Encrypted(stream) => Stream::Encrypted(stream),
+        })
     }
 
     fn over(stream: Stream) -> Self {
