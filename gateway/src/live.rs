@@ -28,6 +28,7 @@ use self::compile::Compiler;
 pub(crate) use self::{
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty},
     protection::{Check, LiveExternal, LiveProtection, LiveToken},
+    transport::Asked,
 };
 use crate::{
     filter::{blocked::Blocked, external::cache::Answers},

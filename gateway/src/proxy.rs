@@ -6,6 +6,7 @@ mod client_certificate;
 mod discard;
 mod exchange;
 mod external;
+mod fcgi;
 mod grpc;
 mod inbound;
 mod outbound;
@@ -42,7 +43,7 @@ use crate::{
     error::ProxyError,
     filter::{redirect, request_headers::Client, variables::Variables},
     listen::conn::Connection,
-    live::{LiveAction, LiveConfig, LiveLocation, LiveWhenEmpty},
+    live::{Asked, LiveAction, LiveConfig, LiveLocation, LiveWhenEmpty},
     observe::metrics,
     route::{rewrite::Rewritten, target::Target},
     upstream::WorkerUpstream,
@@ -188,7 +189,9 @@ fn decide<'a>(
         return Ok(answer.into());
     }
     if let Some(transport) = &location.transport {
-        outbound.over = transport.over(peer.tls, &variables);
+        let (version, rewritten) = (exchange.version(), outbound.rewritten.as_ref());
+        let asked = Asked { peer, host, version, rewritten };
+        outbound.over = transport.over(&asked, &variables);
     }
     if let Some(target) = &outbound.rewritten {
         exchange.rewritten(target.as_bytes());

@@ -7,6 +7,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod fcgi;
 pub(crate) mod h1;
 pub(crate) mod h2;
 pub(crate) mod keys;

@@ -11,7 +11,7 @@ use super::{
     answer::Answer,
     attempt::Attempt,
     exchange::Exchange,
-    grpc,
+    fcgi, grpc,
     outbound::Outbound,
     response_body::{Lease, Source, UpstreamBody},
     tries::{Failed, Failure, Tries},
@@ -47,13 +47,19 @@ pub async fn forward(
     body: Option<Incoming>,
 ) -> Result<Answer, ProxyError> {
     exchange.set_upstream(upstream);
-    let settings = location.proxy();
+    let over = outbound.over.as_ref();
+    let settings = over.and_then(Over::settings).unwrap_or(location.proxy());
     let limit = location.spec.body_limit;
     let headers = &outbound.inbound.parts.headers;
     let (mut body, started) = match body.filter(|body| !body.is_end_stream()) {
         None => (Prepared::empty(headers), exchange.started()),
         Some(body) => {
-            let ahead = settings.request_buffering || settings.old_version;
+            let needs_length = match over {
+                None | Some(Over::Tls(_)) => settings.old_version,
+                Some(Over::Grpc(_)) => false,
+                Some(Over::FastCgi(_)) => true,
+            };
+            let ahead = settings.request_buffering || needs_length;
             let budget = &exchange.worker.held_bodies;
             let patience = live.settings.listener.body_timeout;
             let deadline = exchange.worker.deadlines.set(patience);
@@ -61,11 +67,11 @@ pub async fn forward(
             exchange.body = Some(Rc::clone(&received));
             let body = ClientBody::new(body, deadline, patience, received);
             // In a box, so that requests without a body do not have to carry its state along.
-            let mut body = match &outbound.over {
+            let mut body = match over {
                 Some(Over::Grpc(_)) => Box::pin(Prepared::arriving(body, limit, budget)).await?,
                 _ => Box::pin(body::prepare(body, limit, ahead, budget)).await?,
             };
-            if settings.old_version && body.length.is_none() {
+            if needs_length && body.length.is_none() {
                 return Err(ProxyError::LengthRequired);
             }
             body.withhold(outbound.overrides.iter().map(|header| &*header.name));
@@ -76,7 +82,7 @@ pub async fn forward(
     let mut tries = Tries::new(settings, started);
     loop {
         let mut endpoint = upstream.pick().ok_or(ProxyError::NoEndpoint)?;
-        if let Some(over) = &outbound.over {
+        if let Some(over) = over {
             endpoint = over.endpoint(&endpoint)?;
         }
         let began = if exchange.attempts.is_empty() { started } else { Instant::now() };
@@ -135,6 +141,9 @@ impl Try<'_> {
             None | Some(Over::Tls(_)) => {}
             Some(Over::Grpc(_)) => {
                 return Box::pin(grpc::run(self, exchange, body, deadline)).await;
+            }
+            Some(Over::FastCgi(application)) => {
+                return Box::pin(fcgi::run(self, application, exchange, body, deadline)).await;
             }
         }
         let idle = if only_new { None } else { self.endpoint.take_idle() };
