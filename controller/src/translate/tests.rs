@@ -19,6 +19,7 @@ mod password;
 mod protection;
 mod said;
 mod shared;
+mod transport;
 
 /// A translator with its objects.
 struct Plane {

@@ -169,6 +169,3 @@ fn parameter(name: &str, value: &str) -> Result<(String, String), String> {
 pub fn is_version(text: &str) -> bool {
     matches!(text, "1.0" | "1.1")
 }
-
-#[cfg(test)]
-mod tests;

@@ -196,6 +196,3 @@ fn versions(words: &str) -> Option<TlsVersions> {
     }
     found
 }
-
-#[cfg(test)]
-mod tests;
