@@ -6,13 +6,16 @@
 //! does no I/O and nothing asynchronous. Parts that did not change keep their `Arc`, so that "what changed" is
 //! pointer equality.
 
+pub mod access_log;
 pub mod certificate;
 pub mod client_certificates;
+pub mod cors;
 pub mod host;
 pub mod location;
 pub mod network;
 pub mod object;
 pub mod protection;
+pub mod redirect;
 pub mod settings;
 pub mod snapshot;
 pub mod transport;
@@ -20,8 +23,10 @@ pub mod upstream;
 pub mod upstream_tls;
 pub mod upstreams;
 
+pub use access_log::{AccessLogRules, LogEscape};
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
+pub use cors::Cors;
 pub use host::{Host, HostPattern, PathMode};
 pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,
@@ -30,6 +35,7 @@ pub use location::{
 pub use network::{Network, NotANetwork};
 pub use object::{Effect, ObjectRef, Verdict};
 pub use protection::Protection;
+pub use redirect::FixedRedirect;
 pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
 pub use transport::{FastCgi, Transport};

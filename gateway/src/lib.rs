@@ -10,6 +10,7 @@
 //! finds what nobody uses.
 
 pub mod admin;
+mod base64;
 mod client_certificate;
 mod clock;
 mod content_length;
@@ -31,7 +32,7 @@ pub mod upstream;
 pub mod webhook;
 mod worker;
 
-pub use filter::blocked::check as check_blocked;
+pub use filter::texts::check as check_blocked;
 pub use filter::{jwt, password};
 
 /// Asking another service, as far as the benchmarks run it.

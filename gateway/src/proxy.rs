@@ -3,6 +3,7 @@
 mod answer;
 mod attempt;
 mod client_certificate;
+mod decide;
 mod discard;
 mod exchange;
 mod external;
@@ -20,34 +21,20 @@ mod tries;
 mod tunnel;
 mod waiting;
 
-use std::{
-    ops::ControlFlow::{Break, Continue},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{rc::Rc, sync::Arc};
 
-use headgate_config::Origin;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
 pub use self::response_body::ResponseBody;
 use self::{
     answer::Answer,
+    decide::{Backend, Verdict, decide},
     exchange::Exchange,
     inbound::Inbound,
-    outbound::Outbound,
-    place::{Place, locate},
-    protect::Guarded,
 };
 use crate::{
-    error::ProxyError,
-    filter::{redirect, request_headers::Client, variables::Variables},
-    listen::conn::Connection,
-    live::{Asked, LiveAction, LiveConfig, LiveLocation, LiveWhenEmpty},
-    observe::metrics,
-    route::{rewrite::Rewritten, target::Target},
-    upstream::WorkerUpstream,
-    worker::Worker,
+    error::ProxyError, listen::conn::Connection, live::LiveConfig, observe::metrics, worker::Worker,
 };
 
 /// Answers one request. Whatever happens there is an answer, and it is recorded when its last byte is sent.
@@ -130,222 +117,6 @@ fn without_body(exchange: &mut Exchange, answer: Answer, body: Incoming) -> Answ
         discard::discard(exchange, body);
     }
     answer
-}
-
-/// What is done with a request.
-enum Verdict<'a> {
-    /// It is answered here.
-    Answer(Answer),
-    /// A backend answers it.
-    Forward {
-        location: &'a LiveLocation,
-        backend: Backend,
-        outbound: Outbound<'a>,
-        /// What it has to pass first, if anything.
-        guarded: Option<Box<Guarded<'a>>>,
-    },
-}
-
-/// Who answers a request that may pass.
-enum Backend {
-    /// An upstream.
-    Upstream(Rc<WorkerUpstream>),
-    /// The gateway itself, in place of a default backend: with the stock page of this status.
-    Page(u16),
-}
-
-impl From<Answer> for Verdict<'_> {
-    fn from(answer: Answer) -> Self {
-        Self::Answer(answer)
-    }
-}
-
-/// Finds out what the configuration says about a request. Waits for nothing.
-fn decide<'a>(
-    exchange: &mut Exchange,
-    inbound: &'a Inbound,
-    peer: &'a Connection,
-    body: &Incoming,
-    live: &'a LiveConfig,
-) -> Result<Verdict<'a>, ProxyError> {
-    let Place { name, target, page, host, location } = match locate(exchange, inbound, body, live)?
-    {
-        Continue(place) => place,
-        Break(answer) => return Ok(answer.into()),
-    };
-    if let Some(answer) = answer_here(exchange, inbound, peer, live, &location.action)? {
-        return Ok(answer.into());
-    }
-    let client = inbound.client(peer, &live.settings.spec.forwarded);
-    let variables =
-        variables(exchange, inbound, &client, &target, name.as_bytes(), &location.spec.origin);
-    let (scheme, best_host) = (client.scheme, client.best_host);
-    let mut outbound = Outbound::new(inbound, client, location.upstream_host(&variables));
-    outbound.overrides = client_certificate::overrides(peer, host);
-    if let Some(page) = page {
-        outbound.ask_for_page(page);
-    }
-    if let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
-        return Ok(answer.into());
-    }
-    if let Some(transport) = &location.transport {
-        let (version, rewritten) = (exchange.version(), outbound.rewritten.as_ref());
-        let asked = Asked { peer, host, version, rewritten };
-        outbound.over = transport.over(&asked, &variables);
-    }
-    if let Some(target) = &outbound.rewritten {
-        exchange.rewritten(target.as_bytes());
-    }
-    let decision = redirect::HttpsDecision {
-        scheme,
-        has_certificate: &|| live.tls.has_certificate(name.as_bytes()),
-    };
-    if decision.redirects(&location.spec) {
-        let port = exchange.worker.https_port;
-        let url = redirect::https(&location.spec, best_host, inbound.raw_target(), port);
-        let status = redirect::status(live.settings.spec.redirect_status);
-        return Ok(Answer::redirect(status, url).into());
-    }
-    let backend = match pick_upstream(exchange, &location.action) {
-        Picked::Own(upstream) => Backend::Upstream(upstream),
-        Picked::Fallback(upstream) => {
-            outbound.explain_fallback(&location.spec.origin);
-            Backend::Upstream(upstream)
-        }
-        // Where there is no upstream at all, the page stands for one, and is as protected (annotations §1.11).
-        Picked::Respond(status)
-            if matches!(location.action, LiveAction::Respond(_))
-                && location.protection.is_some() =>
-        {
-            Backend::Page(status)
-        }
-        Picked::Respond(status) => return Ok(Answer::code(status).into()),
-    };
-    let guarded = location
-        .protection
-        .as_ref()
-        .map(|protection| Box::new(Guarded { inbound, name, target, location, protection, live }));
-    Ok(Verdict::Forward { location, backend, outbound, guarded })
-}
-
-/// What the gateway answers by itself, whatever else the configuration says.
-fn answer_here(
-    exchange: &mut Exchange,
-    inbound: &Inbound,
-    peer: &Connection,
-    live: &LiveConfig,
-    action: &LiveAction,
-) -> Result<Option<Answer>, ProxyError> {
-    Ok(match action {
-        LiveAction::Deny => return Err(ProxyError::Denied),
-        LiveAction::Health => {
-            exchange.stay_silent();
-            Some(Answer::empty(StatusCode::OK))
-        }
-        LiveAction::ConnectionStatus => {
-            exchange.stay_silent();
-            let client = inbound.client(peer, &live.settings.spec.forwarded);
-            let is_near = matches!(client.ip, b"127.0.0.1" | b"::1");
-            Some(if is_near {
-                Answer::text(exchange.worker.metrics.connections().to_string())
-            } else {
-                Answer::page(StatusCode::FORBIDDEN)
-            })
-        }
-        // Redirects come before these (routing §2.2).
-        LiveAction::Respond(_) | LiveAction::Forward { .. } => None,
-    })
-}
-
-/// What a location's rewrite makes of a request: another target, or an answer.
-fn rewrite(
-    outbound: &mut Outbound<'_>,
-    location: &LiveLocation,
-    target: &Target<'_>,
-    variables: &Variables<'_>,
-) -> Result<Option<Answer>, ProxyError> {
-    let Some(rewrite) = &location.rewrite else { return Ok(None) };
-    let query = target.query().filter(|_| rewrite.keeps_query());
-    match rewrite.apply(target, &|name| variables.value(name)) {
-        Ok(Rewritten::Unchanged) => Ok(None),
-        Err(_) => Err(ProxyError::EmptyRewrite),
-        Ok(Rewritten::Redirect(url)) => {
-            Ok(Some(Answer::redirect(StatusCode::FOUND, answer::with_query(url, query))))
-        }
-        Ok(Rewritten::Path { path, prefix }) => {
-            let target = answer::with_query(path, query)
-                .filter(|target| target.as_bytes().iter().all(|byte| *byte > b' '));
-            outbound.rewritten = Some(target.ok_or(ProxyError::EmptyRewrite)?);
-            // A prefix that no header can hold is not sent, and the client's own even less.
-            let prefix = prefix.and_then(|prefix| HeaderValue::from_bytes(&prefix).ok());
-            let decided = location
-                .spec
-                .rewrite
-                .as_ref()
-                .is_some_and(|rewrite| rewrite.forwarded_prefix.is_some());
-            outbound.prefix = decided.then(|| prefix.unwrap_or(HeaderValue::from_static("")));
-            Ok(None)
-        }
-    }
-}
-
-fn variables<'a>(
-    exchange: &'a Exchange,
-    inbound: &'a Inbound,
-    client: &Client<'a>,
-    target: &'a Target<'_>,
-    host: &'a [u8],
-    origin: &'a Origin,
-) -> Variables<'a> {
-    Variables {
-        method: &inbound.parts.method,
-        headers: &inbound.parts.headers,
-        host,
-        http_host: inbound.host_header(),
-        best_host: client.best_host,
-        scheme: client.scheme,
-        listener_scheme: exchange.connection.scheme(),
-        listener_port: exchange.connection.port.as_bytes(),
-        client_ip: client.ip,
-        target: inbound.raw_target(),
-        path: target.path(),
-        query: target.query().unwrap_or_default(),
-        origin,
-        request_id: exchange.request_id().map_or(b"", HeaderValue::as_bytes),
-    }
-}
-
-/// Which upstream a request goes to.
-enum Picked {
-    /// The location's own.
-    Own(Rc<WorkerUpstream>),
-    /// The one for when the location's own has no endpoint.
-    Fallback(Rc<WorkerUpstream>),
-    /// None: this status is answered.
-    Respond(u16),
-}
-
-fn pick_upstream(exchange: &Exchange, action: &LiveAction) -> Picked {
-    let (own, when_empty) = match action {
-        LiveAction::Forward { upstream, when_empty } => (upstream, when_empty),
-        LiveAction::Respond(status) => return Picked::Respond(*status),
-        // These were answered before anybody picks.
-        LiveAction::Deny | LiveAction::Health | LiveAction::ConnectionStatus => {
-            return Picked::Respond(503);
-        }
-    };
-    let upstreams = &exchange.worker.upstreams;
-    let own = upstreams.view(own);
-    if !own.is_empty() {
-        return Picked::Own(own);
-    }
-    match when_empty {
-        LiveWhenEmpty::Respond(status) => Picked::Respond(*status),
-        LiveWhenEmpty::Fallback(fallback) => {
-            let fallback = upstreams.view(fallback);
-            if fallback.is_empty() { Picked::Respond(503) } else { Picked::Fallback(fallback) }
-        }
-    }
 }
 
 #[cfg(test)]

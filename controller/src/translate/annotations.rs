@@ -15,6 +15,7 @@ mod access_log;
 mod alias;
 mod canary;
 pub mod client_certificates;
+mod cors;
 mod default_backend;
 pub mod external_auth;
 mod group;
@@ -31,6 +32,7 @@ pub mod reference;
 mod rewrite;
 mod service_upstream;
 mod snippet;
+mod unknown;
 mod upstream_host;
 mod upstream_tls;
 
@@ -40,8 +42,8 @@ use std::{
 };
 
 use headgate_config::{
-    ClientCertificates, Effect, FastCgi, ObjectRef, Protection, ProxySettings, Redirect, Verdict,
-    protection::Throttle,
+    ClientCertificates, Cors, Effect, FastCgi, FixedRedirect, ObjectRef, Protection, ProxySettings,
+    Redirect, Verdict, protection::Throttle,
 };
 
 use definition::{
@@ -76,6 +78,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[alias::ANNOTATIONS], alias::read),
     Family::new(NotYet, &[canary::ANNOTATIONS], canary::read),
     Family::new(Honoured, &[client_certificates::ANNOTATIONS], client_certificates::read),
+    Family::new(Honoured, &[cors::ANNOTATIONS], cors::read),
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
     Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
@@ -160,6 +163,12 @@ pub struct Annotations {
     pub force_ssl_redirect: bool,
     /// Form of redirects.
     pub redirect: Redirect,
+    /// `permanent-redirect`, `temporal-redirect`.
+    pub fixed_redirect: Option<Arc<FixedRedirect>>,
+    /// `from-to-www-redirect`.
+    pub www_redirect: bool,
+    /// `enable-cors` with `cors-*`.
+    pub cors: Option<Arc<Cors>>,
     /// `proxy-body-size` in bytes; `None` is no limit.
     pub body_limit: Option<u64>,
     /// Timeouts, retries and such.
@@ -198,6 +207,9 @@ impl Default for Annotations {
             ssl_redirect: true,
             force_ssl_redirect: false,
             redirect: Redirect::default(),
+            fixed_redirect: None,
+            www_redirect: false,
+            cors: None,
             body_limit: Some(proxy::BODY_LIMIT),
             proxy: Arc::default(),
             protocol: Protocol::default(),
@@ -232,6 +244,8 @@ impl Annotations {
             ssl_redirect: false,
             force_ssl_redirect: false,
             redirect: Redirect { with_port: self.redirect.with_port, ..Redirect::default() },
+            fixed_redirect: None,
+            www_redirect: false,
             ..self.clone()
         }
     }

@@ -7,6 +7,7 @@ mod draft;
 mod global_auth;
 mod keys;
 pub mod limit_store;
+pub mod reference;
 mod silent;
 pub mod value;
 
@@ -17,7 +18,10 @@ use headgate_config::{Effect, ObjectRef, Settings, Verdict};
 use k8s_openapi::api::core::v1::ConfigMap;
 use limit_store::StoreState;
 
-use super::annotations::{Annotations, definition::Risk, limits::Speed};
+use super::{
+    annotations::{Annotations, definition::Risk, limits::Speed},
+    wording,
+};
 use crate::{
     objects::{Key, Kind, Objects},
     options::{Options, PatternCheck},
@@ -34,6 +38,8 @@ pub struct Config {
     pub standby: Option<bool>,
     /// The Secret that `limit-shared-secret` names.
     pub limit_secret: Option<Key>,
+    /// The ConfigMap, if there is one.
+    pub object: Option<ObjectRef>,
     /// Findings about the ConfigMap.
     pub verdicts: Vec<Verdict>,
 }
@@ -121,12 +127,13 @@ impl Config {
     pub fn read(options: &Options, map: Option<(&Key, &ConfigMap)>, objects: &Objects) -> Self {
         let mut draft = Draft::default();
         let Some((key, map)) = map else {
-            return draft.finish(Vec::new());
+            draft.limits.store = StoreState::without_map(options);
+            return draft.finish(None, Vec::new());
         };
         let mut report = Report { object: Kind::ConfigMap.reference(key), verdicts: Vec::new() };
         draft.take(map, &mut report);
         draft.judge(key, options, objects, &mut report);
-        draft.finish(report.verdicts)
+        draft.finish(Some(report.object), report.verdicts)
     }
 }
 
@@ -134,6 +141,7 @@ impl Config {
     /// Says which entries of the lists of blocked values are no patterns. What becomes of requests is left to the
     /// gateway, which refuses them all.
     pub fn check_blocked(&mut self, check: PatternCheck) {
+        self.check_skipped(check);
         let blocked = &self.settings.blocked;
         let Some(object) = &blocked.origin else { return };
         for text in blocked.user_agents.iter().chain(&blocked.referers) {
@@ -143,6 +151,22 @@ impl Config {
                     effect: Effect::Denied,
                     reason: "InvalidValue".into(),
                     message: format!("{error}; all requests are answered with 503"),
+                });
+            }
+        }
+    }
+}
+
+impl Config {
+    fn check_skipped(&mut self, check: PatternCheck) {
+        let Some(object) = &self.object else { return };
+        for text in &self.settings.log.skipped {
+            if let Err(error) = (check.blocked)(text) {
+                self.verdicts.push(Verdict {
+                    object: object.clone(),
+                    effect: Effect::Warning,
+                    reason: "InvalidValue".into(),
+                    message: format!("skip-access-log-urls: {error}; it skips nothing"),
                 });
             }
         }
@@ -164,9 +188,9 @@ impl Report {
         });
     }
 
-    fn list(&mut self, reason: &str, names: &[&str], what: &str) {
+    fn list(&mut self, reason: &str, names: &[&str], says: [&str; 2]) {
         if !names.is_empty() {
-            self.add(Effect::Warning, reason, format!("keys {} {what}", names.join(", ")));
+            self.add(Effect::Warning, reason, wording::without_effect("key", names, says));
         }
     }
 }

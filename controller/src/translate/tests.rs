@@ -20,6 +20,7 @@ mod protection;
 mod said;
 mod shared;
 mod transport;
+mod www;
 
 /// A translator with its objects.
 struct Plane {

@@ -14,9 +14,13 @@ mod nonce;
 mod pool;
 mod results;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
-use aws_lc_rs::{hmac, rand::SystemRandom};
+use aws_lc_rs::hmac;
 use headgate_config::protection::{HashKind, PasswordAuth, PasswordScheme, Users};
 use http::HeaderValue;
 use tokio::time;
@@ -29,6 +33,7 @@ use self::{
     pool::{Asked, Job, Pool},
     results::Fingerprint,
 };
+use super::process_key::{self, ProcessKey};
 use crate::clock;
 
 /// How long a request waits until its password has been compared.
@@ -36,9 +41,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What all locations share that ask for passwords.
 pub struct Passwords {
-    key: hmac::Key,
+    /// Made when it is first needed, like the nonces.
+    key: ProcessKey,
     pool: Pool,
-    nonces: Nonces,
+    nonces: LazyLock<Nonces>,
     failures: Failures,
 }
 
@@ -86,14 +92,10 @@ impl Default for Passwords {
 
 impl Passwords {
     fn comparing(compare: impl Fn(&str, &[u8]) -> bool + Send + Sync + 'static) -> Self {
-        let key = || {
-            hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-                .expect("the system has given randomness before, for request ids")
-        };
         Self {
-            key: key(),
+            key: process_key::unmade(),
             pool: Pool::new(compare),
-            nonces: Nonces::new(key()),
+            nonces: LazyLock::new(|| Nonces::new(process_key::random())),
             failures: Failures::default(),
         }
     }

@@ -110,18 +110,24 @@ async fn serve_tls(
 }
 
 /// Encrypts a connection, and says whether its client was asked for a certificate. That depends on the host that it
-/// names; as long as no host asks, names do not matter.
+/// names; as long as no host asks, and no certificate has to be made first, names do not matter.
 async fn shake_hands(
     worker: &Worker,
     stream: TcpStream,
 ) -> io::Result<(TlsStream<TcpStream>, bool)> {
-    let usual = |live: &LiveConfig| (!live.asks_clients).then(|| live.tls.server_config());
+    let usual = |live: &LiveConfig| {
+        (!live.asks_clients && live.tls.is_ready()).then(|| live.tls.server_config())
+    };
     // The table is not kept while the client takes its time.
     let config = usual(&worker.live());
     if let Some(config) = config {
         return Ok((TlsAcceptor::from(config).accept(stream).await?, false));
     }
     let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    {
+        let tls = worker.live().tls.clone();
+        tls.ready_for(hello.client_hello().server_name()).await;
+    }
     let (config, asks) = {
         let live = worker.live();
         let host = live.host_of(hello.client_hello().server_name());

@@ -4,7 +4,10 @@
 //! The acceptor asks the live table for [`TlsState::server_config`] at each handshake. Configurations of successive
 //! tables share ticket keys and session cache, and certificates that did not change.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use headgate_config::{Certificate, CertificateId, TlsTable};
 use rustls::ServerConfig;
@@ -40,7 +43,9 @@ struct Inner {
     http2: bool,
     names: Arc<Names>,
     certificates: Certificates,
-    config: Arc<ServerConfig>,
+    /// What the configurations of all tables have in common, made for the first handshake.
+    base: Arc<OnceLock<ServerConfig>>,
+    config: OnceLock<Arc<ServerConfig>>,
     /// Like `config`, for hosts that ask their clients for certificates.
     asking: Asking,
 }
@@ -64,31 +69,44 @@ impl TlsState {
                 loaded.as_ref().ok().map(|loaded| Arc::clone(&loaded.key))
             })),
         };
-        if names.needs_self_signed() {
-            self_signed::prepare();
-        }
-        let config = match previous {
-            Some(previous) => server::successor(&previous.0.config, Arc::clone(&names), http2),
-            None => server::first(Arc::clone(&names), http2),
-        };
+        let base = previous.map(|previous| Arc::clone(&previous.0.base)).unwrap_or_default();
         Self(Arc::new(Inner {
             table: Arc::clone(table),
             http2,
             names,
             certificates,
-            config: Arc::new(config),
+            base,
+            config: OnceLock::new(),
             asking: Asking::default(),
         }))
     }
 
     /// What the next handshake is to be done with.
     pub fn server_config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0.config)
+        Arc::clone(self.config())
+    }
+
+    fn config(&self) -> &Arc<ServerConfig> {
+        let Inner { base, names, http2, config, .. } = &*self.0;
+        let make = || server::of_table(base.get_or_init(server::base), Arc::clone(names), *http2);
+        config.get_or_init(|| Arc::new(make()))
+    }
+
+    /// Whether any handshake can begin at once: no certificate has to be made for it.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.0.names.has_default() || self_signed::is_made()
+    }
+
+    /// Returns when the certificate for this server name is there.
+    pub(crate) async fn ready_for(&self, server_name: Option<&str>) {
+        if self.0.names.lacks(server_name) {
+            self_signed::made().await;
+        }
     }
 
     /// What the next handshake with a client that is asked for a certificate of these authorities is to be done with.
     pub(crate) fn asking_config(&self, trust: &Arc<Trust>) -> Arc<ServerConfig> {
-        self.0.asking.config(&self.0.config, trust)
+        self.0.asking.config(self.config(), trust)
     }
 
     /// Whether a request host (lower-case, without port and trailing dot) "has a certificate" for the HTTPS redirect

@@ -20,7 +20,9 @@ use super::{
 };
 use crate::{
     client_certificate::{Policy, trust::Trusts},
-    filter::{jwt::VerifiedTokens, password::Passwords},
+    filter::{
+        cors::Cors, jwt::VerifiedTokens, password::Passwords, redirect::fixed::FixedRedirect,
+    },
     limits,
     listen::tls::TlsState,
     observe::metrics::Metrics,
@@ -248,7 +250,7 @@ impl Compiler {
                 keys: &self.keys,
                 tokens: &self.tokens,
             };
-            LiveProtection::new(protection, &host.name, &spec.matcher, find, shared)
+            LiveProtection::new(protection, &host.name, spec, find, shared)
         });
         let protection = protection.map(Box::new);
         let transport = spec.transport.as_ref().and_then(|transport| {
@@ -259,8 +261,17 @@ impl Compiler {
             }
             live.ok()
         });
-        let spec = Arc::clone(spec);
-        LiveLocation { action, transport, rewrite, protection, key, fixed_host, spec }
+        LiveLocation {
+            action,
+            transport,
+            fixed_redirect: spec.fixed_redirect.as_deref().map(FixedRedirect::new).map(Box::new),
+            cors: spec.cors.as_deref().map(Cors::new).map(Box::new),
+            rewrite,
+            protection,
+            key,
+            fixed_host,
+            spec: Arc::clone(spec),
+        }
     }
 
     fn action(&self, action: &Action) -> LiveAction {

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use super::{protection::LiveProtection, transport::LiveTransport};
 use crate::{
     client_certificate::Policy,
-    filter::variables::Variables,
+    filter::{cors::Cors, redirect::fixed::FixedRedirect, variables::Variables},
     observe::metrics::{LocationKey, Metrics, NameKey},
     route::{path::PathTable, rewrite::RewriteProgram},
     upstream::SharedUpstream,
@@ -38,6 +38,10 @@ pub struct LiveLocation {
     pub action: LiveAction,
     /// How the upstream is spoken to; none is HTTP/1 in clear.
     pub transport: Option<LiveTransport>,
+    /// Where all requests are sent instead.
+    pub fixed_redirect: Option<Box<FixedRedirect>>,
+    /// What scripts of other origins may do.
+    pub cors: Option<Box<Cors>>,
     /// The compiled rewrite.
     pub rewrite: Option<RewriteProgram>,
     /// What a request has to pass. Most have nothing to.

@@ -8,7 +8,8 @@ use std::{ops::ControlFlow, pin::Pin};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
-    answer::Answer, exchange::Exchange, external, inbound::Inbound, outbound::Outbound, token,
+    answer::Answer, decide, exchange::Exchange, external, inbound::Inbound, outbound::Outbound,
+    token,
 };
 use crate::{
     clock,
@@ -49,7 +50,7 @@ impl<'a> Guarded<'a> {
     /// Variables for configured texts.
     pub fn variables(&'a self, exchange: &'a Exchange, client: &Client<'a>) -> Variables<'a> {
         let (name, origin) = (self.name.as_bytes(), &self.location.spec.origin);
-        super::variables(exchange, self.inbound, client, &self.target, name, origin)
+        decide::variables(exchange, self.inbound, client, &self.target, name, origin)
     }
 }
 
@@ -226,10 +227,12 @@ impl Rulings {
         if !self.any_is_enough || !decides {
             return ControlFlow::Break(Ruling::Refuse(refusal));
         }
-        // A client that may still tell who it is is asked to.
+        // A client that may still tell who it is is asked to, in every way that there is (RFC 9110 §11.6.1).
         let asks = |refusal: &Refusal| refusal.status == StatusCode::UNAUTHORIZED;
-        if !self.refusal.as_ref().is_some_and(asks) || asks(&refusal) {
-            self.refusal = Some(refusal);
+        match &mut self.refusal {
+            Some(first) if asks(first) && asks(&refusal) => first.headers.extend(refusal.headers),
+            Some(first) if asks(first) => {}
+            first => *first = Some(refusal),
         }
         ControlFlow::Continue(())
     }

@@ -187,7 +187,7 @@ impl Endpoint {
         let Some(tls) = &self.tls else { return Ok(Wire::Plain(self.stream(limit).await?)) };
         let encrypted = async {
             let stream = self.stream(limit).await?;
-            let outcome = tls.connect(self.address, stream).await;
+            let outcome = tls.handshake(stream).await;
             outcome.map_err(|error| self.complain(&error))
         };
         match timeout(limit, encrypted).await {

@@ -3,7 +3,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -21,7 +21,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Resolver {
     runtime: Handle,
-    resolver: Option<Arc<TokioResolver>>,
+    /// Made with the first name; none if the system has no usable configuration.
+    resolver: Arc<OnceLock<Option<TokioResolver>>>,
 }
 
 /// A name with what is made of its addresses.
@@ -48,17 +49,7 @@ impl Drop for Resolution {
 impl Resolver {
     /// A resolver with the system's configuration, whose tasks run on `runtime`.
     pub fn new(runtime: Handle) -> Self {
-        let resolver = {
-            let _inside = runtime.enter();
-            match system_resolver() {
-                Ok(resolver) => Some(Arc::new(resolver)),
-                Err(error) => {
-                    tracing::warn!(%error, "no usable resolver configuration: names of upstreams stay unresolved");
-                    None
-                }
-            }
-        };
-        Self { runtime, resolver }
+        Self { runtime, resolver: Arc::default() }
     }
 
     /// Runs something else where names are resolved: beside the workers.
@@ -72,10 +63,10 @@ impl Resolver {
         name: String,
         done: impl FnOnce(Vec<IpAddr>, Duration) + Send + 'static,
     ) {
-        let resolver = self.resolver.clone();
+        let resolver = Arc::clone(&self.resolver);
         self.runtime.spawn(async move {
-            let (addresses, wait) = match resolver {
-                Some(resolver) => look_up(&resolver, &name).await,
+            let (addresses, wait) = match usable(&resolver) {
+                Some(resolver) => look_up(resolver, &name).await,
                 None => (Vec::new(), SHORTEST),
             };
             done(addresses, wait);
@@ -85,15 +76,15 @@ impl Resolver {
     /// Starts to keep `upstream` at the addresses of `name`. Until the first answer it keeps those that it has.
     /// `source` is what the upstream knows this resolution by.
     pub fn follow(&self, upstream: Arc<SharedUpstream>, source: u64, name: Name) -> Resolution {
-        let resolver = self.resolver.clone();
+        let resolver = Arc::clone(&self.resolver);
         let task = self.runtime.spawn(async move {
-            let Some(resolver) = resolver else {
+            let Some(resolver) = usable(&resolver) else {
                 upstream.set_addresses(source, &[]);
                 return;
             };
             let mut is_warned = false;
             loop {
-                let (mut addresses, wait) = look_up(&resolver, &name.name).await;
+                let (mut addresses, wait) = look_up(resolver, &name.name).await;
                 if name.remote_only && addresses.iter().any(|ip| !is_remote(*ip)) {
                     addresses.retain(|ip| is_remote(*ip));
                     if !std::mem::replace(&mut is_warned, true) {
@@ -113,6 +104,18 @@ impl Resolver {
         });
         Resolution { task: task.abort_handle() }
     }
+}
+
+/// The resolver, made now if this is the first name. To be called on the runtime.
+fn usable(resolver: &OnceLock<Option<TokioResolver>>) -> Option<&TokioResolver> {
+    let make = || match system_resolver() {
+        Ok(resolver) => Some(resolver),
+        Err(error) => {
+            tracing::warn!(%error, "no usable resolver configuration: names of upstreams stay unresolved");
+            None
+        }
+    };
+    resolver.get_or_init(make).as_ref()
 }
 
 fn system_resolver() -> Result<TokioResolver, String> {

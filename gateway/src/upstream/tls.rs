@@ -7,7 +7,6 @@ mod servers;
 
 use std::{
     io,
-    net::SocketAddr,
     sync::{Arc, OnceLock},
 };
 
@@ -68,12 +67,15 @@ impl Tls {
     }
 
     /// The handshake.
-    pub async fn connect(
-        &self,
-        address: SocketAddr,
-        stream: TcpStream,
-    ) -> io::Result<TlsStream<TcpStream>> {
-        let name = self.name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
+    pub async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => ServerName::from(stream.peer_addr()?.ip()),
+        };
         self.connector.connect(name, stream).await
     }
 }
@@ -102,18 +104,19 @@ fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
 fn unverified() -> ClientConfig {
     builder()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate::default()))
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate::new()))
         .with_no_client_auth()
 }
 
 /// Takes any certificate. The peer still proves that it has its key.
 #[derive(Debug)]
-struct AnyCertificate {
+pub struct AnyCertificate {
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Default for AnyCertificate {
-    fn default() -> Self {
+impl AnyCertificate {
+    /// With the signatures that everything here knows.
+    pub fn new() -> Self {
         Self { algorithms: aws_lc_rs::default_provider().signature_verification_algorithms }
     }
 }

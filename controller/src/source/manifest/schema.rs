@@ -123,7 +123,8 @@ pub fn is_plain(document: &str) -> bool {
     ];
     let is_plain = |line: &str| {
         let line = line.trim_start().trim_start_matches("- ").trim_start();
-        if line.is_empty() || line.starts_with('#') {
+        // The mark is the document's first line.
+        if line.is_empty() || line.starts_with('#') || line == "---" {
             return true;
         }
         let Some((name, value)) = line.split_once(':') else { return false };
@@ -137,4 +138,16 @@ pub fn is_plain(document: &str) -> bool {
         }
     };
     document.lines().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain;
+
+    #[test]
+    fn a_mark_in_front_makes_no_document_odd() {
+        assert!(is_plain("---\nkind: Ingress\nmetadata:\n  name: shop\n"));
+        assert!(!is_plain("---\nkind: Ingress\nmetadatas:\n  name: shop\n"));
+        assert!(!is_plain("--- {kind: Ingress}\n"));
+    }
 }

@@ -1,5 +1,6 @@
 //! The ConfigMap keys that have an effect: one line each.
 
+mod service;
 mod transport;
 
 use std::sync::Arc;
@@ -14,9 +15,19 @@ pub type Apply = fn(&mut Draft, &str) -> Result<(), &'static str>;
 
 /// The key of this name, exactly or but for case.
 pub fn find(name: &str) -> Option<(&'static str, Apply)> {
-    let all = || KEYS.iter().chain(transport::KEYS);
     let exact = all().find(|(key, _)| *key == name);
     exact.or_else(|| all().find(|(key, _)| key.eq_ignore_ascii_case(name))).copied()
+}
+
+/// All keys.
+fn all() -> impl Iterator<Item = &'static (&'static str, Apply)> {
+    [KEYS, service::KEYS, transport::KEYS].into_iter().flatten()
+}
+
+/// The names of all keys.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    all().map(|(name, _)| *name)
 }
 
 const KEYS: &[(&str, Apply)] = &[
@@ -36,7 +47,6 @@ const KEYS: &[(&str, Apply)] = &[
     ("strict-validate-path-type", |draft, text| {
         set(&mut draft.restrictions.strict_paths, value::bool(text))
     }),
-    // Protection of all locations, not available yet.
     // The service that is asked about every location.
     ("global-auth-always-set-cookie", |draft, text| {
         set(&mut draft.global_auth.service.always_set_cookie, value::bool(text))
@@ -249,18 +259,6 @@ const KEYS: &[(&str, Apply)] = &[
     ("upstream-keepalive-timeout", |draft, text| {
         set(&mut draft.settings.upstream_keepalive_timeout, value::seconds(text))
     }),
-    // Access log.
-    ("disable-access-log", |draft, text| disable_log(draft, text)),
-    ("disable-http-access-log", |draft, text| disable_log(draft, text)),
-    ("enable-access-log-for-default-backend", |draft, text| {
-        set(&mut draft.log_default_backend, value::bool(text))
-    }),
-    ("log-format-upstream", |draft, text| {
-        set(
-            &mut draft.settings.log_format,
-            Ok(Some(text.to_owned()).filter(|text| !text.is_empty())),
-        )
-    }),
 ];
 
 fn set<T>(field: &mut T, value: Result<T, &'static str>) -> Result<(), &'static str> {
@@ -312,9 +310,4 @@ fn lists(
 fn refusal_status(text: &str) -> Result<u16, &'static str> {
     let status = u16::try_from(value::int(text)?).ok();
     status.filter(|status| (400..600).contains(status)).ok_or("a status from 400 to 599")
-}
-
-fn disable_log(draft: &mut Draft, text: &str) -> Result<(), &'static str> {
-    draft.settings.access_log &= !value::bool(text)?;
-    Ok(())
 }

@@ -10,6 +10,12 @@ pub fn is_planned(name: &str) -> bool {
     PLANNED.contains(&name)
 }
 
+/// The names of all of them.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NO_EFFECT.iter().chain(PLANNED).copied()
+}
+
 #[rustfmt::skip]
 const NO_EFFECT: &[&str] = &[
     "Resolver", "app-root", "client-body-buffer-size", "client-header-buffer-size", "debug-connections",
@@ -37,10 +43,10 @@ const PLANNED: &[&str] = &[
     "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level", "error-log-path",
     "geoip2-autoreload-in-minutes", "global-allowed-response-headers",
     "global-auth-snippet", "gzip-disable", "gzip-level", "gzip-min-length", "gzip-types", "hide-headers",
-    "http-access-log-path", "http-snippet", "http2-max-concurrent-streams", "ignore-invalid-headers",
-    "large-client-header-buffers", "load-balance", "location-snippet", "log-format-escape-json",
-    "log-format-escape-none", "log-format-stream", "main-snippet", "modsecurity-snippet",
-    "nginx-status-ipv4-whitelist", "nginx-status-ipv6-whitelist",
+    "http-access-log-path", "http-snippet", "ignore-invalid-headers",
+    "large-client-header-buffers", "load-balance", "location-snippet",
+    "log-format-stream", "main-snippet", "modsecurity-snippet",
+   
     "opentelemetry-operation-name", "opentelemetry-trust-incoming-span", "otel-max-export-batch-size",
     "otel-max-queuesize", "otel-sampler", "otel-sampler-parent-based", "otel-sampler-ratio",
     "otel-schedule-delay-millis", "otel-service-name", "otlp-collector-host", "otlp-collector-port",
@@ -48,9 +54,9 @@ const PLANNED: &[&str] = &[
     "proxy-protocol-header-timeout", "proxy-redirect-from", "proxy-redirect-to",
     "proxy-set-headers", "proxy-stream-next-upstream",
     "proxy-stream-next-upstream-timeout", "proxy-stream-next-upstream-tries", "proxy-stream-responses",
-    "proxy-stream-timeout", "server-snippet", "server-tokens", "skip-access-log-urls", "ssl-ciphers",
+    "proxy-stream-timeout", "server-snippet", "server-tokens", "ssl-ciphers",
     "ssl-dh-param", "ssl-early-data", "ssl-ecdh-curve", "ssl-protocols", "ssl-reject-handshake",
     "ssl-session-cache", "ssl-session-ticket-key", "ssl-session-tickets", "ssl-session-timeout",
     "stream-access-log-path", "stream-snippet", "syslog-host", "syslog-port", "use-geoip2", "use-gzip",
-    "worker-processes", "worker-shutdown-timeout",
+    "worker-processes",
 ];

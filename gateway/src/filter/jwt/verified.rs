@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::{hmac, rand::SystemRandom};
+use aws_lc_rs::hmac;
 use hashbrown::HashTable;
 use headgate_config::protection::TokenAuth;
 use parking_lot::Mutex;
+
+use crate::filter::process_key::{self, ProcessKey};
 
 /// A digest, with a key that is never told, of what a location asks of a token, and of a token.
 type Fingerprint = [u8; 32];
@@ -29,7 +31,8 @@ pub struct Verified {
 
 /// Tokens that counted, of all locations. Bounded: at most 4,096 with 4 KiB of headers each.
 pub struct VerifiedTokens {
-    key: hmac::Key,
+    /// Made when it is first needed.
+    key: ProcessKey,
     shards: [Mutex<HashTable<Slot>>; SHARDS],
 }
 
@@ -42,11 +45,7 @@ struct Slot {
 
 impl Default for VerifiedTokens {
     fn default() -> Self {
-        Self {
-            key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-                .expect("the system has given randomness before, for request ids"),
-            shards: std::array::from_fn(|_| Mutex::default()),
-        }
+        Self { key: process_key::unmade(), shards: std::array::from_fn(|_| Mutex::default()) }
     }
 }
 

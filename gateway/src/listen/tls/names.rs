@@ -42,9 +42,14 @@ impl Names {
         names
     }
 
-    /// Whether any name is served the self-signed certificate: that is so whenever there is no default one.
-    pub(super) fn needs_self_signed(&self) -> bool {
-        self.default.is_none()
+    /// Whether the self-signed certificate is never served, because there is a default one.
+    pub(super) fn has_default(&self) -> bool {
+        self.default.is_some()
+    }
+
+    /// Whether the self-signed certificate is served to clients who ask for this server name.
+    pub(super) fn lacks(&self, server_name: Option<&str>) -> bool {
+        !self.has_default() && self.own(server_name).is_none()
     }
 
     #[inline]
@@ -62,12 +67,14 @@ impl Names {
 
     /// The certificate for a server name in the form in which clients send it.
     fn certificate(&self, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
-        let found = server_name.and_then(|name| {
-            let name = name.to_ascii_lowercase();
-            let name = name.strip_suffix('.').unwrap_or(&name);
-            self.find(name.as_bytes())?.clone()
-        });
-        found.or_else(|| self.default.clone()).or_else(self_signed::certificate)
+        self.own(server_name).or_else(|| self.default.clone()).or_else(self_signed::certificate)
+    }
+
+    /// The certificate of the name itself.
+    fn own(&self, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let name = server_name?.to_ascii_lowercase();
+        let name = name.strip_suffix('.').unwrap_or(&name);
+        self.find(name.as_bytes())?.clone()
     }
 }
 

@@ -1,8 +1,8 @@
-//! The certificate of last resort (routing §8.4). It is made once per process, on a thread of its own, because an RSA
-//! key takes a good part of a second on a slow machine.
+//! The certificate of last resort (routing §8.4). It is made once per process, for the first client that needs it and on a
+//! thread of its own, because an RSA key takes a good part of a second on a slow machine.
 
 use std::{
-    sync::{Arc, Once, OnceLock},
+    sync::{Arc, OnceLock},
     thread,
     time::{Duration, SystemTime},
 };
@@ -13,22 +13,34 @@ use rcgen::{
 };
 use rustls::{crypto::aws_lc_rs::sign::any_supported_type, sign::CertifiedKey};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::sync::{OnceCell, oneshot};
 
 const VALIDITY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 static CERTIFICATE: OnceLock<Option<Arc<CertifiedKey>>> = OnceLock::new();
 
-/// Starts to make the certificate, unless that was done before.
-pub(super) fn prepare() {
-    static STARTED: Once = Once::new();
-    STARTED.call_once(|| {
-        let thread = thread::Builder::new().name("self-signed".into());
-        // Without the thread the first handshake makes it.
-        let _ = thread.spawn(certificate);
-    });
+/// Whether it is there already.
+pub(super) fn is_made() -> bool {
+    CERTIFICATE.get().is_some()
 }
 
-/// The certificate. Waits until it is made; none if that failed.
+/// Returns when it is there.
+pub(super) async fn made() {
+    static MAKING: OnceCell<()> = OnceCell::const_new();
+    let make = || async {
+        let (done, made) = oneshot::channel();
+        let thread = thread::Builder::new().name("self-signed".into());
+        // Without the thread the handshake makes it.
+        let _ = thread.spawn(move || {
+            certificate();
+            let _ = done.send(());
+        });
+        let _ = made.await;
+    };
+    MAKING.get_or_init(make).await;
+}
+
+/// The certificate, made now if it is not there; none if that failed.
 pub(super) fn certificate() -> Option<Arc<CertifiedKey>> {
     CERTIFICATE
         .get_or_init(|| match generate() {
@@ -85,8 +97,10 @@ mod tests {
         assert_eq!(certificate.public_key().parsed().unwrap().key_size(), 2048);
     }
 
-    #[test]
-    fn it_is_made_once() {
+    #[tokio::test]
+    async fn it_is_made_once() {
+        tokio::join!(made(), made());
+        assert!(is_made());
         assert!(Arc::ptr_eq(&certificate().unwrap(), &certificate().unwrap()));
     }
 }

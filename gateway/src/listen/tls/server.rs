@@ -28,17 +28,17 @@ static SUITES: [SupportedCipherSuite; 9] = [
     suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 ];
 
-/// The configuration of the first table of the process.
-pub(super) fn first(names: Arc<Names>, http2: bool) -> ServerConfig {
+/// What the configurations of all tables have in common: ticket keys and session cache among others, so that clients
+/// can resume their sessions.
+pub(super) fn base() -> ServerConfig {
     let provider =
         CryptoProvider { cipher_suites: SUITES.to_vec(), ..aws_lc_rs::default_provider() };
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&TLS13, &TLS12])
         .expect("the suites cover both versions")
         .with_no_client_auth()
-        .with_cert_resolver(names);
+        .with_cert_resolver(Arc::new(Names::default()));
     config.ignore_client_order = true;
-    config.alpn_protocols = protocols(http2);
     match Ticketer::new() {
         Ok(ticketer) => config.ticketer = ticketer,
         Err(error) => tracing::warn!(%error, "no session tickets"),
@@ -46,10 +46,9 @@ pub(super) fn first(names: Arc<Names>, http2: bool) -> ServerConfig {
     config
 }
 
-/// The configuration of a later table. Ticket keys and session cache are those of `previous`, so that clients can
-/// resume their sessions.
-pub(super) fn successor(previous: &ServerConfig, names: Arc<Names>, http2: bool) -> ServerConfig {
-    let mut config = previous.clone();
+/// The configuration of a table.
+pub(super) fn of_table(base: &ServerConfig, names: Arc<Names>, http2: bool) -> ServerConfig {
+    let mut config = base.clone();
     config.cert_resolver = names;
     config.alpn_protocols = protocols(http2);
     config

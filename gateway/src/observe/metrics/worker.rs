@@ -19,6 +19,7 @@ use super::{
     method,
     series::{Counter, Histogram, Series, SeriesKey},
 };
+use crate::filter::jwt::Flaw;
 
 /// Names that `--metrics-per-undefined-host` may add per worker; clients choose them.
 const UNDEFINED_HOSTS: usize = 1_000;
@@ -41,6 +42,8 @@ pub(super) struct Shard {
     pub(super) asked: [Counter; Asked::ALL.len()],
     /// What came of asking for tokens, by [`TokenOutcome`].
     pub(super) tokens: [Counter; TokenOutcome::ALL.len()],
+    /// What was wrong with tokens, by [`Flaw`].
+    pub(super) flaws: [Counter; Flaw::ALL.len()],
 }
 
 /// What came of asking a service whether a request may pass.
@@ -252,6 +255,12 @@ impl WorkerMetrics {
     /// Counts what came of asking for a token.
     pub fn token(&self, outcome: TokenOutcome) {
         self.shard.tokens[outcome as usize].add(1);
+    }
+
+    /// Counts a token that does not count.
+    pub fn flawed_token(&self, flaw: Flaw) {
+        self.token(TokenOutcome::Refused);
+        self.shard.flaws[flaw as usize].add(1);
     }
 
     /// Counts a connection that was accepted and closed at once, because of a limit.

@@ -168,7 +168,7 @@ async fn ask(place: &Place, address: SocketAddr, tls: Option<&Tls>) -> Result<Fe
     match tls {
         None => ask_over(stream, place).await,
         Some(tls) => {
-            let stream = tls.connect(address, stream).await.map_err(|_| Failure::Handshake)?;
+            let stream = tls.handshake(stream).await.map_err(|_| Failure::Handshake)?;
             ask_over(stream, place).await
         }
     }

@@ -127,7 +127,7 @@ fn configure(spec: &UpstreamTls, http2: bool) -> Result<ClientConfig, String> {
     };
     let verifier: Arc<dyn ServerCertVerifier> = match &spec.verify {
         Some(verify) => Servers::new(verify)?,
-        None => Arc::new(AnyCertificate::default()),
+        None => Arc::new(AnyCertificate::new()),
     };
     let builder = ClientConfig::builder_with_provider(Arc::new(provider(spec)))
         .with_protocol_versions(versions)

@@ -1,0 +1,58 @@
+//! Keys about connections and answers to clients.
+
+use super::{Row, Section, row};
+
+pub(super) static SECTIONS: &[Section] = &[
+    Section { heading: "Listeners and client connections", rows: CONNECTIONS },
+    Section { heading: "Headers and pages", rows: HEADERS },
+    Section { heading: "Compression", rows: COMPRESSION },
+];
+
+#[rustfmt::skip]
+const CONNECTIONS: &[Row] = &[
+    row("bind-address", "all addresses", "Addresses that are listened on. Here: `--bind-address`, which needs no second place."),
+    row("bind-address-ipv4", "–", "An inner name of the reference."),
+    row("bind-address-ipv6", "–", "An inner name of the reference."),
+    row("client-body-buffer-size", "`8k`", "A buffer of nginx."),
+    row("client-body-timeout", "`60`", "Seconds between two parts of a request's body."),
+    row("client-header-buffer-size", "`1k`", "A buffer of nginx; what clients notice is `large-client-header-buffers`."),
+    row("client-header-timeout", "`60`", "Seconds for a request's head."),
+    row("disable-ipv6", "`false`", "Listens on no IPv6 address."),
+    row("disable-ipv6-dns", "`false`", "Asks for no IPv6 addresses of names."),
+    row("enable-underscores-in-headers", "`false`", "Header names may contain `_`."),
+    row("http2-max-concurrent-streams", "`128`", "Streams of one HTTP/2 connection."),
+    row("http2-max-field-size", "–", "Has no effect in the reference either."),
+    row("http2-max-header-size", "–", "Has no effect in the reference either."),
+    row("http2-max-requests", "–", "Has no effect in the reference either; see `keep-alive-requests`."),
+    row("ignore-invalid-headers", "`true`", "Headers whose names are odd are dropped; `false` passes them on."),
+    row("keep-alive", "`75`", "Seconds for which an idle client connection is kept; 0 closes after each answer."),
+    row("keep-alive-requests", "`1000`", "Requests of one client connection."),
+    row("large-client-header-buffers", "`4 8k`", "Number and size: of the lines of a head, and of each."),
+    row("proxy-body-size", "`1m`", "Largest request body; 0 is no limit."),
+    row("reuse-port", "`true`", "How nginx listens."),
+    row("use-http2", "`true`", "Offers HTTP/2, over TLS and to those who begin with it."),
+];
+
+#[rustfmt::skip]
+const HEADERS: &[Row] = &[
+    row("add-headers", "empty", "`namespace/name` of a ConfigMap with headers for all answers."),
+    row("allow-backend-server-header", "`false`", "Passes the upstream's `Server` header on, if `server-tokens` is true."),
+    row("custom-http-errors", "empty", "Statuses, separated by commas, whose answers the default backend gives."),
+    row("default-type", "`text/html`", "`Content-Type` of answers of nginx's own that have none."),
+    row("disable-proxy-intercept-errors", "`false`", "Only answers of the gateway's own are replaced by `custom-http-errors`."),
+    row("hide-headers", "empty", "Headers of upstreams that clients do not get."),
+    row("server-tokens", "`false`", "Names the program in `Server` and on pages."),
+];
+
+#[rustfmt::skip]
+const COMPRESSION: &[Row] = &[
+    row("brotli-level", "`4`", "0 to 11."),
+    row("brotli-min-length", "`20`", "Bytes of the smallest answer that is compressed."),
+    row("brotli-types", "a list", "Media types that are compressed, separated by blanks."),
+    row("enable-brotli", "`false`", "Compresses answers with Brotli for clients that take it."),
+    row("gzip-disable", "empty", "Pattern of `User-Agent` values that get nothing in gzip."),
+    row("gzip-level", "`1`", "1 to 9."),
+    row("gzip-min-length", "`256`", "Bytes of the smallest answer that is compressed."),
+    row("gzip-types", "a list", "Media types that are compressed, separated by blanks; `text/html` always, `*` is all."),
+    row("use-gzip", "`false`", "Compresses answers with gzip for clients that take it."),
+];

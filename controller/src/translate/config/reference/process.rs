@@ -1,0 +1,103 @@
+//! Keys about the process: logs, traces, raw configuration, tuning.
+
+use super::{Row, Section, row};
+
+pub(super) static SECTIONS: &[Section] = &[
+    Section { heading: "Logs", rows: LOGS },
+    Section { heading: "Traces", rows: TRACES },
+    Section { heading: "Raw configuration", rows: RAW },
+    Section { heading: "The process", rows: PROCESS },
+    Section { heading: "Without effect in ingress-nginx as well", rows: DEAD },
+];
+
+#[rustfmt::skip]
+const LOGS: &[Row] = &[
+    row("access-log-params", "empty", "Further words of nginx's log directive."),
+    row("access-log-path", "standard output", "File of the access log."),
+    row("debug-connections", "–", "Clients whose connections nginx logs in detail."),
+    row("disable-access-log", "`false`", "No access log."),
+    row("disable-http-access-log", "`false`", "No access log of HTTP."),
+    row("disable-stream-access-log", "`false`", "No access log of TCP and UDP services."),
+    row("enable-access-log-for-default-backend", "`false`", "Requests for unknown hosts are logged, too."),
+    row("enable-auth-access-log", "`false`", "Questions to external authentication are logged, too."),
+    row("enable-syslog", "`false`", "Logs go to `syslog-host`."),
+    row("error-log-level", "`notice`", "How much nginx's error log tells."),
+    row("error-log-path", "standard error", "File of the error log."),
+    row("http-access-log-path", "empty", "File of the access log of HTTP."),
+    row("log-format-escape-json", "`false`", "Values in the log are escaped as JSON wants them."),
+    row("log-format-escape-none", "`false`", "Values in the log are not escaped."),
+    row("log-format-stream", "the reference's", "Form of the lines of TCP and UDP services."),
+    row("log-format-upstream", "the reference's", "Form of the lines of HTTP."),
+    row("skip-access-log-urls", "empty", "Targets that are not logged: a whole one, or a pattern behind `~` or `~*`."),
+    row("stream-access-log-path", "empty", "File of the access log of TCP and UDP services."),
+    row("syslog-host", "empty", "Receiver of logs."),
+    row("syslog-port", "`514`", "Its port."),
+];
+
+#[rustfmt::skip]
+const TRACES: &[Row] = &[
+    row("enable-opentelemetry", "`false`", "Spans of all requests."),
+    row("opentelemetry-config", "–", "A file of the reference's."),
+    row("opentelemetry-operation-name", "empty", "Name of the spans."),
+    row("opentelemetry-trust-incoming-span", "`true`", "Goes on with the client's trace."),
+    row("otel-max-export-batch-size", "`512`", "Spans that are sent at once."),
+    row("otel-max-queuesize", "`2048`", "Spans that wait to be sent."),
+    row("otel-sampler", "`AlwaysOn`", "Which requests have spans."),
+    row("otel-sampler-parent-based", "`true`", "Does as the client's trace does."),
+    row("otel-sampler-ratio", "`0.01`", "Share of requests for `TraceIdRatioBased`."),
+    row("otel-schedule-delay-millis", "`5000`", "Milliseconds after which spans are sent."),
+    row("otel-service-name", "`nginx`", "Name of the service in traces."),
+    row("otlp-collector-host", "empty", "Receiver of spans."),
+    row("otlp-collector-port", "`4317`", "Its port."),
+];
+
+#[rustfmt::skip]
+const RAW: &[Row] = &[
+    row("http-snippet", "empty", "Raw configuration for everything in HTTP."),
+    row("location-snippet", "empty", "Raw configuration for every location."),
+    row("main-snippet", "empty", "Raw configuration for nginx as a whole."),
+    row("server-snippet", "empty", "Raw configuration for every host."),
+    row("stream-snippet", "empty", "Raw configuration for TCP and UDP services."),
+];
+
+#[rustfmt::skip]
+const PROCESS: &[Row] = &[
+    row("Resolver", "–", "An inner name of the reference."),
+    row("enable-aio-write", "–", "How nginx writes files."),
+    row("enable-multi-accept", "–", "How nginx accepts connections."),
+    row("enable-serial-reloads", "–", "How nginx reloads. There are no reloads here."),
+    row("geoip2-autoreload-in-minutes", "`0`", "Minutes after which the databases are read again."),
+    row("headgate-standby", "`false`", "Beside another controller: serves, and writes nothing to the cluster. See [install.md](install.md)."),
+    row("lua-shared-dicts", "–", "Memory of the reference's scripts."),
+    row("map-hash-bucket-size", "–", "A table of nginx."),
+    row("max-worker-connections", "–", "A table of nginx."),
+    row("max-worker-open-files", "–", "A limit of nginx's processes."),
+    row("proxy-headers-hash-bucket-size", "–", "A table of nginx."),
+    row("proxy-headers-hash-max-size", "–", "A table of nginx."),
+    row("server-name-hash-bucket-size", "–", "A table of nginx."),
+    row("server-name-hash-max-size", "–", "A table of nginx."),
+    row("use-geoip2", "`false`", "Knows where addresses are; needs licensed databases."),
+    row("variables-hash-bucket-size", "–", "A table of nginx."),
+    row("variables-hash-max-size", "–", "A table of nginx."),
+    row("worker-cpu-affinity", "–", "Where nginx's processes run."),
+    row("worker-processes", "one per core", "Threads that serve requests. Here: `--workers`."),
+    row("worker-shutdown-timeout", "`240s`", "How long open requests may go on when the process ends. Here: `--shutdown-grace-period` and the flags beside it."),
+];
+
+#[rustfmt::skip]
+const DEAD: &[Row] = &[
+    row("jaeger-baggage-header", "–", "Jaeger, which the reference no longer has."),
+    row("jaeger-collector-host", "–", "The same."),
+    row("jaeger-collector-port", "–", "The same."),
+    row("jaeger-debug-header", "–", "The same."),
+    row("jaeger-endpoint", "–", "The same."),
+    row("jaeger-propagation-format", "–", "The same."),
+    row("jaeger-sampler-host", "–", "The same."),
+    row("jaeger-sampler-param", "–", "The same."),
+    row("jaeger-sampler-port", "–", "The same."),
+    row("jaeger-sampler-type", "–", "The same."),
+    row("jaeger-service-name", "–", "The same."),
+    row("jaeger-trace-baggage-header-prefix", "–", "The same."),
+    row("jaeger-trace-context-header-name", "–", "The same."),
+    row("use-geoip", "–", "The predecessor of `use-geoip2`."),
+];
