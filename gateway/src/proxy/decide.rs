@@ -98,7 +98,7 @@ pub fn decide<'a>(
     if let Some(transport) = &location.transport {
         let (version, rewritten) = (exchange.version(), outbound.rewritten.as_ref());
         let asked = Asked { peer, host, version, rewritten };
-        outbound.over = transport.over(&asked, &variables);
+        outbound.over = transport.over(&asked, &variables).map(Box::new);
     }
     if let Some(target) = &outbound.rewritten {
         exchange.rewritten(target.as_bytes());

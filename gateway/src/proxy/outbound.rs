@@ -19,7 +19,7 @@ pub struct Outbound<'a> {
     /// Headers that are decided by what protects the location, or by who stands in for its upstream.
     pub overrides: Vec<Override<'a>>,
     /// How it is sent; none is HTTP/1 in clear.
-    pub over: Option<Over<'a>>,
+    pub over: Option<Box<Over<'a>>>,
     /// The request as it came.
     pub inbound: &'a Inbound,
     client: Client<'a>,

@@ -47,7 +47,7 @@ pub async fn forward(
     body: Option<Incoming>,
 ) -> Result<Answer, ProxyError> {
     exchange.set_upstream(upstream);
-    let over = outbound.over.as_ref();
+    let over = outbound.over.as_deref();
     let settings = over.and_then(Over::settings).unwrap_or(location.proxy());
     let limit = location.spec.body_limit;
     let headers = &outbound.inbound.parts.headers;
@@ -137,7 +137,7 @@ impl Try<'_> {
         deadline: &Deadline,
     ) -> Result<(h1::Head, Carrier), Failed> {
         // Rare, and large: they must not make the future of every request large.
-        match &self.outbound.over {
+        match self.outbound.over.as_deref() {
             None | Some(Over::Tls(_)) => {}
             Some(Over::Grpc(_)) => {
                 return Box::pin(grpc::run(self, exchange, body, deadline)).await;

@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn the_status_is_said_or_follows_from_a_location() {
         assert_eq!(read("Content-Type: a\r\n\r\nbody"), Ok(Some((200, 1, None, 19))));
-        assert_eq!(read("Status: 404 Not Found\nX: y\n\n"), Ok(Some((404, 1, None, 29))));
+        assert_eq!(read("Status: 404 Not Found\nX: y\n\n"), Ok(Some((404, 1, None, 28))));
         assert_eq!(read("Location: /x\r\n\r\n"), Ok(Some((302, 1, None, 16))));
         assert_eq!(read("Status: 201\r\nLocation: /x\r\n\r\n"), Ok(Some((201, 1, None, 29))));
         assert_eq!(read("Content-Length: 7\r\n\r\n"), Ok(Some((200, 1, Some(7), 21))));

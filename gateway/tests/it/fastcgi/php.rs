@@ -37,7 +37,7 @@ fn program() -> PathBuf {
         })
         .collect();
     found.sort();
-    found.pop().expect("php-fpm (scripts/deps build installs it)")
+    found.pop().expect("php-fpm (scripts/deps upstreams installs it)")
 }
 
 impl Php {
