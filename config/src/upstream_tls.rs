@@ -35,7 +35,7 @@ pub struct ServerVerification {
 }
 
 /// Versions of TLS. One of them at least is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TlsVersions {
     /// TLS 1.2 only.
@@ -43,13 +43,8 @@ pub enum TlsVersions {
     /// TLS 1.3 only.
     Tls13,
     /// Both.
+    #[default]
     Both,
-}
-
-impl Default for TlsVersions {
-    fn default() -> Self {
-        Self::Both
-    }
 }
 
 /// A cipher suite of TLS 1.2 that can be spoken. The names are those of OpenSSL, without its dashes.

@@ -39,7 +39,7 @@ pub fn client_certificates(guards: &[Arc<Accepted>]) -> Option<&Arc<ClientCertif
 /// authorities; if nobody does, of the youngest (annotations §3.14).
 pub fn upstream_tls(guards: &[Arc<Accepted>]) -> Option<&Arc<UpstreamTls>> {
     let said = || guards.iter().filter_map(|ingress| ingress.annotations.upstream_tls.as_ref());
-    said().find(|said| said.has_authorities).or_else(|| said().last()).map(|said| &said.tls)
+    said().find(|said| said.has_authorities).or_else(|| said().next_back()).map(|said| &said.tls)
 }
 
 /// What is to be said to the Ingresses of a host about what others ask for.

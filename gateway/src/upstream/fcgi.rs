@@ -5,6 +5,7 @@ mod call;
 pub mod fuzz;
 mod head;
 mod record;
+mod upload;
 
 pub(crate) use call::{Call, Expected};
 pub(crate) use record::Request;

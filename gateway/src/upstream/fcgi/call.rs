@@ -1,33 +1,28 @@
 //! One request to a FastCGI application, and its answer.
 
 use std::{
-    cell::Cell,
-    future::{Future, poll_fn},
-    io,
+    future::Future,
     net::SocketAddr,
     pin::pin,
-    rc::Rc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    task::{AbortHandle, spawn_local},
-};
+use tokio::io::AsyncReadExt;
 
 use super::{
     head,
-    record::{Records, Said, body_piece},
+    record::{Records, Said},
+    upload::Upload,
 };
 use crate::{
     error::ProxyError,
     upstream::{
         answer::{Answering, Asked},
-        body::{Progress, RequestBody, Stage},
+        body::RequestBody,
         h1::{Head, Keep},
-        wire::{Reading, Wire, Writing},
+        wire::{Reading, Wire},
     },
 };
 
@@ -69,26 +64,6 @@ pub struct Call {
     complaint: Vec<u8>,
 }
 
-/// The sending of a request, which goes on while nobody asks for the answer. It ends with this value.
-struct Upload {
-    progress: Rc<Progress>,
-    sent: Rc<Sent>,
-    task: AbortHandle,
-}
-
-/// How far it is.
-#[derive(Default)]
-struct Sent {
-    /// Bytes that left us.
-    bytes: Cell<usize>,
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 impl Call {
     /// Starts to send a request: `start` are its records in front of the body.
     pub fn start(wire: Wire, start: Vec<u8>, body: RequestBody, expected: Expected) -> Self {
@@ -110,7 +85,7 @@ impl Call {
 
     /// Whether something of the request left us.
     pub fn has_sent(&self) -> bool {
-        self.upload.sent.bytes.get() > 0
+        self.upload.sent() > 0
     }
 
     /// The next thing that is said.
@@ -191,11 +166,8 @@ impl Asked for Call {
     }
 
     fn unsent(&self) -> usize {
-        match self.upload.progress.stage() {
-            // It is other than before whenever something has left.
-            Stage::Writing => usize::MAX - self.upload.sent.bytes.get(),
-            _ => 0,
-        }
+        // It is other than before whenever something has left.
+        if self.upload.is_writing() { usize::MAX - self.upload.sent() } else { 0 }
     }
 }
 
@@ -239,101 +211,4 @@ impl Drop for Call {
             tracing::error!(upstream = %self.expected.upstream, %message, "FastCGI application");
         }
     }
-}
-
-impl Upload {
-    fn start(start: Bytes, body: RequestBody, mut half: Writing) -> Self {
-        let progress = match &body {
-            RequestBody::Streamed(body) => Rc::clone(body.progress()),
-            RequestBody::Empty | RequestBody::Full(_) => Rc::default(),
-        };
-        let sent = Rc::<Sent>::default();
-        let (noted, counted) = (Rc::clone(&progress), Rc::clone(&sent));
-        let task = spawn_local(async move {
-            let outcome = send(start, body, &mut half, &noted, &counted).await;
-            // Applications take the end of this half for the end of the client; the other one keeps the connection.
-            half.forget();
-            noted.enter(match outcome {
-                Err(Failure::Body(error)) => Stage::Failed(error),
-                // What the application has to say about it comes with its answer, or with its absence.
-                Ok(()) | Err(Failure::Write) => Stage::Ended,
-            });
-        });
-        Self { progress, sent, task: task.abort_handle() }
-    }
-
-    /// Ready when the client's body has ended early.
-    fn poll_failed(&self, cx: &Context<'_>) -> Poll<ProxyError> {
-        match self.progress.stage() {
-            Stage::Failed(error) => return Poll::Ready(error),
-            Stage::Ended => {}
-            Stage::Reading | Stage::Writing => self.progress.watch(cx),
-        }
-        Poll::Pending
-    }
-}
-
-enum Failure {
-    /// The body ended early.
-    Body(ProxyError),
-    /// The application does not take it.
-    Write,
-}
-
-impl From<io::Error> for Failure {
-    fn from(_: io::Error) -> Self {
-        Self::Write
-    }
-}
-
-async fn send(
-    start: Bytes,
-    body: RequestBody,
-    half: &mut Writing,
-    progress: &Progress,
-    sent: &Sent,
-) -> Result<(), Failure> {
-    write(half, start, progress, sent).await?;
-    match body {
-        RequestBody::Empty => {}
-        RequestBody::Full(bytes) => send_piece(bytes, half, progress, sent).await?,
-        RequestBody::Streamed(mut body) => {
-            while let Some(data) = poll_fn(|cx| body.poll_data(cx)).await {
-                send_piece(data.map_err(Failure::Body)?, half, progress, sent).await?;
-            }
-        }
-    }
-    let (end, _) = body_piece(&mut Bytes::new());
-    write(half, Bytes::from(end), progress, sent).await?;
-    Ok(half.flush().await?)
-}
-
-async fn send_piece(
-    mut bytes: Bytes,
-    half: &mut Writing,
-    progress: &Progress,
-    sent: &Sent,
-) -> Result<(), Failure> {
-    while !bytes.is_empty() {
-        let (front, piece) = body_piece(&mut bytes);
-        write(half, Bytes::from(front).chain(piece), progress, sent).await?;
-    }
-    Ok(())
-}
-
-/// Writes all of `bytes`, noting every step.
-async fn write(
-    half: &mut Writing,
-    mut bytes: impl Buf,
-    progress: &Progress,
-    sent: &Sent,
-) -> io::Result<()> {
-    while bytes.has_remaining() {
-        progress.enter(Stage::Writing);
-        match half.write_buf(&mut bytes).await? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            written => sent.bytes.set(sent.bytes.get() + written),
-        }
-    }
-    Ok(())
 }
