@@ -136,6 +136,8 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             upstream_host: None,
             proxy: Arc::clone(&proxy),
             protection: None,
+            error_pages: None,
+            mirror: None,
             throttle: None,
             transport: None,
             access_log: true,

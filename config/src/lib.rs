@@ -7,11 +7,14 @@
 //! pointer equality.
 
 pub mod access_log;
+pub mod balance;
 pub mod certificate;
 pub mod client_certificates;
 pub mod cors;
+pub mod error_pages;
 pub mod host;
 pub mod location;
+pub mod mirror;
 pub mod network;
 pub mod object;
 pub mod protection;
@@ -24,14 +27,17 @@ pub mod upstream_tls;
 pub mod upstreams;
 
 pub use access_log::{AccessLogRules, LogEscape};
+pub use balance::Balance;
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
 pub use cors::Cors;
+pub use error_pages::ErrorPages;
 pub use host::{Host, HostPattern, PathMode};
 pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,
     RetryOn, Rewrite, WhenEmpty,
 };
+pub use mirror::Mirror;
 pub use network::{Network, NotANetwork};
 pub use object::{Effect, ObjectRef, Verdict};
 pub use protection::Protection;
@@ -39,6 +45,6 @@ pub use redirect::FixedRedirect;
 pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
 pub use transport::{FastCgi, Transport};
-pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};
+pub use upstream::{Endpoints, Upstream, UpstreamId};
 pub use upstream_tls::{ServerVerification, TlsSuite, TlsVersions, UpstreamTls};
 pub use upstreams::Upstreams;

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use serde::Serialize;
 
 use crate::{
-    Cors, FixedRedirect, ObjectRef, Protection, Transport, UpstreamId, protection::Throttle,
+    Cors, ErrorPages, FixedRedirect, Mirror, ObjectRef, Protection, Transport, UpstreamId,
+    protection::Throttle,
 };
 
 /// One path of one host, after all objects of the host were merged.
@@ -41,6 +42,12 @@ pub struct Location {
     pub transport: Option<Transport>,
     /// What a request has to pass; none is nothing.
     pub protection: Option<Arc<Protection>>,
+    /// Which answers give way to those of an error backend; none is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_pages: Option<Arc<ErrorPages>>,
+    /// Where copies of requests go, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Arc<Mirror>>,
     /// How fast answers are sent; none is without a limit.
     pub throttle: Option<Throttle>,
     /// Whether requests are written to the access log.

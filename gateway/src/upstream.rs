@@ -6,6 +6,7 @@
 //! table: an endpoint change touches neither a host nor a location.
 
 pub(crate) mod answer;
+pub(crate) mod balance;
 pub(crate) mod body;
 pub(crate) mod fcgi;
 pub(crate) mod h1;

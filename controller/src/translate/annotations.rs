@@ -12,16 +12,20 @@ pub mod values;
 
 mod access;
 mod access_log;
+pub mod affinity;
 mod alias;
+pub mod balancing;
 mod canary;
 pub mod client_certificates;
 mod cors;
 mod default_backend;
+pub mod errors;
 pub mod external_auth;
 mod group;
 mod ignored;
 mod jwt;
 pub mod limits;
+mod mirror;
 pub mod password;
 mod planned;
 mod protection;
@@ -42,10 +46,11 @@ use std::{
 };
 
 use headgate_config::{
-    ClientCertificates, Cors, Effect, FastCgi, FixedRedirect, ObjectRef, Protection, ProxySettings,
-    Redirect, Verdict, protection::Throttle,
+    Balance, ClientCertificates, Cors, Effect, FastCgi, FixedRedirect, Mirror, ObjectRef,
+    Protection, ProxySettings, Redirect, Verdict, balance::CanaryRules, protection::Throttle,
 };
 
+use affinity::AffinityWish;
 use definition::{
     Definition,
     State::{self, Closes, Honoured, NoEffect, NotYet, Refused},
@@ -75,16 +80,20 @@ impl Family {
 /// All families. The order has no meaning.
 static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[access::ANNOTATIONS], access::read),
+    Family::new(Honoured, &[affinity::ANNOTATIONS], affinity::read),
     Family::new(Honoured, &[alias::ANNOTATIONS], alias::read),
-    Family::new(NotYet, &[canary::ANNOTATIONS], canary::read),
+    Family::new(Honoured, &[balancing::ANNOTATIONS], balancing::read),
+    Family::new(Honoured, &[canary::ANNOTATIONS], canary::read),
     Family::new(Honoured, &[client_certificates::ANNOTATIONS], client_certificates::read),
     Family::new(Honoured, &[cors::ANNOTATIONS], cors::read),
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
+    Family::new(Honoured, &[errors::ANNOTATIONS], errors::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
     Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
     Family::new(Honoured, &[jwt::ANNOTATIONS], jwt::read),
     Family::new(Honoured, &[access_log::ANNOTATIONS], access_log::read),
     Family::new(Honoured, &[limits::ANNOTATIONS], limits::read),
+    Family::new(Honoured, &[mirror::ANNOTATIONS], mirror::read),
     Family::new(Honoured, &[password::ANNOTATIONS], password::read),
     Family::new(NotYet, planned::ANNOTATIONS, planned::read),
     Family::new(Closes, &[protection::ANNOTATIONS], protection::read),
@@ -143,6 +152,12 @@ pub struct Annotations {
     pub client_certificates: Option<Arc<ClientCertificates>>,
     /// The Ingress only lends its backends to others (routing §13).
     pub canary: bool,
+    /// Which share of their requests it wants for them.
+    pub canary_rules: Option<Arc<CanaryRules>>,
+    /// `affinity` and what belongs to it.
+    pub affinity: Option<Arc<AffinityWish>>,
+    /// `load-balance` and `upstream-hash-by`.
+    pub balance: Balance,
     /// `use-regex`.
     pub use_regex: bool,
     /// `rewrite-target`.
@@ -157,6 +172,10 @@ pub struct Annotations {
     pub upstream_host: Option<String>,
     /// `default-backend`: name of a Service in the Ingress's namespace.
     pub default_backend: Option<String>,
+    /// Which answers are replaced.
+    pub errors: errors::ErrorRules,
+    /// `mirror-*`.
+    pub mirror: Option<Arc<Mirror>>,
     /// `ssl-redirect`.
     pub ssl_redirect: bool,
     /// `force-ssl-redirect`.
@@ -197,6 +216,9 @@ impl Default for Annotations {
             denies_hosts: None,
             client_certificates: None,
             canary: false,
+            canary_rules: None,
+            affinity: None,
+            balance: Balance::RoundRobin,
             use_regex: false,
             rewrite_target: None,
             forwarded_prefix: None,
@@ -204,6 +226,8 @@ impl Default for Annotations {
             aliases: Vec::new(),
             upstream_host: None,
             default_backend: None,
+            errors: errors::ErrorRules::default(),
+            mirror: None,
             ssl_redirect: true,
             force_ssl_redirect: false,
             redirect: Redirect::default(),

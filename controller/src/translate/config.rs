@@ -60,6 +60,8 @@ pub struct Defaults {
     /// What an Ingress says about encryption towards upstreams is for its own locations only
     /// (`proxy-ssl-location-only`).
     pub own_upstream_tls: bool,
+    /// Statuses whose answers the default backend replaces, sorted, where an Ingress names none (`custom-http-errors`).
+    pub error_statuses: Vec<u16>,
     /// What Ingresses may not have.
     pub restrictions: Restrictions,
     /// What limits of Ingresses have in common.

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use headgate_config::{
-    Action, ClientCertificates, Forward, HttpsRedirect, Location, Origin, PathMatch, Protection,
-    Rewrite, Transport, UpstreamId, UpstreamTls, WhenEmpty,
+    Action, ClientCertificates, ErrorPages, Forward, HttpsRedirect, Location, Origin, PathMatch,
+    Protection, Rewrite, Transport, UpstreamId, UpstreamTls, WhenEmpty,
 };
 
 use super::{
     annotations::{Annotations, Protocol},
     config::Defaults,
+    error_pages::Situation,
     guard,
     ingress::Accepted,
     path::Place,
@@ -73,6 +74,8 @@ pub struct Maker<'a> {
     upstream_tls: Option<&'a Arc<UpstreamTls>>,
     /// The origin that was made last: the locations that one path expands to are neighbours and share it.
     last: Option<(Claim<'a>, Arc<Origin>)>,
+    /// The error pages that were made last: those of neighbours are mostly the same.
+    last_pages: Option<Arc<ErrorPages>>,
 }
 
 impl<'a> Maker<'a> {
@@ -81,7 +84,7 @@ impl<'a> Maker<'a> {
         let denies = guard::denier(guards).is_some();
         let certificates = guard::client_certificates(guards).map(|held| &**held);
         let upstream_tls = guard::upstream_tls(guards).filter(|_| !defaults.own_upstream_tls);
-        Self { options, defaults, denies, certificates, upstream_tls, last: None }
+        Self { options, defaults, denies, certificates, upstream_tls, last: None, last_pages: None }
     }
 
     /// The location for a place in the table.
@@ -105,6 +108,14 @@ impl<'a> Maker<'a> {
         };
         // Nobody owns the default host: its own page is for everybody.
         let is_nobodys = matches!(action, Action::Respond(_)) && origin.object.is_none();
+        let protection = self.protection(annotations, place.path()).filter(|_| !is_nobodys);
+        let error_pages = self.error_pages(Situation {
+            annotations,
+            namespace: place.what.ingress.map(|ingress| ingress.key().namespace()),
+            is_denied: action == Action::Deny,
+            signs_in: protection.as_ref().is_some_and(|held| held.sign_in.is_some()),
+            has_host_page: self.certificates.is_some_and(has_page),
+        });
         Location {
             slash_redirect: place.slash_redirect && action != Action::Deny,
             origin,
@@ -118,7 +129,9 @@ impl<'a> Maker<'a> {
             upstream_host: annotations.upstream_host.clone(),
             transport: self.transport(annotations, place.what.is_service()),
             proxy: annotations.proxy.clone(),
-            protection: self.protection(annotations, place.path()).filter(|_| !is_nobodys),
+            protection,
+            error_pages,
+            mirror: annotations.mirror.clone(),
             throttle: annotations.throttle,
             access_log: annotations.access_log,
             matcher: place.matcher,
@@ -150,6 +163,8 @@ impl<'a> Maker<'a> {
             proxy: plain.proxy.clone(),
             transport: None,
             protection: None,
+            error_pages: None,
+            mirror: None,
             throttle: None,
             access_log: false,
         }
@@ -169,6 +184,15 @@ impl<'a> Maker<'a> {
         });
         self.last = Some((claim, origin.clone()));
         origin
+    }
+
+    fn error_pages(&mut self, situation: Situation<'_>) -> Option<Arc<ErrorPages>> {
+        let pages = situation.pages(self.options, self.defaults)?;
+        match &self.last_pages {
+            Some(last) if **last == pages => {}
+            _ => self.last_pages = Some(Arc::new(pages)),
+        }
+        self.last_pages.clone()
     }
 
     fn action(&self, annotations: &Annotations, upstream: Option<UpstreamId>) -> Action {
@@ -247,6 +271,11 @@ impl<'a> Maker<'a> {
             HttpsRedirect::Never
         }
     }
+}
+
+/// Whether a host answers bad certificates with a page of its own.
+fn has_page(certificates: &ClientCertificates) -> bool {
+    matches!(certificates, ClientCertificates::Verify(held) if held.error_page.is_some())
 }
 
 /// The upstream of a Service's first port, which has no port in its name.

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::objects::{Kind, Object};
 
+mod balance;
 mod client_certificates;
+mod error_pages;
 mod external;
 mod inheritance;
 mod limits;

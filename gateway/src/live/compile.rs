@@ -13,8 +13,10 @@ use http::HeaderValue;
 
 use super::{
     LiveConfig, LiveSettings,
+    error_pages::LiveErrorPages,
     finding::{self, Findings},
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
+    mirror::LiveMirror,
     protection::{LiveProtection, Shared},
     transport::LiveTransport,
 };
@@ -93,8 +95,11 @@ impl Compiler {
         for (before, now) in snapshot.upstreams.unshared(&self.last.upstreams) {
             upstreams.add(before, now);
         }
-        for upstream in upstreams.fresh {
+        for upstream in &upstreams.fresh {
             self.registry.upsert(upstream);
+        }
+        for upstream in &upstreams.fresh {
+            self.registry.bind(&upstream.id, &self.metrics);
         }
         self.unused = upstreams.gone.into_iter().map(|upstream| upstream.id.clone()).collect();
         let settings = self.settings(&snapshot.settings);
@@ -261,6 +266,10 @@ impl Compiler {
             }
             live.ok()
         });
+        let find = |id: &UpstreamId| self.upstream(id);
+        let pages = spec.error_pages.as_ref();
+        let error_pages = pages.and_then(|pages| LiveErrorPages::new(pages, &action, find));
+        let mirror = spec.mirror.as_ref().and_then(|mirror| LiveMirror::new(mirror, find));
         LiveLocation {
             action,
             transport,
@@ -268,6 +277,8 @@ impl Compiler {
             cors: spec.cors.as_deref().map(Cors::new).map(Box::new),
             rewrite,
             protection,
+            error_pages: error_pages.map(Box::new),
+            mirror: mirror.map(Box::new),
             key,
             fixed_host,
             spec: Arc::clone(spec),

@@ -5,10 +5,18 @@ use std::sync::Arc;
 use headgate_config::{Host, HostPattern, Location, ProxySettings, Verdict, WhenEmpty};
 use http::HeaderValue;
 
-use super::{protection::LiveProtection, transport::LiveTransport};
+use super::{
+    error_pages::LiveErrorPages, mirror::LiveMirror, protection::LiveProtection,
+    transport::LiveTransport,
+};
 use crate::{
     client_certificate::Policy,
-    filter::{cors::Cors, redirect::fixed::FixedRedirect, variables::Variables},
+    filter::{
+        body::{READ_AHEAD, READ_TWICE},
+        cors::Cors,
+        redirect::fixed::FixedRedirect,
+        variables::Variables,
+    },
     observe::metrics::{LocationKey, Metrics, NameKey},
     route::{path::PathTable, rewrite::RewriteProgram},
     upstream::SharedUpstream,
@@ -46,6 +54,10 @@ pub struct LiveLocation {
     pub rewrite: Option<RewriteProgram>,
     /// What a request has to pass. Most have nothing to.
     pub protection: Option<Box<LiveProtection>>,
+    /// Which answers are replaced. Most locations replace none.
+    pub error_pages: Option<Box<LiveErrorPages>>,
+    /// Where copies of requests go, if there are any.
+    pub mirror: Option<Box<LiveMirror>>,
     /// The location in metrics.
     pub key: LocationKey,
     /// `upstream_host` where it has no variables.
@@ -111,6 +123,15 @@ impl LiveLocation {
     /// How its requests are sent.
     pub fn proxy(&self) -> &ProxySettings {
         &self.spec.proxy
+    }
+
+    /// Bytes up to which a request's body is read before the upstream is contacted.
+    pub fn read_ahead(&self) -> usize {
+        match &self.mirror {
+            Some(mirror) if mirror.policy.spec.with_body => READ_TWICE,
+            _ if self.spec.proxy.request_buffering => READ_AHEAD,
+            _ => 0,
+        }
     }
 
     /// `Host` for the upstream, if it is not the client's.

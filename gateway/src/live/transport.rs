@@ -36,7 +36,7 @@ pub struct LiveFastCgi {
 }
 
 /// What is known of a request when it is decided how it is sent.
-pub(crate) struct Asked<'a> {
+pub(crate) struct Approach<'a> {
     /// The client's connection.
     pub peer: &'a Connection,
     /// Its host.
@@ -70,7 +70,7 @@ impl LiveTransport {
     /// How a request is sent. None is HTTP/1 in clear.
     pub(crate) fn over<'a>(
         &'a self,
-        asked: &Asked<'_>,
+        asked: &Approach<'_>,
         variables: &Variables<'_>,
     ) -> Option<Over<'a>> {
         Some(match self {
@@ -83,8 +83,8 @@ impl LiveTransport {
 }
 
 impl LiveFastCgi {
-    fn of<'a>(&'a self, asked: &Asked<'_>, variables: &Variables<'_>) -> Application<'a> {
-        let Asked { peer, host, version, rewritten } = asked;
+    fn of<'a>(&'a self, asked: &Approach<'_>, variables: &Variables<'_>) -> Application<'a> {
+        let Approach { peer, host, version, rewritten } = asked;
         let normalised = rewritten.and_then(|target| normalise(target.as_bytes()).ok());
         let (path, query) = match &normalised {
             Some(target) => (target.path(), target.query().unwrap_or_default()),

@@ -2,7 +2,10 @@
 //! place where an error becomes a status.
 
 use headgate_config::Settings;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode, Version,
+    header::{self, Entry},
+};
 
 use hyper::ext::ReasonPhrase;
 
@@ -117,6 +120,14 @@ impl Answer {
         Self { status, headers, source, stock_page: false, close: false, tunnel: None }
     }
 
+    /// The same with another cookie, if there is one.
+    pub fn with_cookie(mut self, cookie: Option<HeaderValue>) -> Self {
+        if let Some(cookie) = cookie {
+            self.headers.append(header::SET_COOKIE, cookie);
+        }
+        self
+    }
+
     /// The 101 of an upstream, and the tunnel behind it.
     pub fn upgrade(headers: HeaderMap, tunnel: Box<Tunnel>) -> Self {
         let answer = Self::upstream(StatusCode::SWITCHING_PROTOCOLS, headers, Source::Empty);
@@ -126,6 +137,25 @@ impl Answer {
     /// Whether the connection ends with it, whatever else is known about it.
     pub fn closes(&self) -> bool {
         self.close
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Whether its body is the stock page of its status.
+    pub fn is_stock_page(&self) -> bool {
+        self.stock_page
+    }
+
+    /// What is left of it where another answer takes its place. A connection that it came over is closed.
+    pub fn replace(mut self) -> Replaced {
+        let challenges = match self.headers.entry(header::WWW_AUTHENTICATE) {
+            Entry::Occupied(lines) => lines.remove_entry_mult().1.collect(),
+            Entry::Vacant(_) => Vec::new(),
+        };
+        Replaced { status: self.status, challenges, close: self.close }
     }
 
     /// Adds what all answers carry and makes the response.
@@ -194,6 +224,27 @@ impl Answer {
             || settings.keep_alive.is_zero()
             || exchange.connection.requests() >= settings.keep_alive_requests;
         if close { "close" } else { "keep-alive" }
+    }
+}
+
+/// What is left of an answer that another one takes the place of.
+pub struct Replaced {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its challenges, which the client gets in any case (annotations §3.7).
+    challenges: Vec<HeaderValue>,
+    /// The connection ends.
+    pub close: bool,
+}
+
+impl Replaced {
+    /// Gives what is left to the answer in its place.
+    pub fn give_to(self, mut answer: Answer) -> Answer {
+        answer.close |= self.close;
+        for challenge in self.challenges {
+            answer.headers.append(header::WWW_AUTHENTICATE, challenge);
+        }
+        answer
     }
 }
 

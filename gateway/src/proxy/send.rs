@@ -10,6 +10,7 @@ use hyper::body::{Body, Incoming};
 use super::{
     answer::Answer,
     attempt::Attempt,
+    choose::affinity_cookie,
     exchange::Exchange,
     fcgi, grpc,
     outbound::Outbound,
@@ -22,7 +23,7 @@ use crate::{
     deadline::Deadline,
     error::ProxyError,
     filter::{
-        body::{self, Prepared},
+        body::{self, Prepared, READ_AHEAD},
         request_headers::Framing,
         response_headers,
     },
@@ -37,29 +38,28 @@ use crate::{
     },
 };
 
-/// Sends the request to endpoints of `upstream` until one answers.
-pub async fn forward(
+/// Takes over the body of the request, as far as the location wants it to be held.
+///
+/// # Errors
+/// Those of [`body::prepare`].
+pub async fn prepare(
     exchange: &mut Exchange,
     live: &LiveConfig,
     location: &LiveLocation,
-    upstream: &Rc<WorkerUpstream>,
     outbound: &Outbound<'_>,
     body: Option<Incoming>,
-) -> Result<Answer, ProxyError> {
-    exchange.set_upstream(upstream);
+) -> Result<Prepared, ProxyError> {
     let over = outbound.over.as_deref();
-    let settings = over.and_then(Over::settings).unwrap_or(location.proxy());
-    let limit = location.spec.body_limit;
-    let headers = &outbound.inbound.parts.headers;
-    let (mut body, started) = match body.filter(|body| !body.is_end_stream()) {
-        None => (Prepared::empty(headers), exchange.started()),
+    match body.filter(|body| !body.is_end_stream()) {
+        None => Ok(Prepared::empty(&outbound.inbound.parts.headers)),
         Some(body) => {
             let needs_length = match over {
-                None | Some(Over::Tls(_)) => settings.old_version,
+                None | Some(Over::Tls(_)) => location.proxy().old_version,
                 Some(Over::Grpc(_)) => false,
                 Some(Over::FastCgi(_)) => true,
             };
-            let ahead = settings.request_buffering || needs_length;
+            let least = if needs_length { READ_AHEAD } else { 0 };
+            let (ahead, limit) = (location.read_ahead().max(least), location.spec.body_limit);
             let budget = &exchange.worker.held_bodies;
             let patience = live.settings.listener.body_timeout;
             let deadline = exchange.worker.deadlines.set(patience);
@@ -75,23 +75,47 @@ pub async fn forward(
                 return Err(ProxyError::LengthRequired);
             }
             body.withhold(outbound.overrides.iter().map(|header| &*header.name));
-            (body, Instant::now())
+            Ok(body)
         }
-    };
+    }
+}
+
+/// Sends the request to endpoints of `upstream` until one answers. What can be sent again is still in `body` afterwards.
+///
+/// # Errors
+/// None has answered.
+pub async fn forward(
+    exchange: &mut Exchange,
+    live: &LiveConfig,
+    location: &LiveLocation,
+    upstream: &Rc<WorkerUpstream>,
+    outbound: &Outbound<'_>,
+    body: &mut Prepared,
+) -> Result<Answer, ProxyError> {
+    exchange.set_upstream(upstream);
+    let over = outbound.over.as_deref();
+    let settings = over.and_then(Over::settings).unwrap_or(location.proxy());
+    let is_first = exchange.attempts.is_empty() && !body.was_waited_for();
+    let started = if is_first { exchange.started() } else { Instant::now() };
+    let mut is_redirected = outbound.is_for_error();
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
     let mut tries = Tries::new(settings, started);
     loop {
-        let mut endpoint = upstream.pick().ok_or(ProxyError::NoEndpoint)?;
-        if let Some(over) = over {
-            endpoint = over.endpoint(&endpoint)?;
-        }
+        let tried = exchange.attempts.iter().filter(|attempt| attempt.counts());
+        let tried = tried.map(|attempt| &attempt.endpoint);
+        let endpoint = upstream.pick(&mut exchange.choice, tried).ok_or(ProxyError::NoEndpoint)?;
+        // Its connections of the kind that is wanted; in the books it stays the one that was picked.
+        let lane = over.map(|over| over.endpoint(&endpoint)).transpose()?;
         let began = if exchange.attempts.is_empty() { started } else { Instant::now() };
-        exchange.attempts.push(Attempt::new(&endpoint, began));
+        let mut attempt = Attempt::new(&endpoint, began);
+        attempt.after_redirect = std::mem::take(&mut is_redirected);
+        exchange.attempts.push(attempt);
+        let endpoint = lane.unwrap_or(endpoint);
         let try_ = Try { live, settings, endpoint: &endpoint, outbound };
-        let failure = match try_.run(exchange, &mut body, tries.only_new, &deadline).await {
+        let failure = match try_.run(exchange, body, tries.only_new, &deadline).await {
             Ok((head, mut connection)) => {
                 if settings.retry.on.statuses.contains(&head.status.as_u16())
-                    && tries.again(Failure::Status, outbound.method(), &mut body)
+                    && tries.again(Failure::Status, outbound.method(), body)
                 {
                     if connection.take_whole().is_some()
                         && let Carrier::Http1(connection) = connection
@@ -103,14 +127,16 @@ pub async fn forward(
                 deadline.reset(settings.read_timeout);
                 let lease = Lease { connection, endpoint, limits: live.settings.keep_alive };
                 let upgrade = outbound.upgrade().and_then(|_| outbound.inbound.take_upgrade());
-                return accept(exchange, settings, head, lease, deadline, upgrade);
+                let cookie = affinity_cookie(exchange, upstream, location, outbound.inbound);
+                let answer = accept(exchange, settings, head, lease, deadline, upgrade)?;
+                return Ok(answer.with_cookie(cookie));
             }
             Err(failure) => failure,
         };
         if let Some(attempt) = exchange.attempts.last_mut() {
-            attempt.fail(failure.error);
+            attempt.fail(&failure);
         }
-        if !tries.again(Failure::Error(failure), outbound.method(), &mut body) {
+        if !tries.again(Failure::Error(failure), outbound.method(), body) {
             return Err(failure.error);
         }
     }

@@ -23,6 +23,8 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         upstream_host: None,
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
+        error_pages: None,
+        mirror: None,
         throttle: None,
         transport: None,
         access_log: true,

@@ -15,6 +15,7 @@ use std::{
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{
+    balance::Load,
     h1, h2,
     tls::{Tls, client::Encryption},
     wire::Wire,
@@ -27,6 +28,8 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// The address for the log.
     pub text: Box<str>,
+    /// How fast it has been answering, where that counts.
+    pub load: Load,
     idle: RefCell<Vec<Idle>>,
     retired: Cell<bool>,
     /// Those of all endpoints of the worker.
@@ -110,6 +113,7 @@ impl Endpoint {
         Self {
             address,
             text: address.to_string().into_boxed_str(),
+            load: Load::default(),
             idle: RefCell::default(),
             retired: Cell::new(false),
             count,

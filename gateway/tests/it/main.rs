@@ -4,9 +4,11 @@
 
 mod access;
 mod answers;
+mod balance;
 mod builtin;
 mod client_certificates;
 mod cross_origin;
+mod error_pages;
 mod external;
 mod fastcgi;
 mod forwarded;
@@ -15,6 +17,7 @@ mod grpc;
 mod http2;
 mod jwt;
 mod limits;
+mod mirror;
 mod passwords;
 mod proxying;
 mod records;

@@ -3,12 +3,8 @@
 //! Each file below becomes a family of its own when somebody reads it. What must not be served without is in
 //! [`super::protection`].
 
-mod affinity;
-mod balancing;
-mod errors;
 mod firewall;
 mod headers;
-mod mirror;
 mod protocol;
 mod tls;
 mod tracing;
@@ -17,12 +13,8 @@ use super::{Annotations, definition::Definition, values::Values};
 use crate::translate::wording;
 
 pub const ANNOTATIONS: &[&[Definition]] = &[
-    affinity::ANNOTATIONS,
-    balancing::ANNOTATIONS,
-    errors::ANNOTATIONS,
     firewall::ANNOTATIONS,
     headers::ANNOTATIONS,
-    mirror::ANNOTATIONS,
     protocol::ANNOTATIONS,
     tls::ANNOTATIONS,
     tracing::ANNOTATIONS,
@@ -32,7 +24,6 @@ pub const ANNOTATIONS: &[&[Definition]] = &[
 const NO_WISH: &[(&str, &str)] = &[
     ("enable-modsecurity", "false"),
     ("enable-opentelemetry", "false"),
-    ("load-balance", "round_robin"),
     ("proxy-buffering", "off"),
     ("proxy-cookie-domain", "off"),
     ("proxy-cookie-path", "off"),

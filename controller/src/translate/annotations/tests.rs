@@ -1,6 +1,9 @@
 mod access;
+mod balance;
 mod cors;
+mod errors;
 mod limits;
+mod mirror;
 mod protection;
 mod redirect;
 mod rules;
@@ -228,7 +231,6 @@ fn refused_values_of_what_is_not_supported() {
         ("limit-rps", "10r/s"),
         ("permanent-redirect", "https://x$request_uri"),
         ("ssl-passthrough", "yes"),
-        ("custom-http-errors", "200"),
         ("upstream-hash-by", "$a;b"),
         ("load-balance", "random"),
     ] {

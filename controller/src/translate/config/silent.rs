@@ -37,14 +37,14 @@ const NO_EFFECT: &[&str] = &[
 const PLANNED: &[&str] = &[
     "access-log-params", "access-log-path", "add-headers", "allow-backend-server-header",
     "bind-address", "bind-address-ipv4", "bind-address-ipv6", "brotli-level",
-    "brotli-min-length", "brotli-types", "custom-http-errors", "default-type", "disable-ipv6",
-    "disable-ipv6-dns", "disable-proxy-intercept-errors", "disable-stream-access-log", "enable-auth-access-log",
+    "brotli-min-length", "brotli-types", "default-type", "disable-ipv6",
+    "disable-ipv6-dns", "disable-stream-access-log", "enable-auth-access-log",
     "enable-brotli", "enable-modsecurity", "enable-ocsp", "enable-opentelemetry",
     "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level", "error-log-path",
     "geoip2-autoreload-in-minutes", "global-allowed-response-headers",
     "global-auth-snippet", "gzip-disable", "gzip-level", "gzip-min-length", "gzip-types", "hide-headers",
     "http-access-log-path", "http-snippet", "ignore-invalid-headers",
-    "large-client-header-buffers", "load-balance", "location-snippet",
+    "large-client-header-buffers", "location-snippet",
     "log-format-stream", "main-snippet", "modsecurity-snippet",
    
     "opentelemetry-operation-name", "opentelemetry-trust-incoming-span", "otel-max-export-batch-size",

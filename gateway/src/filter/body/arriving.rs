@@ -28,7 +28,7 @@ impl Prepared {
         limit: Option<u64>,
         budget: &Budget,
     ) -> Result<Self, ProxyError> {
-        let length = body.announced();
+        let announced = body.announced();
         let mut start = Held::new(budget);
         let end = poll_fn(|cx| {
             loop {
@@ -51,11 +51,12 @@ impl Prepared {
             }
         });
         if let End::Reached = end.await? {
+            let length = Some(start.bytes.len() as u64);
             return Ok(Self { kind: Kind::Full(start.freeze()), length });
         }
         let progress = Rc::new(Progress::default());
         let allowance = limit.map(|limit| limit.saturating_sub(start.bytes.len() as u64));
         let streamed = Streamed::new(start.freeze(), body, allowance, Rc::clone(&progress));
-        Ok(Self { kind: Kind::Streamed(Some(Box::new(streamed)), progress), length })
+        Ok(Self { kind: Kind::Streamed(Some(Box::new(streamed)), progress), length: announced })
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Metrics,
     series::Counter,
     text::{Exposition, Kind},
-    worker::{Asked, Shard, TokenOutcome},
+    worker::{Asked, Mirrored, Shard, TokenOutcome},
 };
 use crate::filter::jwt::Flaw;
 
@@ -186,6 +186,12 @@ fn own(text: &mut Exposition, metrics: &Metrics) {
         text.instance_sample(ASKED, &[("result", label)], value);
     }
     tokens(text, metrics);
+    const MIRRORED: &str = "headgate_mirror_requests_total";
+    text.family(MIRRORED, Kind::Counter, "Copies of requests, by what came of them.");
+    for (outcome, label) in Mirrored::ALL {
+        let value = sum(metrics, |shard| &shard.mirrored[outcome as usize]);
+        text.instance_sample(MIRRORED, &[("result", label)], value);
+    }
 }
 
 fn tokens(text: &mut Exposition, metrics: &Metrics) {

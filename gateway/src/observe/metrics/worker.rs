@@ -44,6 +44,8 @@ pub(super) struct Shard {
     pub(super) tokens: [Counter; TokenOutcome::ALL.len()],
     /// What was wrong with tokens, by [`Flaw`].
     pub(super) flaws: [Counter; Flaw::ALL.len()],
+    /// What came of copies of requests, by [`Mirrored`].
+    pub(super) mirrored: [Counter; Mirrored::ALL.len()],
 }
 
 /// What came of asking a service whether a request may pass.
@@ -108,6 +110,23 @@ impl TokenOutcome {
         (Self::Refused, "refused"),
         (Self::Unavailable, "keys_unavailable"),
     ];
+}
+
+/// What came of a copy of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mirrored {
+    /// It was answered, with whatever.
+    Answered,
+    /// It was not.
+    Failed,
+    /// It was not sent: there are too many on their way, its body is too large to be held, or it is a copy of a copy.
+    Dropped,
+}
+
+impl Mirrored {
+    /// All of them with their label, in order.
+    pub(super) const ALL: [(Self, &'static str); 3] =
+        [(Self::Answered, "answered"), (Self::Failed, "failed"), (Self::Dropped, "dropped")];
 }
 
 /// The metrics of one worker. It counts on the thread of that worker only, hence it is not `Sync`.
@@ -261,6 +280,11 @@ impl WorkerMetrics {
     pub fn flawed_token(&self, flaw: Flaw) {
         self.token(TokenOutcome::Refused);
         self.shard.flaws[flaw as usize].add(1);
+    }
+
+    /// Counts what came of a copy of a request.
+    pub fn mirrored(&self, outcome: Mirrored) {
+        self.shard.mirrored[outcome as usize].add(1);
     }
 
     /// Counts a connection that was accepted and closed at once, because of a limit.
