@@ -138,8 +138,9 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             proxy: Arc::clone(&proxy),
             protection: None,
             error_pages: None,
-        mirror: None,
-        throttle: None,
+            mirror: None,
+            throttle: None,
+            transport: None,
             access_log: true,
         })
     };
