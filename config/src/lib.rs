@@ -10,8 +10,10 @@ pub mod access_log;
 pub mod balance;
 pub mod certificate;
 pub mod client_certificates;
+pub mod compression;
 pub mod cors;
 pub mod error_pages;
+pub mod headers;
 pub mod host;
 pub mod location;
 pub mod mirror;
@@ -30,8 +32,12 @@ pub use access_log::{AccessLogRules, LogEscape};
 pub use balance::Balance;
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
+pub use compression::{Coding, Compression};
 pub use cors::Cors;
 pub use error_pages::ErrorPages;
+pub use headers::{
+    AnswerHeaders, ConnectionHeader, GlobalHeaders, HeadLimits, HeaderLine, Replacement,
+};
 pub use host::{Host, HostPattern, PathMode};
 pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,

@@ -8,7 +8,8 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    AccessLogRules, Network, ObjectRef, StreamSettings, TlsSettings, protection::LimitCounting,
+    AccessLogRules, Compression, GlobalHeaders, HeadLimits, Network, ObjectRef, StreamSettings,
+    TlsSettings, protection::LimitCounting,
 };
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
@@ -28,6 +29,12 @@ pub struct Settings {
     pub original_uri_header: bool,
     /// Accept header names with `_` (`enable-underscores-in-headers`).
     pub underscores_in_headers: bool,
+    /// Headers of all requests and answers.
+    pub headers: GlobalHeaders,
+    /// How large the head of a request may be.
+    pub head_limits: HeadLimits,
+    /// Which answers are compressed.
+    pub compression: Compression,
     /// Answer HTTP/2 (`use-http2`).
     pub http2: bool,
     /// Streams that a client may have open at once on an HTTP/2 connection (`http2-max-concurrent-streams`).
@@ -80,6 +87,9 @@ impl Default for Settings {
             generate_request_id: true,
             original_uri_header: false,
             underscores_in_headers: false,
+            headers: GlobalHeaders::default(),
+            head_limits: HeadLimits::default(),
+            compression: Compression::default(),
             http2: true,
             http2_streams: 128,
             keep_alive: Duration::from_secs(75),

@@ -205,12 +205,15 @@ impl Translator {
         }
     }
 
-    /// Reads the ConfigMap if it changed, or the Secret that it names; says whether that changes what Ingresses mean.
+    /// Reads the ConfigMap if it changed, or an object that it names; says whether that changes what Ingresses mean.
     fn read_config(&mut self, objects: &Objects, changes: &Changes) -> bool {
         let key = self.options.configmap.as_ref().map(Key::from);
         let secret = self.config.limit_secret.as_ref();
         let secret_changed = secret.is_some_and(|secret| changes.secrets.contains(secret));
-        let is_changed = |key: &Key| secret_changed || changes.config_maps.contains(key);
+        let named = &self.config.named_maps;
+        let named_changed = named.iter().any(|map| changes.config_maps.contains(map));
+        let is_changed =
+            |key: &Key| secret_changed || named_changed || changes.config_maps.contains(key);
         let Some(key) = key.filter(is_changed) else { return false };
         let map = objects.config_map(&key);
         let mut config = Config::read(&self.options, map.map(|map| (&key, &**map)), objects);

@@ -10,7 +10,7 @@ pub(crate) mod forward;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod guard;
-mod head;
+pub(crate) mod head;
 mod http;
 mod http2;
 mod malformed_stream;

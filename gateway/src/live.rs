@@ -38,7 +38,10 @@ pub(crate) use self::{
     streams::{LiveService, LiveStreams},
 };
 use crate::{
-    filter::{access::AddressSet, blocked::Blocked, external::cache::Answers, texts::Texts},
+    filter::{
+        access::AddressSet, blocked::Blocked, compression::Compressor, external::cache::Answers,
+        request_headers::ConfiguredHeaders, response_headers::GlobalHeaders, texts::Texts,
+    },
     listen::tls::TlsState,
     observe::{
         access_log::{DEFAULT as DEFAULT_FORMAT, Escape, LogFormat},
@@ -95,6 +98,12 @@ pub(crate) struct LiveSettings {
     pub stream_log: StreamLog,
     /// Who gets nothing, if anybody.
     pub blocked: Option<Box<Blocked>>,
+    /// Headers that every upstream is sent, if there are any.
+    pub request_headers: Option<ConfiguredHeaders>,
+    /// What all answers lose and gain.
+    pub headers: GlobalHeaders,
+    /// Which answers are compressed, if any are.
+    pub compressor: Option<Box<Compressor>>,
     /// Targets that are not logged, if there are any.
     pub unlogged: Option<Texts>,
     /// Who may read the status of connections.
@@ -149,6 +158,10 @@ impl LiveSettings {
             log_format: log_format(spec),
             stream_log: StreamLog::new(&spec.stream, before.map(|before| &before.stream_log)),
             blocked: Blocked::new(&spec.blocked),
+            request_headers: (!spec.headers.request.is_empty())
+                .then(|| ConfiguredHeaders::new(&spec.headers.request)),
+            headers: GlobalHeaders::new(&spec.headers),
+            compressor: Compressor::new(&spec.compression),
             unlogged: unlogged(spec),
             status_readers: AddressSet::new(&spec.status_readers),
             spec: Arc::clone(spec),

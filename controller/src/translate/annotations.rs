@@ -22,6 +22,7 @@ mod default_backend;
 pub mod errors;
 pub mod external_auth;
 mod group;
+pub mod headers;
 mod ignored;
 mod jwt;
 pub mod limits;
@@ -86,6 +87,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
     Family::new(Honoured, &[errors::ANNOTATIONS], errors::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
+    Family::new(Honoured, &[headers::ANNOTATIONS], headers::read),
     Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
     Family::new(Honoured, &[jwt::ANNOTATIONS], jwt::read),
     Family::new(Honoured, &[access_log::ANNOTATIONS], access_log::read),
@@ -172,6 +174,8 @@ pub struct Annotations {
     pub aliases: Vec<String>,
     /// `upstream-vhost`.
     pub upstream_host: Option<String>,
+    /// What happens to headers of answers.
+    pub headers: headers::Wishes,
     /// `default-backend`: name of a Service in the Ingress's namespace.
     pub default_backend: Option<String>,
     /// Which answers are replaced.
@@ -224,6 +228,7 @@ impl Default for Annotations {
             app_root: None,
             aliases: Vec::new(),
             upstream_host: None,
+            headers: headers::Wishes::default(),
             default_backend: None,
             errors: errors::ErrorRules::default(),
             mirror: None,

@@ -5,6 +5,7 @@
 
 mod draft;
 mod global_auth;
+mod global_headers;
 mod keys;
 pub mod limit_store;
 pub mod reference;
@@ -38,6 +39,8 @@ pub struct Config {
     pub standby: Option<bool>,
     /// The Secret that `limit-shared-secret` names.
     pub limit_secret: Option<Key>,
+    /// The ConfigMaps that `proxy-set-headers` and `add-headers` name.
+    pub named_maps: Vec<Key>,
     /// The ConfigMap, if there is one.
     pub object: Option<ObjectRef>,
     /// Findings about the ConfigMap.
@@ -108,6 +111,8 @@ pub struct Restrictions {
     /// Whether a path that is not ImplementationSpecific may only be made of letters, digits and `._-/`
     /// (`strict-validate-path-type`). Reviews ask for it; what has been created is served.
     pub strict_paths: bool,
+    /// The headers that they may add to answers, with upper and lower case (`global-allowed-response-headers`).
+    pub allowed_headers: Vec<String>,
 }
 
 impl Restrictions {

@@ -199,13 +199,15 @@ async fn serve_http1<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let guarded = Guarded::new(stream, Arc::clone(&connection), early);
+    let limits = worker.live().settings.spec.head_limits;
+    let guarded = Guarded::new(stream, Arc::clone(&connection), early, limits);
     let service = service_fn(move |request| {
         proxy::handle(Rc::clone(&worker), Arc::clone(&connection), request, Rc::clone(&counted))
     });
     // What goes wrong on a connection is told to its client or is the client's doing; requests log themselves.
     let _ = http1::Builder::new()
-        .max_buf_size(BUFFER)
+        // The guard shows whole heads only, and with them the beginning of what follows.
+        .max_buf_size(BUFFER.max(2 * limits.total as usize))
         .serve_connection(guarded, service)
         .with_upgrades()
         .await;

@@ -24,6 +24,7 @@ use crate::{
     client_certificate::{Policy, trust::Trusts},
     filter::{
         cors::Cors, jwt::VerifiedTokens, password::Passwords, redirect::fixed::FixedRedirect,
+        response_headers::AnswerHeaders,
     },
     limits,
     listen::tls::{Offer, TlsState},
@@ -266,6 +267,12 @@ impl Compiler {
             LiveProtection::new(protection, &host.name, spec, find, shared)
         });
         let protection = protection.map(Box::new);
+        let headers = spec.headers.as_ref().map(|rules| {
+            let unusable = |field, error| {
+                findings.extend(finding::unusable_replacement(host, spec, field, &error));
+            };
+            Box::new(AnswerHeaders::new(rules, unusable))
+        });
         let find = |id: &UpstreamId| self.upstream(id);
         let pages = spec.error_pages.as_ref();
         let error_pages = pages.and_then(|pages| LiveErrorPages::new(pages, &action, find));
@@ -278,6 +285,7 @@ impl Compiler {
             protection,
             error_pages: error_pages.map(Box::new),
             mirror: mirror.map(Box::new),
+            headers,
             key,
             fixed_host,
             spec: Arc::clone(spec),

@@ -25,6 +25,7 @@ mod stream;
 mod user;
 mod variable;
 
+pub(crate) use clock::time_text;
 pub(crate) use escape::Escape;
 pub(crate) use format::{Captured, DEFAULT, FormatError, LogFormat};
 pub(crate) use record::{AccessRecord, Attempt, TlsInfo};

@@ -21,6 +21,7 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         cors: None,
         rewrite: None,
         upstream_host: None,
+        headers: None,
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
         error_pages: None,

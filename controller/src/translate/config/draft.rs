@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::{
     Config, Defaults, LimitDefaults, Report, Restrictions,
     global_auth::GlobalAuth,
+    global_headers::{self, HeaderMaps},
     keys,
     limit_store::{StoreKeys, Stored},
     silent, value,
@@ -35,6 +36,10 @@ pub struct Draft {
     pub standby: Option<bool>,
     /// The service that is asked about every location.
     pub global_auth: GlobalAuth,
+    /// The ConfigMaps with headers of all requests and answers.
+    pub header_maps: HeaderMaps,
+    /// Those of them that are named.
+    pub named_maps: Vec<Key>,
     /// What is wrong with lists that protect and cannot be read.
     pub unreadable: Vec<String>,
     pub limits: LimitDefaults,
@@ -64,9 +69,12 @@ impl Default for Draft {
                 blocked_words: Vec::new(),
                 cross_namespace: false,
                 strict_paths: true,
+                allowed_headers: Vec::new(),
             },
             standby: None,
             global_auth: GlobalAuth::default(),
+            header_maps: HeaderMaps::default(),
+            named_maps: Vec::new(),
             unreadable: Vec::new(),
             limits: LimitDefaults::default(),
             store: StoreKeys::default(),
@@ -132,8 +140,20 @@ impl Draft {
             self.settings.blocked.origin = Some(report.object.clone());
         }
         self.plain.throttle = self.limits.throttle.throttle();
+        self.plain.headers.settle();
+        self.read_headers((options, objects), report);
         self.judge_store(objects, report);
         self.judge_global_auth(key, options, report);
+    }
+
+    fn read_headers(&mut self, from: (&Options, &Objects), report: &mut Report) {
+        let HeaderMaps { request, answer } = &self.header_maps;
+        let (named, headers) = (&mut self.named_maps, &mut self.settings.headers);
+        headers.request = global_headers::read("proxy-set-headers", request, from, named, report);
+        headers.answer = global_headers::read("add-headers", answer, from, named, report);
+        if !self.named_maps.is_empty() {
+            self.settings.headers.origin = Some(report.object.clone());
+        }
     }
 
     fn judge_store(&mut self, objects: &Objects, report: &mut Report) {
@@ -201,6 +221,7 @@ impl Draft {
             }),
             standby: self.standby,
             limit_secret: self.limit_secret,
+            named_maps: self.named_maps,
             object,
             verdicts,
         }

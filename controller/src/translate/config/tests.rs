@@ -1,12 +1,11 @@
 use std::time::Duration;
 
-use headgate_config::{
-    HostCiphers, KeyGroup, LogEscape, Network, StreamSettings, TicketKey, TlsSettings, TlsSuite,
-    TlsVersions,
-};
+use headgate_config::{LogEscape, Network};
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::*;
+
+mod listeners;
 
 fn read(data: &[(&str, &str)]) -> Config {
     let map = ConfigMap {
@@ -107,8 +106,8 @@ fn statuses_that_are_none_are_left_out_of_the_list() {
 #[test]
 fn keys_without_effect_are_named_once() {
     let config = read(&[
-        ("use-gzip", "true"),
-        ("ssl-protocols", "TLSv9"),
+        ("use-geoip2", "true"),
+        ("enable-ocsp", "true"),
         ("map-hash-bucket-size", "1"),
         ("typo", "x"),
     ]);
@@ -116,7 +115,7 @@ fn keys_without_effect_are_named_once() {
     assert_eq!(
         messages,
         [
-            "keys ssl-protocols, use-gzip are not supported yet and have no effect",
+            "keys enable-ocsp, use-geoip2 are not supported yet and have no effect",
             "key map-hash-bucket-size only tunes the workings of nginx and has no effect",
             "key typo is unknown and has no effect"
         ]
@@ -287,83 +286,40 @@ fn readers_of_the_status_are_replaced_family_by_family() {
 }
 
 #[test]
-fn tls_is_spoken_as_the_keys_say() {
+fn compression_is_said_coding_by_coding() {
     let config = read(&[
-        ("ssl-buffer-size", "4k"),
-        ("ssl-ciphers", "ECDHE-RSA-AES256-GCM-SHA384"),
-        ("ssl-ecdh-curve", "X25519:P-256"),
-        ("ssl-protocols", "TLSv1.3"),
-        ("ssl-reject-handshake", "true"),
-        ("ssl-session-cache", "false"),
-        ("ssl-session-ticket-key", &format!("{}\n", "QUJD".repeat(16))),
-        ("ssl-session-tickets", "true"),
-        ("ssl-session-timeout", "1h"),
+        ("brotli-level", "12"),
+        ("enable-brotli", "true"),
+        ("enable-zstd", "true"),
+        ("gzip-min-length", "1000"),
+        ("gzip-types", "Text/CSS  text/special"),
+        ("gzip-level", "0x9"),
+        ("use-gzip", "true"),
+        ("zstd-level", "15"),
     ]);
-    let expected = TlsSettings {
-        versions: TlsVersions::Tls13,
-        ciphers: HostCiphers {
-            suites: [TlsSuite::EcdheRsaAes256GcmSha384].into(),
-            own_order: true,
-        },
-        groups: vec![KeyGroup::X25519, KeyGroup::P256],
-        session_cache: false,
-        tickets: true,
-        ticket_key: Some(TicketKey::new(&b"ABC".repeat(16))),
-        session_timeout: Duration::from_secs(3600),
-        record_size: Some(4096),
-        rejects_unknown_names: true,
-    };
-    assert_eq!(config.settings.tls, expected);
-    assert_eq!(config.verdicts, []);
+    let compression = &config.settings.compression;
+    assert!(compression.brotli.enabled && compression.zstd.enabled && compression.gzip.enabled);
+    assert_eq!((compression.brotli.level, compression.zstd.level), (4, 15));
+    assert_eq!((compression.gzip.level, compression.gzip.min_length), (9, 1000));
+    assert_eq!(compression.gzip.types, ["text/css", "text/special"]);
+    let messages: Vec<_> = config.verdicts.iter().map(|verdict| verdict.message.as_str()).collect();
+    assert_eq!(messages, ["brotli-level: \"12\" is not a level from 0 to 11; the default stays"]);
 }
 
 #[test]
-fn what_tls_cannot_do_is_named_and_the_default_stays() {
-    for (key, value, named) in [
-        ("ssl-ciphers", "DHE-RSA-AES128-GCM-SHA256:HIGH", "DHE-RSA-AES128-GCM-SHA256"),
-        ("ssl-dh-param", "ns/dh", "ns/dh"),
-        ("ssl-early-data", "true", "ssl-early-data"),
-        ("ssl-ecdh-curve", "secp521r1", "secp521r1"),
-        ("ssl-protocols", "TLSv1 TLSv1.1", "TLSv1, TLSv1.1"),
-        ("ssl-session-ticket-key", "c2hvcnQ=", "48 or 80 bytes"),
-        ("ssl-session-timeout", "long", "\"long\""),
-    ] {
-        let config = read(&[(key, value)]);
-        let said = &config.verdicts[0].message;
-        assert!(said.contains(named) && said.starts_with(key), "{said}");
-        assert!(!said.contains("c2hvcnQ="), "a secret is shown");
-        let tls = &config.settings.tls;
-        let plain = TlsSettings { ciphers: tls.ciphers.clone(), ..TlsSettings::default() };
-        assert_eq!(*tls, plain, "{key}");
+fn heads_have_two_limits() {
+    let limits = |text| settings("large-client-header-buffers", text).head_limits;
+    assert_eq!((limits("4 32k").line, limits("4 32k").total), (32 << 10, 128 << 10));
+    for bad in ["", "4", "0 8k", "4 8k 1", "4 512", "2 1m", "x 8k"] {
+        let config = read(&[("large-client-header-buffers", bad)]);
+        assert_eq!(config.settings.head_limits, Settings::default().head_limits, "{bad}");
+        assert_eq!(config.verdicts.len(), 1, "{bad}");
     }
 }
 
 #[test]
-fn streams_are_forwarded_as_the_keys_say() {
-    let config = read(&[
-        ("disable-access-log", "true"),
-        ("disable-stream-access-log", "false"),
-        ("log-format-stream", "$status"),
-        ("proxy-protocol-header-timeout", "2s"),
-        ("proxy-stream-next-upstream", "false"),
-        ("proxy-stream-next-upstream-timeout", "1s"),
-        ("proxy-stream-next-upstream-tries", "2"),
-        ("proxy-stream-responses", "4"),
-        ("proxy-stream-timeout", "30s"),
-        ("stream-access-log-path", "/tmp/streams"),
-    ]);
-    let expected = StreamSettings {
-        timeout: Duration::from_secs(30),
-        next_upstream: false,
-        next_upstream_timeout: Duration::from_secs(1),
-        next_upstream_tries: 2,
-        responses: 4,
-        access_log: false,
-        log_format: Some("$status".into()),
-        log_path: Some("/tmp/streams".into()),
-    };
-    assert_eq!(config.settings.stream, expected);
-    assert_eq!(config.settings.proxy_protocol_timeout, Duration::from_secs(2));
-    let own = read(&[("disable-stream-access-log", "true")]);
-    assert!(own.settings.access_log && !own.settings.stream.access_log);
+fn headers_that_frame_are_never_hidden() {
+    let config = read(&[("hide-headers", "X-One, Content-Length,x-two")]);
+    assert_eq!(config.settings.headers.hidden, ["x-one", "x-two"]);
+    assert_eq!(config.verdicts.len(), 1);
 }

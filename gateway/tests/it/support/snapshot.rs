@@ -48,6 +48,7 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         cors: None,
         rewrite: None,
         upstream_host: None,
+        headers: None,
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
         error_pages: None,
