@@ -250,19 +250,10 @@ impl Compiler {
         });
         let protection = protection.map(Box::new);
         let find = |id: &UpstreamId| self.upstream(id);
-        let pages = spec.error_pages.as_ref();
-        let error_pages = pages.and_then(|pages| LiveErrorPages::new(pages, &action, find));
-        let mirror = spec.mirror.as_ref().and_then(|mirror| LiveMirror::new(mirror, find));
-        LiveLocation {
-            action,
-            rewrite,
-            protection,
-            error_pages: error_pages.map(Box::new),
-            mirror: mirror.map(Box::new),
-            key,
-            fixed_host,
-            spec: Arc::clone(spec),
-        }
+        let (error_pages, mirror) =
+            (LiveErrorPages::new(spec, &action, find), LiveMirror::new(spec, find));
+        let spec = Arc::clone(spec);
+        LiveLocation { action, rewrite, protection, error_pages, mirror, key, fixed_host, spec }
     }
 
     fn action(&self, action: &Action) -> LiveAction {

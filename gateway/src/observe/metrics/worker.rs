@@ -17,6 +17,7 @@ use super::{
     controller::ConnectionCounts,
     label::{LocationKey, NameKey},
     method,
+    mirrored::Mirrored,
     series::{Counter, Histogram, Series, SeriesKey},
 };
 
@@ -107,23 +108,6 @@ impl TokenOutcome {
         (Self::Refused, "refused"),
         (Self::Unavailable, "keys_unavailable"),
     ];
-}
-
-/// What came of a copy of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mirrored {
-    /// It was answered, with whatever.
-    Answered,
-    /// It was not.
-    Failed,
-    /// It was not sent: there are too many on their way, its body is too large to be held, or it is a copy of a copy.
-    Dropped,
-}
-
-impl Mirrored {
-    /// All of them with their label, in order.
-    pub(super) const ALL: [(Self, &'static str); 3] =
-        [(Self::Answered, "answered"), (Self::Failed, "failed"), (Self::Dropped, "dropped")];
 }
 
 /// The metrics of one worker. It counts on the thread of that worker only, hence it is not `Sync`.
