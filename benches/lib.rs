@@ -130,6 +130,8 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             body_limit: None,
             https_redirect: HttpsRedirect::Never,
             redirect: Redirect::default(),
+            fixed_redirect: None,
+            cors: None,
             rewrite: None,
             upstream_host: None,
             proxy: Arc::clone(&proxy),
@@ -148,6 +150,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
         locations: matchers.into_iter().map(location).collect(),
         alias_origin: None,
         app_root: None,
+        redirect_to: None,
         client_certificates: None,
         origin: None,
     }

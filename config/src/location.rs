@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{ErrorPages, Mirror, ObjectRef, Protection, UpstreamId, protection::Throttle};
+use crate::{
+    Cors, ErrorPages, FixedRedirect, Mirror, ObjectRef, Protection, UpstreamId,
+    protection::Throttle,
+};
 
 /// One path of one host, after all objects of the host were merged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +27,10 @@ pub struct Location {
     pub https_redirect: HttpsRedirect,
     /// Form of the redirects that the gateway makes for this location.
     pub redirect: Redirect,
+    /// Where all requests are sent instead, if anywhere (annotations §3.3).
+    pub fixed_redirect: Option<Arc<FixedRedirect>>,
+    /// What scripts of other origins may do; none is left to the upstream.
+    pub cors: Option<Arc<Cors>>,
     /// Replaces the path that is sent upstream (annotations §3.2).
     pub rewrite: Option<Rewrite>,
     /// Replaces the `Host` header that is sent upstream (`upstream-vhost`). May contain `$variables`.
@@ -124,7 +131,7 @@ pub struct Redirect {
     pub keep_trailing_slash: bool,
     /// Name the port in redirects (`use-port-in-redirects`).
     pub with_port: bool,
-    /// `Location` of the slash redirect is path-only (`relative-redirects`).
+    /// `Location` of redirects to a path is that path only (`relative-redirects`).
     pub relative: bool,
 }
 

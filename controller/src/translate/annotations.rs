@@ -15,6 +15,7 @@ mod access_log;
 mod alias;
 mod canary;
 pub mod client_certificates;
+mod cors;
 mod default_backend;
 pub mod errors;
 pub mod external_auth;
@@ -32,6 +33,7 @@ pub mod reference;
 mod rewrite;
 mod service_upstream;
 mod snippet;
+mod unknown;
 mod upstream_host;
 
 use std::{
@@ -40,8 +42,8 @@ use std::{
 };
 
 use headgate_config::{
-    ClientCertificates, Effect, Mirror, ObjectRef, Protection, ProxySettings, Redirect, Verdict,
-    protection::Throttle,
+    ClientCertificates, Cors, Effect, FixedRedirect, Mirror, ObjectRef, Protection, ProxySettings,
+    Redirect, Verdict, protection::Throttle,
 };
 
 use definition::{
@@ -74,6 +76,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[alias::ANNOTATIONS], alias::read),
     Family::new(NotYet, &[canary::ANNOTATIONS], canary::read),
     Family::new(Honoured, &[client_certificates::ANNOTATIONS], client_certificates::read),
+    Family::new(Honoured, &[cors::ANNOTATIONS], cors::read),
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
     Family::new(Honoured, &[errors::ANNOTATIONS], errors::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
@@ -162,6 +165,12 @@ pub struct Annotations {
     pub force_ssl_redirect: bool,
     /// Form of redirects.
     pub redirect: Redirect,
+    /// `permanent-redirect`, `temporal-redirect`.
+    pub fixed_redirect: Option<Arc<FixedRedirect>>,
+    /// `from-to-www-redirect`.
+    pub www_redirect: bool,
+    /// `enable-cors` with `cors-*`.
+    pub cors: Option<Arc<Cors>>,
     /// `proxy-body-size` in bytes; `None` is no limit.
     pub body_limit: Option<u64>,
     /// Timeouts, retries and such.
@@ -196,6 +205,9 @@ impl Default for Annotations {
             ssl_redirect: true,
             force_ssl_redirect: false,
             redirect: Redirect::default(),
+            fixed_redirect: None,
+            www_redirect: false,
+            cors: None,
             body_limit: Some(proxy::BODY_LIMIT),
             proxy: Arc::default(),
             service_upstream: false,
@@ -227,6 +239,8 @@ impl Annotations {
             ssl_redirect: false,
             force_ssl_redirect: false,
             redirect: Redirect { with_port: self.redirect.with_port, ..Redirect::default() },
+            fixed_redirect: None,
+            www_redirect: false,
             ..self.clone()
         }
     }

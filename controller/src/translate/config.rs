@@ -18,7 +18,10 @@ use headgate_config::{Effect, ObjectRef, Settings, Verdict};
 use k8s_openapi::api::core::v1::ConfigMap;
 use limit_store::StoreState;
 
-use super::annotations::{Annotations, definition::Risk, limits::Speed};
+use super::{
+    annotations::{Annotations, definition::Risk, limits::Speed},
+    wording,
+};
 use crate::{
     objects::{Key, Kind, Objects},
     options::{Options, PatternCheck},
@@ -123,6 +126,7 @@ impl Config {
     pub fn read(options: &Options, map: Option<(&Key, &ConfigMap)>, objects: &Objects) -> Self {
         let mut draft = Draft::default();
         let Some((key, map)) = map else {
+            draft.limits.store = StoreState::without_map(options);
             return draft.finish(None, Vec::new());
         };
         let mut report = Report { object: Kind::ConfigMap.reference(key), verdicts: Vec::new() };
@@ -183,9 +187,9 @@ impl Report {
         });
     }
 
-    fn list(&mut self, reason: &str, names: &[&str], what: &str) {
+    fn list(&mut self, reason: &str, names: &[&str], says: [&str; 2]) {
         if !names.is_empty() {
-            self.add(Effect::Warning, reason, format!("keys {} {what}", names.join(", ")));
+            self.add(Effect::Warning, reason, wording::without_effect("key", names, says));
         }
     }
 }

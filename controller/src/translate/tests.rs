@@ -20,6 +20,7 @@ mod password;
 mod protection;
 mod said;
 mod shared;
+mod www;
 
 /// A translator with its objects.
 struct Plane {

@@ -114,6 +114,8 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         body_limit: Some(1 << 20),
         https_redirect: HttpsRedirect::IfCertificate,
         redirect: Redirect::default(),
+        fixed_redirect: None,
+        cors: None,
         rewrite: None,
         upstream_host: None,
         proxy: Arc::default(),
@@ -131,6 +133,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         locations: vec![Arc::new(location)],
         alias_origin: None,
         app_root: None,
+        redirect_to: None,
         client_certificates: None,
         origin: None,
     })

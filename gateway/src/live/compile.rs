@@ -21,7 +21,9 @@ use super::{
 };
 use crate::{
     client_certificate::{Policy, trust::Trusts},
-    filter::{jwt::VerifiedTokens, password::Passwords},
+    filter::{
+        cors::Cors, jwt::VerifiedTokens, password::Passwords, redirect::fixed::FixedRedirect,
+    },
     limits,
     listen::tls::TlsState,
     observe::metrics::Metrics,
@@ -246,14 +248,22 @@ impl Compiler {
                 keys: &self.keys,
                 tokens: &self.tokens,
             };
-            LiveProtection::new(protection, &host.name, &spec.matcher, find, shared)
+            LiveProtection::new(protection, &host.name, spec, find, shared)
         });
         let protection = protection.map(Box::new);
         let find = |id: &UpstreamId| self.upstream(id);
-        let (error_pages, mirror) =
-            (LiveErrorPages::new(spec, &action, find), LiveMirror::new(spec, find));
-        let spec = Arc::clone(spec);
-        LiveLocation { action, rewrite, protection, error_pages, mirror, key, fixed_host, spec }
+        LiveLocation {
+            error_pages: LiveErrorPages::new(spec, &action, find),
+            mirror: LiveMirror::new(spec, find),
+            action,
+            fixed_redirect: spec.fixed_redirect.as_deref().map(FixedRedirect::new).map(Box::new),
+            cors: spec.cors.as_deref().map(Cors::new).map(Box::new),
+            rewrite,
+            protection,
+            key,
+            fixed_host,
+            spec: Arc::clone(spec),
+        }
     }
 
     fn action(&self, action: &Action) -> LiveAction {

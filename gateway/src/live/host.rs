@@ -10,6 +10,8 @@ use crate::{
     client_certificate::Policy,
     filter::{
         body::{READ_AHEAD, READ_TWICE},
+        cors::Cors,
+        redirect::fixed::FixedRedirect,
         variables::Variables,
     },
     observe::metrics::{LocationKey, Metrics, NameKey},
@@ -39,6 +41,10 @@ pub struct LiveLocation {
     pub spec: Arc<Location>,
     /// What happens to its requests.
     pub action: LiveAction,
+    /// Where all requests are sent instead.
+    pub fixed_redirect: Option<Box<FixedRedirect>>,
+    /// What scripts of other origins may do.
+    pub cors: Option<Box<Cors>>,
     /// The compiled rewrite.
     pub rewrite: Option<RewriteProgram>,
     /// What a request has to pass. Most have nothing to.

@@ -15,7 +15,7 @@ use super::{
     response_body::{ResponseBody, Source},
     tunnel::Tunnel,
 };
-use crate::{error::ProxyError, live::LiveConfig, page};
+use crate::{error::ProxyError, filter::redirect::fixed::Told, live::LiveConfig, page};
 
 /// An answer before it is sent.
 pub struct Answer {
@@ -94,6 +94,18 @@ impl Answer {
         answer
     }
 
+    /// The answer of a location that sends everybody elsewhere.
+    pub fn elsewhere(status: StatusCode, told: Told) -> Self {
+        match told {
+            Told::Header(location) => Self::redirect(status, location),
+            Told::Body(_) if status == StatusCode::NOT_MODIFIED => Self::empty(status),
+            Told::Body(target) => {
+                let source = Source::Full(Some(target));
+                Self { status, source, ..Self::text(String::new()) }
+            }
+        }
+    }
+
     /// The answer to a request that may not pass.
     pub fn refusal(refusal: Refusal) -> Self {
         let mut answer = Self::page(refusal.status);
@@ -145,6 +157,11 @@ impl Answer {
         live: &LiveConfig,
     ) -> Response<ResponseBody> {
         let settings = &live.settings;
+        if let Some(origin) = exchange.allowed_origin.take()
+            && let Some(cors) = exchange.cors()
+        {
+            cors.add_to(origin, &mut self.headers);
+        }
         if let Some(hsts) = &settings.hsts
             && exchange.connection.tls
             && exchange.is_located()

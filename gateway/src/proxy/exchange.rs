@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::{attempt::Attempt, inbound::Inbound};
 use crate::{
-    filter::{external::answer::Cookies, request_headers::Client},
+    filter::{cors::Cors, external::answer::Cookies, request_headers::Client},
     limits::Permit,
     listen::conn::Connection,
     live::{LiveHost, LiveLocation, LiveSettings},
@@ -44,6 +44,8 @@ pub struct Exchange {
     pub body: Option<Rc<Received>>,
     /// Cookies that a service which was asked gives to the client.
     pub cookies: Option<Box<Cookies>>,
+    /// Whose scripts may do what the location says about those of other origins, if it says so to this request.
+    pub allowed_origin: Option<HeaderValue>,
     /// The tries, in order.
     pub attempts: SmallVec<[Attempt; 1]>,
     /// It counts as one of its client's requests on their way, where they are limited.
@@ -60,6 +62,8 @@ pub struct Exchange {
     host: Option<NameKey>,
     host_name: SmallVec<[u8; 48]>,
     location: Option<Arc<LiveLocation>>,
+    /// The host has turned the request away, and the location was only where it would have led.
+    turned_away: bool,
     upstream: Option<Rc<WorkerUpstream>>,
     details: Option<Box<Details>>,
 }
@@ -115,6 +119,7 @@ impl Exchange {
             body_sent: 0,
             body: None,
             cookies: None,
+            allowed_origin: None,
             attempts: SmallVec::new(),
             permit: None,
             started: Instant::now(),
@@ -132,6 +137,7 @@ impl Exchange {
             host: None,
             host_name: SmallVec::new(),
             location: None,
+            turned_away: false,
             upstream: None,
             details: None,
             worker,
@@ -185,7 +191,14 @@ impl Exchange {
 
     /// The location that serves it, if one was found.
     pub fn location(&self) -> Option<&Arc<LiveLocation>> {
-        self.location.as_ref()
+        self.location.as_ref().filter(|_| !self.turned_away)
+    }
+
+    /// Notes which location a request would have led to that its host turns away: the record names it, and nothing of the
+    /// answer is the location's.
+    pub fn set_turned_away(&mut self, location: &Arc<LiveLocation>) {
+        self.location = Some(Arc::clone(location));
+        self.turned_away = true;
     }
 
     /// Notes which upstream it is sent to.
@@ -206,12 +219,22 @@ impl Exchange {
 
     /// How fast it may be answered, if that is limited.
     pub fn throttle(&self) -> Option<Throttle> {
-        self.location.as_ref()?.spec.throttle
+        self.answering()?.spec.throttle
+    }
+
+    /// What its location says about scripts of other origins.
+    pub fn cors(&self) -> Option<&Cors> {
+        self.location.as_ref()?.cors.as_deref()
     }
 
     /// Whether a location was found: its answers carry what the configuration adds to all of them.
     pub fn is_located(&self) -> bool {
-        self.location.is_some()
+        self.answering().is_some()
+    }
+
+    /// The location that the answer comes from.
+    fn answering(&self) -> Option<&Arc<LiveLocation>> {
+        self.location.as_ref().filter(|_| !self.turned_away)
     }
 
     /// Version of HTTP that the client speaks.

@@ -235,10 +235,12 @@ impl Rulings {
         if !self.any_is_enough || !decides {
             return ControlFlow::Break(Ruling::Refuse(refusal));
         }
-        // A client that may still tell who it is is asked to.
+        // A client that may still tell who it is is asked to, in every way that there is (RFC 9110 §11.6.1).
         let asks = |refusal: &Refusal| refusal.status == StatusCode::UNAUTHORIZED;
-        if !self.refusal.as_ref().is_some_and(asks) || asks(&refusal) {
-            self.refusal = Some(refusal);
+        match &mut self.refusal {
+            Some(first) if asks(first) && asks(&refusal) => first.headers.extend(refusal.headers),
+            Some(first) if asks(first) => {}
+            first => *first = Some(refusal),
         }
         ControlFlow::Continue(())
     }

@@ -17,6 +17,8 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         body_limit: None,
         https_redirect: HttpsRedirect::Never,
         redirect: Redirect::default(),
+        fixed_redirect: None,
+        cors: None,
         rewrite: None,
         upstream_host: None,
         proxy: Arc::new(ProxySettings::default()),
@@ -38,6 +40,7 @@ pub(crate) fn host(mode: PathMode, locations: Vec<Arc<Location>>) -> Host {
         locations,
         alias_origin: None,
         app_root: None,
+        redirect_to: None,
         client_certificates: None,
         origin: None,
     }

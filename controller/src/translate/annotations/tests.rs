@@ -1,10 +1,13 @@
 mod access;
+mod cors;
 mod errors;
 mod limits;
 mod mirror;
 mod protection;
+mod redirect;
 mod rules;
 mod table;
+mod unknown;
 mod values;
 
 use std::collections::BTreeSet;
@@ -34,7 +37,14 @@ fn read_all(
 ) -> Result<(Arc<Annotations>, Vec<Finding>), Refusal> {
     let ingress = Ingress { annotations: annotations.into(), ..Ingress::default() };
     let (objects, key) = (Objects::default(), Key::new("default", "app"));
-    let subject = Subject { options, defaults, objects: &objects, key: &key, ingress: &ingress };
+    let subject = Subject {
+        options,
+        defaults,
+        objects: &objects,
+        authorities: &Default::default(),
+        key: &key,
+        ingress: &ingress,
+    };
     read(subject).map(|reading| (reading.annotations, reading.findings))
 }
 
@@ -230,10 +240,10 @@ fn refused_values_of_what_is_not_supported() {
 #[test]
 fn what_is_not_supported_is_named_once() {
     let (_, found) =
-        finding(&[("enable-cors", "true"), ("affinity", "cookie"), ("proxy-buffering", "off")]);
+        finding(&[("enable-opentelemetry", "true"), ("opentelemetry-operation-name", "a")]);
     assert_eq!(
         found.message,
-        "annotations affinity, enable-cors are not supported yet and have no effect"
+        "annotations enable-opentelemetry, opentelemetry-operation-name are not supported yet and have no effect"
     );
     assert_eq!(finding(&[("tpyo", "x")]).1.reason, "UnknownAnnotation");
 }
@@ -258,7 +268,7 @@ fn names_of_our_own_are_read_whatever_the_prefix() {
     for prefix in ["nginx.ingress.kubernetes.io", "example.com"] {
         assert_eq!(
             own(prefix),
-            ["annotations headgate.io/of-tomorrow are unknown and have no effect"]
+            ["annotation headgate.io/of-tomorrow is unknown and has no effect"]
         );
     }
     assert_eq!(full_name("example.com", "headgate.io/a"), "headgate.io/a");

@@ -93,9 +93,10 @@ impl Draft {
                 None => unknown.push(name.as_str()),
             }
         }
-        report.list("NotSupported", &planned, "are not supported yet and have no effect");
-        report.list("NoEffect", &idle, "only tune the workings of nginx and have no effect");
-        report.list("UnknownKey", &unknown, "are unknown and have no effect");
+        report.list("NotSupported", &planned, ["is not supported yet", "are not supported yet"]);
+        let only = ["only tunes the workings of nginx", "only tune the workings of nginx"];
+        report.list("NoEffect", &idle, only);
+        report.list("UnknownKey", &unknown, ["is unknown", "are unknown"]);
     }
 
     /// Says what the whole of it makes impossible, and what becomes of requests then.

@@ -114,8 +114,8 @@ fn keys_without_effect_are_named_once() {
         messages,
         [
             "keys ssl-protocols, use-gzip are not supported yet and have no effect",
-            "keys map-hash-bucket-size only tune the workings of nginx and have no effect",
-            "keys typo are unknown and have no effect"
+            "key map-hash-bucket-size only tunes the workings of nginx and has no effect",
+            "key typo is unknown and has no effect"
         ]
     );
 }

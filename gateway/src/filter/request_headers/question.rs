@@ -150,6 +150,7 @@ mod tests {
             best_host: b"a.test",
             port: b"80",
             scheme: b"http",
+            is_behind_proxy: false,
             headers,
         }
     }

@@ -8,6 +8,7 @@ use super::{
     text::{Exposition, Kind},
     worker::{Asked, Shard, TokenOutcome},
 };
+use crate::filter::jwt::Flaw;
 
 macro_rules! name {
     ($name:literal) => {
@@ -194,6 +195,12 @@ fn tokens(text: &mut Exposition, metrics: &Metrics) {
     for (outcome, label) in TokenOutcome::ALL {
         let value = sum(metrics, |shard| &shard.tokens[outcome as usize]);
         text.instance_sample(ASKED, &[("result", label)], value);
+    }
+    const REFUSED: &str = "headgate_jwt_refusals_total";
+    text.family(REFUSED, Kind::Counter, "Tokens that do not count, by what is wrong with them.");
+    for (flaw, reason) in Flaw::ALL {
+        let value = sum(metrics, |shard| &shard.flaws[flaw as usize]);
+        text.instance_sample(REFUSED, &[("reason", reason)], value);
     }
     const FETCHED: &str = "headgate_jwt_key_fetches_total";
     text.family(

@@ -20,6 +20,7 @@ use super::{
     mirrored::Mirrored,
     series::{Counter, Histogram, Series, SeriesKey},
 };
+use crate::filter::jwt::Flaw;
 
 /// Names that `--metrics-per-undefined-host` may add per worker; clients choose them.
 const UNDEFINED_HOSTS: usize = 1_000;
@@ -44,6 +45,8 @@ pub(super) struct Shard {
     pub(super) tokens: [Counter; TokenOutcome::ALL.len()],
     /// What came of copies of requests, by [`Mirrored`].
     pub(super) mirrored: [Counter; Mirrored::ALL.len()],
+    /// What was wrong with tokens, by [`Flaw`].
+    pub(super) flaws: [Counter; Flaw::ALL.len()],
 }
 
 /// What came of asking a service whether a request may pass.
@@ -260,6 +263,12 @@ impl WorkerMetrics {
     /// Counts what came of a copy of a request.
     pub fn mirrored(&self, outcome: Mirrored) {
         self.shard.mirrored[outcome as usize].add(1);
+    }
+
+    /// Counts a token that does not count.
+    pub fn flawed_token(&self, flaw: Flaw) {
+        self.token(TokenOutcome::Refused);
+        self.shard.flaws[flaw as usize].add(1);
     }
 
     /// Counts a connection that was accepted and closed at once, because of a limit.
