@@ -137,8 +137,8 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             proxy: Arc::clone(&proxy),
             protection: None,
             error_pages: None,
-        mirror: None,
-        throttle: None,
+            mirror: None,
+            throttle: None,
             access_log: true,
         })
     };
