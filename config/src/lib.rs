@@ -7,6 +7,7 @@
 //! pointer equality.
 
 pub mod access_log;
+pub mod balance;
 pub mod certificate;
 pub mod client_certificates;
 pub mod cors;
@@ -24,6 +25,7 @@ pub mod upstream;
 pub mod upstreams;
 
 pub use access_log::{AccessLogRules, LogEscape};
+pub use balance::Balance;
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
 pub use cors::Cors;
@@ -40,5 +42,5 @@ pub use protection::Protection;
 pub use redirect::FixedRedirect;
 pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
-pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};
+pub use upstream::{Endpoints, Upstream, UpstreamId};
 pub use upstreams::Upstreams;

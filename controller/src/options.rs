@@ -68,6 +68,8 @@ pub struct PatternCheck {
     pub alias: fn(&str) -> Result<(), String>,
     /// Of an entry of a list of blocked header values.
     pub blocked: fn(&str) -> Result<(), String>,
+    /// Of the value of a header, by its case.
+    pub header: fn(&str) -> Result<(), String>,
 }
 
 /// The namespaces whose objects count (routing §1.1).

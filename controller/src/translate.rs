@@ -156,6 +156,7 @@ impl Translator {
         for service in &changes.services {
             self.upstreams.service_changed(service);
         }
+        self.verdicts_changed |= self.upstreams.attach(&self.hosts);
         let refreshed = self.upstreams.refresh(&self.options, objects);
         self.changed |= refreshed.changed;
         self.verdicts_changed |= refreshed.verdicts;

@@ -34,6 +34,7 @@ mod worker;
 
 pub use filter::texts::check as check_blocked;
 pub use filter::{jwt, password};
+pub use upstream::balance::canary::check as check_header;
 
 /// Asking another service, as far as the benchmarks run it.
 pub mod asking {

@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod attempt;
+mod choose;
 mod client_certificate;
 mod decide;
 mod discard;

@@ -12,7 +12,9 @@ pub mod values;
 
 mod access;
 mod access_log;
+pub mod affinity;
 mod alias;
+pub mod balancing;
 mod canary;
 pub mod client_certificates;
 mod cors;
@@ -42,10 +44,11 @@ use std::{
 };
 
 use headgate_config::{
-    ClientCertificates, Cors, Effect, FixedRedirect, Mirror, ObjectRef, Protection, ProxySettings,
-    Redirect, Verdict, protection::Throttle,
+    Balance, ClientCertificates, Cors, Effect, FixedRedirect, Mirror, ObjectRef, Protection,
+    ProxySettings, Redirect, Verdict, balance::CanaryRules, protection::Throttle,
 };
 
+use affinity::AffinityWish;
 use definition::{
     Definition,
     State::{self, Closes, Honoured, NoEffect, NotYet, Refused},
@@ -73,8 +76,10 @@ impl Family {
 /// All families. The order has no meaning.
 static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[access::ANNOTATIONS], access::read),
+    Family::new(Honoured, &[affinity::ANNOTATIONS], affinity::read),
     Family::new(Honoured, &[alias::ANNOTATIONS], alias::read),
-    Family::new(NotYet, &[canary::ANNOTATIONS], canary::read),
+    Family::new(Honoured, &[balancing::ANNOTATIONS], balancing::read),
+    Family::new(Honoured, &[canary::ANNOTATIONS], canary::read),
     Family::new(Honoured, &[client_certificates::ANNOTATIONS], client_certificates::read),
     Family::new(Honoured, &[cors::ANNOTATIONS], cors::read),
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
@@ -141,6 +146,12 @@ pub struct Annotations {
     pub client_certificates: Option<Arc<ClientCertificates>>,
     /// The Ingress only lends its backends to others (routing §13).
     pub canary: bool,
+    /// Which share of their requests it wants for them.
+    pub canary_rules: Option<Arc<CanaryRules>>,
+    /// `affinity` and what belongs to it.
+    pub affinity: Option<Arc<AffinityWish>>,
+    /// `load-balance` and `upstream-hash-by`.
+    pub balance: Balance,
     /// `use-regex`.
     pub use_regex: bool,
     /// `rewrite-target`.
@@ -193,6 +204,9 @@ impl Default for Annotations {
             denies_hosts: None,
             client_certificates: None,
             canary: false,
+            canary_rules: None,
+            affinity: None,
+            balance: Balance::RoundRobin,
             use_regex: false,
             rewrite_target: None,
             forwarded_prefix: None,

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::objects::{Kind, Object};
 
+mod balance;
 mod client_certificates;
 mod error_pages;
 mod external;

@@ -7,7 +7,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use headgate_config::{Balance, Effect, Endpoints, Upstream, UpstreamId, Verdict};
+use headgate_config::{Effect, Endpoints, Upstream, UpstreamId, Verdict};
 
 use crate::{
     objects::{EndpointSlice, Key, Kind, Objects, Service, ServicePort, TargetPort},
@@ -46,8 +46,7 @@ pub fn resolve(
             message,
         })
     });
-    let upstream = Upstream { id: id.clone(), endpoints, balance: Balance::RoundRobin };
-    Resolved { upstream, verdict }
+    Resolved { upstream: Upstream::new(id.clone(), endpoints), verdict }
 }
 
 struct Problem {

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use headgate_config::{
-    Action, Balance, Certificate, CertificateId, Effect, Endpoints, Forward, Host, HostPattern,
+    Action, Certificate, CertificateId, Effect, Endpoints, Forward, Host, HostPattern,
     HttpsRedirect, Location, Origin, PathMatch, PathMode, PrivateKey, Redirect, TlsTable, Upstream,
     UpstreamId, Verdict, WhenEmpty, certificate::KeyFormat,
 };
@@ -97,11 +97,8 @@ fn unchunked(head: &str, body: &str) -> String {
 
 fn upstream(service: &str) -> (UpstreamId, Arc<Upstream>) {
     let id = UpstreamId { namespace: "shop".into(), service: service.into(), port: "80".into() };
-    let upstream = Upstream {
-        id: id.clone(),
-        endpoints: Endpoints::Addresses(vec!["10.0.0.7:8080".parse().unwrap()]),
-        balance: Balance::RoundRobin,
-    };
+    let endpoints = Endpoints::Addresses(vec!["10.0.0.7:8080".parse().unwrap()]);
+    let upstream = Upstream::new(id.clone(), endpoints);
     (id, Arc::new(upstream))
 }
 

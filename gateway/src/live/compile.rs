@@ -91,8 +91,11 @@ impl Compiler {
         for (before, now) in snapshot.upstreams.unshared(&self.last.upstreams) {
             upstreams.add(before, now);
         }
-        for upstream in upstreams.fresh {
+        for upstream in &upstreams.fresh {
             self.registry.upsert(upstream);
+        }
+        for upstream in &upstreams.fresh {
+            self.registry.bind(&upstream.id, &self.metrics);
         }
         self.unused = upstreams.gone.into_iter().map(|upstream| upstream.id.clone()).collect();
         let settings = self.settings(&snapshot.settings);

@@ -120,6 +120,14 @@ impl Answer {
         Self { status, headers, source, stock_page: false, close: false, tunnel: None }
     }
 
+    /// The same with another cookie, if there is one.
+    pub fn with_cookie(mut self, cookie: Option<HeaderValue>) -> Self {
+        if let Some(cookie) = cookie {
+            self.headers.append(header::SET_COOKIE, cookie);
+        }
+        self
+    }
+
     /// The 101 of an upstream, and the tunnel behind it.
     pub fn upgrade(headers: HeaderMap, tunnel: Box<Tunnel>) -> Self {
         let answer = Self::upstream(StatusCode::SWITCHING_PROTOCOLS, headers, Source::Empty);

@@ -15,6 +15,7 @@ use hyper::body::{Body, Incoming};
 use super::{
     answer::Answer,
     attempt::Attempt,
+    choose::affinity_cookie,
     exchange::Exchange,
     outbound::Outbound,
     response_body::{Lease, Source, UpstreamBody},
@@ -87,7 +88,9 @@ pub async fn forward(
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
     let mut tries = Tries::new(settings, started);
     loop {
-        let endpoint = upstream.pick().ok_or(ProxyError::NoEndpoint)?;
+        let tried = exchange.attempts.iter().filter(|attempt| attempt.counts());
+        let tried = tried.map(|attempt| &attempt.endpoint);
+        let endpoint = upstream.pick(&mut exchange.choice, tried).ok_or(ProxyError::NoEndpoint)?;
         let began = if exchange.attempts.is_empty() { started } else { Instant::now() };
         let mut attempt = Attempt::new(&endpoint, began);
         attempt.after_redirect = std::mem::take(&mut is_redirected);
@@ -106,12 +109,14 @@ pub async fn forward(
                 deadline.reset(settings.read_timeout);
                 let lease = Lease { connection, endpoint, limits: live.settings.keep_alive };
                 let upgrade = outbound.upgrade().and_then(|_| outbound.inbound.take_upgrade());
-                return accept(exchange, settings, head, lease, deadline, upgrade);
+                let cookie = affinity_cookie(exchange, upstream, location, outbound.inbound);
+                let answer = accept(exchange, settings, head, lease, deadline, upgrade)?;
+                return Ok(answer.with_cookie(cookie));
             }
             Err(failure) => failure,
         };
         if let Some(attempt) = exchange.attempts.last_mut() {
-            attempt.fail(failure.error);
+            attempt.fail(&failure);
         }
         if !tries.again(Failure::Error(failure), outbound.method(), body) {
             return Err(failure.error);

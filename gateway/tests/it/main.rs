@@ -4,6 +4,7 @@
 
 mod access;
 mod answers;
+mod balance;
 mod builtin;
 mod client_certificates;
 mod cross_origin;

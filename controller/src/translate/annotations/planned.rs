@@ -3,8 +3,6 @@
 //! Each file below becomes a family of its own when somebody reads it. What must not be served without is in
 //! [`super::protection`].
 
-mod affinity;
-mod balancing;
 mod firewall;
 mod headers;
 mod protocol;
@@ -15,8 +13,6 @@ use super::{Annotations, definition::Definition, values::Values};
 use crate::translate::wording;
 
 pub const ANNOTATIONS: &[&[Definition]] = &[
-    affinity::ANNOTATIONS,
-    balancing::ANNOTATIONS,
     firewall::ANNOTATIONS,
     headers::ANNOTATIONS,
     protocol::ANNOTATIONS,
@@ -28,7 +24,6 @@ pub const ANNOTATIONS: &[&[Definition]] = &[
 const NO_WISH: &[(&str, &str)] = &[
     ("enable-modsecurity", "false"),
     ("enable-opentelemetry", "false"),
-    ("load-balance", "round_robin"),
     ("proxy-buffering", "off"),
     ("proxy-cookie-domain", "off"),
     ("proxy-cookie-path", "off"),

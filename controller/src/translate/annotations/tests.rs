@@ -1,4 +1,5 @@
 mod access;
+mod balance;
 mod cors;
 mod errors;
 mod limits;

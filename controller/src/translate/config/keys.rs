@@ -8,7 +8,7 @@ use std::sync::Arc;
 use headgate_config::{Hsts, Network, ProxySettings, protection::AccessLists};
 
 use super::{Draft, value};
-use crate::translate::annotations::{definition::Risk, proxy};
+use crate::translate::annotations::{balancing, definition::Risk, proxy};
 
 /// Applies the value of one key; an error says what was expected.
 pub type Apply = fn(&mut Draft, &str) -> Result<(), &'static str>;
@@ -83,6 +83,8 @@ const KEYS: &[(&str, Apply)] = &[
         let networks = draft.networks("whitelist-source-range", text);
         lists(draft, networks, |lists| &mut lists.allow)
     }),
+    // Endpoints.
+    ("load-balance", |draft, text| set(&mut draft.plain.balance, balancing::method(text))),
     // Limits.
     ("limit-conn-status-code", |draft, text| {
         set(&mut draft.limits.connection_status, refusal_status(text))

@@ -44,7 +44,7 @@ const PLANNED: &[&str] = &[
     "geoip2-autoreload-in-minutes", "global-allowed-response-headers",
     "global-auth-snippet", "gzip-disable", "gzip-level", "gzip-min-length", "gzip-types", "hide-headers",
     "http-access-log-path", "http-snippet", "ignore-invalid-headers",
-    "large-client-header-buffers", "load-balance", "location-snippet",
+    "large-client-header-buffers", "location-snippet",
     "log-format-stream", "main-snippet", "modsecurity-snippet",
    
     "opentelemetry-operation-name", "opentelemetry-trust-incoming-span", "otel-max-export-batch-size",

@@ -191,6 +191,7 @@ fn blocked_values_are_a_list_and_bad_patterns_are_said() {
         rewrite: |_| Ok(()),
         alias: check,
         blocked: check,
+        header: |_| Ok(()),
     });
     let messages: Vec<_> = config.verdicts.iter().map(|verdict| &*verdict.message).collect();
     assert_eq!(messages, ["~*x( is none; all requests are answered with 503"]);
