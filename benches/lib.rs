@@ -134,6 +134,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             cors: None,
             rewrite: None,
             upstream_host: None,
+        headers: None,
             proxy: Arc::clone(&proxy),
             protection: None,
             error_pages: None,
@@ -152,6 +153,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
         app_root: None,
         redirect_to: None,
         client_certificates: None,
+        ciphers: None,
         origin: None,
     }
 }

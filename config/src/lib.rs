@@ -10,8 +10,10 @@ pub mod access_log;
 pub mod balance;
 pub mod certificate;
 pub mod client_certificates;
+pub mod compression;
 pub mod cors;
 pub mod error_pages;
+pub mod headers;
 pub mod host;
 pub mod location;
 pub mod mirror;
@@ -21,6 +23,8 @@ pub mod protection;
 pub mod redirect;
 pub mod settings;
 pub mod snapshot;
+pub mod stream;
+pub mod tls_settings;
 pub mod upstream;
 pub mod upstreams;
 
@@ -28,8 +32,12 @@ pub use access_log::{AccessLogRules, LogEscape};
 pub use balance::Balance;
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
+pub use compression::{Coding, Compression};
 pub use cors::Cors;
 pub use error_pages::ErrorPages;
+pub use headers::{
+    AnswerHeaders, ConnectionHeader, GlobalHeaders, HeadLimits, HeaderLine, Replacement,
+};
 pub use host::{Host, HostPattern, PathMode};
 pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,
@@ -42,5 +50,7 @@ pub use protection::Protection;
 pub use redirect::FixedRedirect;
 pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
+pub use stream::{StreamProtocol, StreamService, StreamSettings, Streams};
+pub use tls_settings::{HostCiphers, KeyGroup, TicketKey, TlsSettings, TlsSuite, TlsVersions};
 pub use upstream::{Endpoints, Upstream, UpstreamId};
 pub use upstreams::Upstreams;

@@ -26,7 +26,9 @@ mod noise;
 pub mod observe;
 mod page;
 mod proxy;
+mod pump;
 pub mod route;
+
 pub mod run;
 pub mod upstream;
 pub mod webhook;

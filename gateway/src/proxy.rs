@@ -16,6 +16,7 @@ mod outbound;
 mod place;
 mod protect;
 mod response_body;
+mod revise;
 mod send;
 mod throttle;
 mod token;

@@ -22,6 +22,7 @@ mod default_backend;
 pub mod errors;
 pub mod external_auth;
 mod group;
+pub mod headers;
 mod ignored;
 mod jwt;
 pub mod limits;
@@ -35,6 +36,7 @@ pub mod reference;
 mod rewrite;
 mod service_upstream;
 mod snippet;
+mod tls;
 mod unknown;
 mod upstream_host;
 
@@ -45,7 +47,7 @@ use std::{
 
 use headgate_config::{
     Balance, ClientCertificates, Cors, Effect, FixedRedirect, Mirror, ObjectRef, Protection,
-    ProxySettings, Redirect, Verdict, balance::CanaryRules, protection::Throttle,
+    ProxySettings, Redirect, TlsSuite, Verdict, balance::CanaryRules, protection::Throttle,
 };
 
 use affinity::AffinityWish;
@@ -85,6 +87,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
     Family::new(Honoured, &[errors::ANNOTATIONS], errors::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
+    Family::new(Honoured, &[headers::ANNOTATIONS], headers::read),
     Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
     Family::new(Honoured, &[jwt::ANNOTATIONS], jwt::read),
     Family::new(Honoured, &[access_log::ANNOTATIONS], access_log::read),
@@ -98,6 +101,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[rewrite::ANNOTATIONS], rewrite::read),
     Family::new(Honoured, &[service_upstream::ANNOTATIONS], service_upstream::read),
     Family::new(Refused, &[snippet::ANNOTATIONS], snippet::read),
+    Family::new(Honoured, &[tls::ANNOTATIONS], tls::read),
     Family::new(Honoured, &[upstream_host::ANNOTATIONS], upstream_host::read),
 ];
 
@@ -142,6 +146,12 @@ pub struct Annotations {
     /// The annotation that denies all locations of its hosts as well, those of other Ingresses included: it protects the
     /// whole host, and is not available (annotations §1.10, §3.24).
     pub denies_hosts: Option<&'static str>,
+    /// `ssl-ciphers`.
+    pub ssl_ciphers: Option<Arc<[TlsSuite]>>,
+    /// `ssl-prefer-server-ciphers`.
+    pub ssl_own_order: Option<bool>,
+    /// `ssl-passthrough`.
+    pub ssl_passthrough: bool,
     /// `auth-tls-*`, which hold for its hosts.
     pub client_certificates: Option<Arc<ClientCertificates>>,
     /// The Ingress only lends its backends to others (routing §13).
@@ -164,6 +174,8 @@ pub struct Annotations {
     pub aliases: Vec<String>,
     /// `upstream-vhost`.
     pub upstream_host: Option<String>,
+    /// What happens to headers of answers.
+    pub headers: headers::Wishes,
     /// `default-backend`: name of a Service in the Ingress's namespace.
     pub default_backend: Option<String>,
     /// Which answers are replaced.
@@ -202,6 +214,9 @@ impl Default for Annotations {
         Self {
             denied: None,
             denies_hosts: None,
+            ssl_ciphers: None,
+            ssl_own_order: None,
+            ssl_passthrough: false,
             client_certificates: None,
             canary: false,
             canary_rules: None,
@@ -213,6 +228,7 @@ impl Default for Annotations {
             app_root: None,
             aliases: Vec::new(),
             upstream_host: None,
+            headers: headers::Wishes::default(),
             default_backend: None,
             errors: errors::ErrorRules::default(),
             mirror: None,

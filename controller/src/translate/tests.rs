@@ -15,6 +15,7 @@ mod balance;
 mod client_certificates;
 mod error_pages;
 mod external;
+mod headers;
 mod inheritance;
 mod limits;
 mod password;

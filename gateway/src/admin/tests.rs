@@ -115,6 +115,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         cors: None,
         rewrite: None,
         upstream_host: None,
+        headers: None,
         proxy: Arc::default(),
         protection: None,
         error_pages: None,
@@ -132,6 +133,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         app_root: None,
         redirect_to: None,
         client_certificates: None,
+        ciphers: None,
         origin: None,
     })
 }
@@ -155,6 +157,7 @@ fn snapshot() -> Snapshot {
         ]
         .into(),
         upstreams: [upstream].into_iter().collect(),
+        streams: Arc::default(),
         tls: Arc::new(TlsTable {
             names: BTreeMap::from([
                 ("a.test".into(), Some(id_of.clone())),

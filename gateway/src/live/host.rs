@@ -12,6 +12,7 @@ use crate::{
         body::{READ_AHEAD, READ_TWICE},
         cors::Cors,
         redirect::fixed::FixedRedirect,
+        response_headers::AnswerHeaders,
         variables::Variables,
     },
     observe::metrics::{LocationKey, Metrics, NameKey},
@@ -49,6 +50,8 @@ pub struct LiveLocation {
     pub rewrite: Option<RewriteProgram>,
     /// What a request has to pass. Most have nothing to.
     pub protection: Option<Box<LiveProtection>>,
+    /// What happens to headers of answers. Mostly nothing.
+    pub headers: Option<Box<AnswerHeaders>>,
     /// Which answers are replaced. Most locations replace none.
     pub error_pages: Option<Box<LiveErrorPages>>,
     /// Where copies of requests go, if there are any.

@@ -90,6 +90,9 @@ pub fn decide<'a>(
     let (scheme, best_host) = (client.scheme, client.best_host);
     let mut outbound = Outbound::new(inbound, client, location.upstream_host(&variables));
     outbound.overrides = client_certificate::overrides(peer, host);
+    if let Some(headers) = &live.settings.request_headers {
+        outbound.configured = headers.expand(&variables);
+    }
     if let Some(page) = page {
         outbound.ask_for_page(page);
     }
@@ -242,5 +245,6 @@ pub fn variables<'a>(
         query: target.query().unwrap_or_default(),
         origin,
         request_id: exchange.request_id().map_or(b"", HeaderValue::as_bytes),
+        connection: Some(&exchange.connection),
     }
 }

@@ -252,6 +252,16 @@ impl Exchange {
         self.location()?.cors.as_deref()
     }
 
+    /// The request as it came.
+    pub fn inbound(&self) -> &Inbound {
+        &self.inbound
+    }
+
+    /// The routing host; empty if none was found.
+    pub fn host_name(&self) -> &[u8] {
+        &self.host_name
+    }
+
     /// Whether a location was found: its answers carry what the configuration adds to all of them.
     pub fn is_located(&self) -> bool {
         self.location().is_some()

@@ -21,6 +21,7 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         cors: None,
         rewrite: None,
         upstream_host: None,
+        headers: None,
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
         error_pages: None,
@@ -42,6 +43,7 @@ pub(crate) fn host(mode: PathMode, locations: Vec<Arc<Location>>) -> Host {
         app_root: None,
         redirect_to: None,
         client_certificates: None,
+        ciphers: None,
         origin: None,
     }
 }

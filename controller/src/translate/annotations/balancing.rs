@@ -65,7 +65,7 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     }
     // One empty value makes the reference skip all three (annotations §1.4).
     let is_empty = |name: &&str| values.is_present(name) && values.written(name).is_none();
-    if HASH_GROUP.iter().any(|name| is_empty(&name)) {
+    if HASH_GROUP.iter().any(is_empty) {
         return;
     }
     let Some(key) = values.text(HASH_BY) else { return };

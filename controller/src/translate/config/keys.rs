@@ -1,7 +1,11 @@
 //! The ConfigMap keys that have an effect: one line each.
 
+mod compression;
 mod errors;
+mod headers;
 mod service;
+mod stream;
+mod tls;
 
 use std::sync::Arc;
 
@@ -21,7 +25,7 @@ pub fn find(name: &str) -> Option<(&'static str, Apply)> {
 
 /// All keys.
 fn all() -> impl Iterator<Item = &'static (&'static str, Apply)> {
-    [KEYS, errors::KEYS, service::KEYS].into_iter().flatten()
+    TABLES.iter().copied().flatten()
 }
 
 /// The names of all keys.
@@ -29,6 +33,9 @@ fn all() -> impl Iterator<Item = &'static (&'static str, Apply)> {
 pub fn names() -> impl Iterator<Item = &'static str> {
     all().map(|(name, _)| *name)
 }
+
+const TABLES: &[&[(&str, Apply)]] =
+    &[KEYS, compression::KEYS, errors::KEYS, headers::KEYS, service::KEYS, stream::KEYS, tls::KEYS];
 
 const KEYS: &[(&str, Apply)] = &[
     // Restrictions of Ingresses.

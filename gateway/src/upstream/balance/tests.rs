@@ -88,6 +88,7 @@ fn choice(spread: &Spread, headers: &HeaderMap, path: Option<&[u8]>) -> Choice {
         query: b"",
         request_id: b"",
         origin: &origin,
+        connection: None,
     };
     spread.policy.choice(&variables, path)
 }

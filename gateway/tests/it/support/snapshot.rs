@@ -48,6 +48,7 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         cors: None,
         rewrite: None,
         upstream_host: None,
+        headers: None,
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
         error_pages: None,
@@ -151,6 +152,7 @@ impl Table {
             app_root: None,
             redirect_to: None,
             client_certificates: None,
+            ciphers: None,
             origin: None,
         })];
         hosts.extend(self.hosts.into_iter().map(|(name, locations)| {
@@ -164,6 +166,7 @@ impl Table {
                 app_root: None,
                 redirect_to: None,
                 client_certificates: None,
+                ciphers: None,
                 origin: None,
             })
         }));
