@@ -6,6 +6,7 @@
 //! does no I/O and nothing asynchronous. Parts that did not change keep their `Arc`, so that "what changed" is
 //! pointer equality.
 
+pub mod access_log;
 pub mod certificate;
 pub mod client_certificates;
 pub mod host;
@@ -18,6 +19,7 @@ pub mod snapshot;
 pub mod upstream;
 pub mod upstreams;
 
+pub use access_log::{AccessLogRules, LogEscape};
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
 pub use host::{Host, HostPattern, PathMode};

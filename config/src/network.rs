@@ -29,6 +29,16 @@ impl Network {
         (bits <= most).then(|| Self { address: masked(address, bits), bits })
     }
 
+    /// This address alone.
+    pub fn one(address: IpAddr) -> Self {
+        Self { address, bits: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// Whether its addresses are those of IPv4.
+    pub fn is_ipv4(&self) -> bool {
+        self.address.is_ipv4()
+    }
+
     /// Its first address.
     pub fn first(&self) -> IpAddr {
         self.address

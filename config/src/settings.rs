@@ -1,10 +1,14 @@
 //! Settings that hold for all hosts and may change while the gateway runs.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::Serialize;
 
-use crate::{Network, ObjectRef, protection::LimitStore};
+use crate::{AccessLogRules, Network, ObjectRef, protection::LimitStore};
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,6 +29,8 @@ pub struct Settings {
     pub underscores_in_headers: bool,
     /// Answer HTTP/2 (`use-http2`).
     pub http2: bool,
+    /// Streams that a client may have open at once on an HTTP/2 connection (`http2-max-concurrent-streams`).
+    pub http2_streams: u32,
     /// How long an idle client connection is kept; zero closes after each answer (`keep-alive`).
     pub keep_alive: Duration,
     /// Requests after which a client connection is closed (`keep-alive-requests`).
@@ -43,10 +49,16 @@ pub struct Settings {
     pub upstream_keepalive_time: Duration,
     /// Who gets nothing but 403, whatever is asked for.
     pub blocked: Blocked,
+    /// Who may read the built-in `/nginx_status` (`nginx-status-ipv4-whitelist`, `nginx-status-ipv6-whitelist`).
+    pub status_readers: Vec<Network>,
+    /// How long open requests get when the process ends, if that is said (`worker-shutdown-timeout`).
+    pub drain_timeout: Option<Duration>,
     /// Where shared limits are counted, if anywhere.
     pub limit_store: Option<Arc<LimitStore>>,
     /// Write the access log at all (inverse of `disable-access-log`).
     pub access_log: bool,
+    /// What the access log leaves out, and how it writes values.
+    pub log: AccessLogRules,
     /// Access log format; `None` is the reference's default (`log-format-upstream`).
     pub log_format: Option<String>,
 }
@@ -62,6 +74,7 @@ impl Default for Settings {
             original_uri_header: false,
             underscores_in_headers: false,
             http2: true,
+            http2_streams: 128,
             keep_alive: Duration::from_secs(75),
             keep_alive_requests: 1000,
             client_header_timeout: Duration::from_secs(60),
@@ -71,8 +84,14 @@ impl Default for Settings {
             upstream_keepalive_requests: 10_000,
             upstream_keepalive_time: Duration::from_secs(3600),
             blocked: Blocked::default(),
+            status_readers: vec![
+                Network::one(Ipv4Addr::LOCALHOST.into()),
+                Network::one(Ipv6Addr::LOCALHOST.into()),
+            ],
+            drain_timeout: None,
             limit_store: None,
             access_log: true,
+            log: AccessLogRules::default(),
             log_format: None,
         }
     }

@@ -14,4 +14,5 @@ pub mod redirect;
 pub mod request_headers;
 pub mod response_headers;
 pub mod sign_in;
+pub mod texts;
 pub mod variables;

@@ -31,7 +31,7 @@ pub mod upstream;
 pub mod webhook;
 mod worker;
 
-pub use filter::blocked::check as check_blocked;
+pub use filter::texts::check as check_blocked;
 pub use filter::{jwt, password};
 
 /// Asking another service, as far as the benchmarks run it.

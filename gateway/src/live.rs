@@ -19,7 +19,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use headgate_config::{Settings, Snapshot};
+use headgate_config::{LogEscape, Settings, Snapshot};
 use http::HeaderValue;
 use parking_lot::Mutex;
 
@@ -29,10 +29,10 @@ pub(crate) use self::{
     protection::{Check, LiveExternal, LiveProtection, LiveToken},
 };
 use crate::{
-    filter::{blocked::Blocked, external::cache::Answers},
+    filter::{access::AddressSet, blocked::Blocked, external::cache::Answers, texts::Texts},
     listen::tls::TlsState,
     observe::{
-        access_log::{Escape, LogFormat},
+        access_log::{DEFAULT as DEFAULT_FORMAT, Escape, LogFormat},
         metrics::Metrics,
     },
     route::{host::HostTable, name::routing_host},
@@ -79,6 +79,10 @@ pub(crate) struct LiveSettings {
     pub log_format: LogFormat,
     /// Who gets nothing, if anybody.
     pub blocked: Option<Box<Blocked>>,
+    /// Targets that are not logged, if there are any.
+    pub unlogged: Option<Texts>,
+    /// Who may read the status of connections.
+    pub status_readers: AddressSet,
 }
 
 /// Time limits of client connections.
@@ -88,6 +92,8 @@ pub(crate) struct ListenerSettings {
     pub head_timeout: Duration,
     /// Between two reads of a body.
     pub body_timeout: Duration,
+    /// Streams of one HTTP/2 connection.
+    pub http2_streams: u32,
     /// Between two requests.
     pub idle_timeout: Duration,
     /// Between two writes to a client that takes nothing.
@@ -118,12 +124,15 @@ impl LiveSettings {
             listener: ListenerSettings {
                 head_timeout: spec.client_header_timeout,
                 body_timeout: spec.client_body_timeout,
+                http2_streams: spec.http2_streams,
                 idle_timeout: spec.keep_alive.max(Duration::from_secs(1)),
                 send_timeout: Duration::from_secs(60),
                 linger_timeout: Duration::from_secs(5),
             },
             log_format: log_format(spec),
             blocked: Blocked::new(&spec.blocked),
+            unlogged: unlogged(spec),
+            status_readers: AddressSet::new(&spec.status_readers),
             spec: Arc::clone(spec),
         }
     }
@@ -131,11 +140,22 @@ impl LiveSettings {
 
 /// The access log's format; the default where the configured one is wrong.
 fn log_format(spec: &Settings) -> LogFormat {
-    let Some(text) = &spec.log_format else { return LogFormat::default() };
-    LogFormat::compile(text, Escape::Default).unwrap_or_else(|error| {
+    let text = spec.log_format.as_deref().unwrap_or(DEFAULT_FORMAT);
+    let escape = match spec.log.escape {
+        LogEscape::Default => Escape::Default,
+        LogEscape::Json => Escape::Json,
+        LogEscape::None => Escape::None,
+    };
+    LogFormat::compile(text, escape).unwrap_or_else(|error| {
         tracing::warn!(%error, "log-format-upstream is not usable: the default format is written");
         LogFormat::default()
     })
+}
+
+/// Targets that are not logged. What is no usable pattern has a verdict, and skips nothing.
+fn unlogged(spec: &Settings) -> Option<Texts> {
+    let texts = Texts::new(&spec.log.skipped, &mut Vec::new());
+    (!texts.is_empty()).then_some(texts)
 }
 
 /// Where the current configuration is published and read.

@@ -167,6 +167,7 @@ fn work(seat: Seat) {
         }
         let until = Until { leaving, stop };
         housekeeping(&worker, &connections, &mut accepting, &until).await;
+        let grace = worker.live().settings.spec.drain_timeout.unwrap_or(grace);
         drain(&worker, &connections, grace).await;
         worker.tick();
     });

@@ -35,6 +35,8 @@ pub struct Config {
     pub standby: Option<bool>,
     /// The Secret that `limit-shared-secret` names.
     pub limit_secret: Option<Key>,
+    /// The ConfigMap, if there is one.
+    pub object: Option<ObjectRef>,
     /// Findings about the ConfigMap.
     pub verdicts: Vec<Verdict>,
 }
@@ -119,12 +121,12 @@ impl Config {
     pub fn read(options: &Options, map: Option<(&Key, &ConfigMap)>, objects: &Objects) -> Self {
         let mut draft = Draft::default();
         let Some((key, map)) = map else {
-            return draft.finish(Vec::new());
+            return draft.finish(None, Vec::new());
         };
         let mut report = Report { object: Kind::ConfigMap.reference(key), verdicts: Vec::new() };
         draft.take(map, &mut report);
         draft.judge(key, options, objects, &mut report);
-        draft.finish(report.verdicts)
+        draft.finish(Some(report.object), report.verdicts)
     }
 }
 
@@ -132,6 +134,7 @@ impl Config {
     /// Says which entries of the lists of blocked values are no patterns. What becomes of requests is left to the
     /// gateway, which refuses them all.
     pub fn check_blocked(&mut self, check: PatternCheck) {
+        self.check_skipped(check);
         let blocked = &self.settings.blocked;
         let Some(object) = &blocked.origin else { return };
         for text in blocked.user_agents.iter().chain(&blocked.referers) {
@@ -141,6 +144,22 @@ impl Config {
                     effect: Effect::Denied,
                     reason: "InvalidValue".into(),
                     message: format!("{error}; all requests are answered with 503"),
+                });
+            }
+        }
+    }
+}
+
+impl Config {
+    fn check_skipped(&mut self, check: PatternCheck) {
+        let Some(object) = &self.object else { return };
+        for text in &self.settings.log.skipped {
+            if let Err(error) = (check.blocked)(text) {
+                self.verdicts.push(Verdict {
+                    object: object.clone(),
+                    effect: Effect::Warning,
+                    reason: "InvalidValue".into(),
+                    message: format!("skip-access-log-urls: {error}; it skips nothing"),
                 });
             }
         }

@@ -1,14 +1,14 @@
 //! Requests that are refused everywhere: by the client's address, its `User-Agent`, its `Referer` (`block-cidrs`,
 //! `block-user-agents`, `block-referers`). No I/O.
 
-use std::{collections::HashSet, net::IpAddr};
+use std::net::IpAddr;
 
-use foldhash::fast::RandomState;
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use smallvec::SmallVec;
 
-use super::access::AddressSet;
-use crate::route::pattern::{self, Pattern, anywhere::AnyOf};
+use super::{
+    access::AddressSet,
+    texts::{TextError, Texts},
+};
 
 /// Who gets nothing.
 pub struct Blocked {
@@ -17,41 +17,6 @@ pub struct Blocked {
     referers: Texts,
     /// What is wrong with each text that is no usable pattern. As long as there is one, nobody gets anything.
     pub errors: Vec<TextError>,
-}
-
-/// A text that is no usable pattern.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no usable regular expression: {error}")]
-pub struct TextError {
-    text: String,
-    error: pattern::Error,
-}
-
-/// Values of a header.
-struct Texts {
-    /// In lower case.
-    whole: HashSet<Box<[u8]>, RandomState>,
-    patterns: Option<AnyOf>,
-}
-
-/// Checks one text of the lists.
-///
-/// # Errors
-///
-/// If it is a pattern, and not a usable one.
-pub fn check(text: &str) -> Result<(), TextError> {
-    let Some(pattern) = parsed(text) else { return Ok(()) };
-    let usable = pattern.and_then(|pattern| AnyOf::new(&[pattern]));
-    usable.map(drop).map_err(|error| TextError { text: text.to_owned(), error })
-}
-
-/// The pattern of a text that is one.
-fn parsed(text: &str) -> Option<Result<Pattern, pattern::Error>> {
-    let pattern = text.strip_prefix('~')?;
-    Some(match pattern.strip_prefix('*') {
-        Some(pattern) => Pattern::parse(pattern),
-        None => Pattern::parse_with_case(pattern),
-    })
 }
 
 impl Blocked {
@@ -74,57 +39,22 @@ impl Blocked {
             return Some(StatusCode::SERVICE_UNAVAILABLE);
         }
         let is_blocked = self.networks.contains(client)
-            || self.user_agents.match_any(headers, &header::USER_AGENT)
-            || self.referers.match_any(headers, &header::REFERER);
+            || match_any(&self.user_agents, headers, &header::USER_AGENT)
+            || match_any(&self.referers, headers, &header::REFERER);
         is_blocked.then_some(StatusCode::FORBIDDEN)
     }
 }
 
-impl Texts {
-    fn new(texts: &[String], errors: &mut Vec<TextError>) -> Self {
-        let mut whole = HashSet::default();
-        let mut patterns = Vec::new();
-        for text in texts {
-            match (parsed(text), check(text)) {
-                (None, _) => {
-                    whole.insert(text.to_ascii_lowercase().into_bytes().into());
-                }
-                (Some(Ok(pattern)), Ok(())) => patterns.push(pattern),
-                (_, Err(error)) => errors.push(error),
-                // What is no pattern passes no check.
-                (Some(Err(_)), Ok(())) => {}
-            }
-        }
-        let patterns = (!patterns.is_empty()).then(|| AnyOf::new(&patterns));
-        let patterns = patterns.transpose().unwrap_or_else(|error| {
-            errors.push(TextError { text: texts.join(","), error });
-            None
-        });
-        Self { whole, patterns }
+/// Whether one of the values of a header is among texts. A header that is absent has an empty one.
+fn match_any(texts: &Texts, headers: &HeaderMap, name: &HeaderName) -> bool {
+    if texts.is_empty() {
+        return false;
     }
-
-    /// Whether one of the values of a header is among them. A header that is absent has an empty one.
-    fn match_any(&self, headers: &HeaderMap, name: &HeaderName) -> bool {
-        if self.whole.is_empty() && self.patterns.is_none() {
-            return false;
-        }
-        let mut values = headers.get_all(name).iter().map(|value| value.as_bytes()).peekable();
-        if values.peek().is_none() {
-            return self.matches(b"");
-        }
-        values.any(|value| self.matches(value))
+    let mut values = headers.get_all(name).iter().map(|value| value.as_bytes()).peekable();
+    if values.peek().is_none() {
+        return texts.matches(b"");
     }
-
-    fn matches(&self, value: &[u8]) -> bool {
-        if !self.whole.is_empty() {
-            let lower: SmallVec<[u8; 128]> = value.iter().map(u8::to_ascii_lowercase).collect();
-            if self.whole.contains(&lower[..]) {
-                return true;
-            }
-        }
-        // A search that is given up may have been about to find something.
-        self.patterns.as_ref().is_some_and(|patterns| patterns.matches(value) != Ok(false))
-    }
+    values.any(|value| texts.matches(value))
 }
 
 #[cfg(test)]

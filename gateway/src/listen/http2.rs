@@ -20,8 +20,6 @@ use crate::{live::ListenerSettings, observe::metrics, proxy, worker::Worker};
 /// Flow-control window of a stream, and of a connection.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Streams that a client may have open at once (`http2-max-concurrent-streams`).
-const MAX_STREAMS: u32 = 128;
 /// Largest header list of a request.
 const MAX_HEADER_LIST: u32 = 32 * 1024;
 /// Longest silence of a peer with open streams before it is asked whether it is there. Not shorter than what idle
@@ -68,7 +66,7 @@ pub(super) async fn serve<S>(
             .keep_alive_timeout(limits.body_timeout.max(Duration::from_secs(1)))
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_concurrent_streams(MAX_STREAMS)
+            .max_concurrent_streams(limits.http2_streams)
             .max_header_list_size(MAX_HEADER_LIST)
             .max_send_buf_size(BUFFER)
             .serve_connection(stream, service)

@@ -25,7 +25,7 @@ mod user;
 mod variable;
 
 pub(crate) use escape::Escape;
-pub(crate) use format::{Captured, LogFormat};
+pub(crate) use format::{Captured, DEFAULT, LogFormat};
 pub(crate) use record::{AccessRecord, Attempt, TlsInfo};
 pub(crate) use user::basic_user;
 

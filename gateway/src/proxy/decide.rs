@@ -138,9 +138,8 @@ fn answer_here(
         }
         LiveAction::ConnectionStatus => {
             exchange.stay_silent();
-            let client = inbound.client(peer, &live.settings.spec.forwarded);
-            let is_near = matches!(client.ip, b"127.0.0.1" | b"::1");
-            Some(if is_near {
+            let readers = &live.settings.status_readers;
+            Some(if readers.contains(inbound.client_address(peer)) {
                 Answer::text(exchange.worker.metrics.connections().to_string())
             } else {
                 Answer::page(StatusCode::FORBIDDEN)

@@ -102,7 +102,9 @@ impl Exchange {
         counted.request_started();
         let headers = &inbound.parts.headers;
         let spec = &live.settings.spec;
-        let logged = spec.access_log;
+        let unlogged = live.settings.unlogged.as_ref();
+        let logged = spec.access_log
+            && unlogged.is_none_or(|texts| !texts.certainly_match(inbound.raw_target()));
         let request_id = match headers.get("x-request-id").filter(|id| !id.is_empty()) {
             Some(id) => Some(id.clone()),
             None => spec.generate_request_id.then(|| worker.request_id()),

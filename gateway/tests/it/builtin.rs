@@ -39,3 +39,16 @@ fn only_clients_on_this_machine_are_told_about_connections() {
     assert_eq!(client.get("/other").status, 404);
     assert_eq!(gateway.logged(0), "404", "it is not logged");
 }
+
+#[test]
+fn those_who_may_read_about_connections_can_be_others() {
+    let mut status = snapshot::location(PathMatch::Prefix("/nginx_status".into()), "");
+    status.action = Action::ConnectionStatus;
+    let readers = |text: &str| {
+        let readers = vec![text.parse().expect("a network")];
+        let table = Table::default().location("a.test", status.clone());
+        TestGateway::start(table.settings(|settings| settings.status_readers = readers).build())
+    };
+    assert_eq!(readers("192.0.2.0/24").get("/nginx_status").status, 403);
+    assert_eq!(readers("127.0.0.0/8").get("/nginx_status").status, 200);
+}

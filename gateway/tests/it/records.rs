@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, mpsc};
 
-use headgate_config::{ForwardedHeaders, PathMatch, ProxySettings, Rewrite};
+use headgate_config::{ForwardedHeaders, LogEscape, PathMatch, ProxySettings, Rewrite};
 
 use crate::support::{
     Client, Identity, Table, TestGateway, Upstream, eventually, snapshot, upstream::read_request,
@@ -218,4 +218,36 @@ fn the_log_shows_the_path_that_was_matched_or_rewritten_and_what_the_upstream_is
     }
     assert_eq!(gateway.logged(0), "/a/b/A a.test http https 8443");
     assert_eq!(gateway.logged(1), "/new a.test http https 8443");
+}
+
+#[test]
+fn targets_that_are_to_be_skipped_are_not_logged() {
+    let upstream = Upstream::echo("ok");
+    let table = Table::default().upstream("app", &[upstream.address]).log_format("$request_uri");
+    let skipped = ["/healthz", "~^/Ready", "~a("].map(String::from);
+    let table = table.settings(|settings| settings.log.skipped = skipped.into());
+    let gateway = TestGateway::start(table.prefix("a.test", "/", "app").build());
+    for target in ["/HEALTHZ", "/Ready?now", "/healthz?full", "/ready"] {
+        assert_eq!(gateway.get(target).status, 200);
+    }
+    assert_eq!([gateway.logged(0), gateway.logged(1)], ["/healthz?full", "/ready"]);
+}
+
+#[test]
+fn values_are_escaped_as_the_settings_say() {
+    let upstream = Upstream::echo("ok");
+    for (escape, line) in [
+        (LogEscape::Default, "\\x22\\xC3\\xA9 -"),
+        (LogEscape::Json, "\\\"\u{e9} "),
+        (LogEscape::None, "\"\u{e9} "),
+    ] {
+        let format = "$http_user_agent $http_referer";
+        let table = Table::default().upstream("app", &[upstream.address]).log_format(format);
+        let table = table.settings(|settings| settings.log.escape = escape);
+        let gateway = TestGateway::start(table.prefix("a.test", "/", "app").build());
+        let mut client = gateway.client();
+        client.send("GET / HTTP/1.1\r\nHost: a.test\r\nUser-Agent: \"\u{e9}\r\n\r\n");
+        assert_eq!(client.answer().status, 200);
+        assert_eq!(gateway.logged(0), line, "{escape:?}");
+    }
 }

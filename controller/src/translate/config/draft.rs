@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use headgate_config::{Blocked, Effect, Network, Settings, Verdict, protection::LimitFallback};
+use headgate_config::{
+    Blocked, Effect, Network, ObjectRef, Settings, Verdict, protection::LimitFallback,
+};
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{
@@ -38,6 +40,8 @@ pub struct Draft {
     pub limit_secret: Option<Key>,
     /// Items of `proxy-real-ip-cidr` that are neither an address nor a network.
     pub unknown_peers: Vec<String>,
+    /// What else is to be said about values.
+    pub remarks: Vec<String>,
 }
 
 impl Default for Draft {
@@ -63,6 +67,7 @@ impl Default for Draft {
             store: StoreKeys::default(),
             limit_secret: None,
             unknown_peers: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 }
@@ -70,7 +75,7 @@ impl Default for Draft {
 impl Draft {
     /// Takes what the keys say.
     pub fn take(&mut self, map: &ConfigMap, report: &mut Report) {
-        let (mut planned, mut unknown) = (Vec::new(), Vec::new());
+        let (mut planned, mut idle, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
         for (name, text) in map.data.iter().flatten() {
             match keys::find(name) {
                 Some((name, apply)) => {
@@ -80,12 +85,13 @@ impl Draft {
                         report.add(Effect::Warning, "InvalidValue", message);
                     }
                 }
-                None if silent::has_no_effect(name) => {}
+                None if silent::has_no_effect(name) => idle.push(name.as_str()),
                 None if silent::is_planned(name) => planned.push(name.as_str()),
                 None => unknown.push(name.as_str()),
             }
         }
         report.list("NotSupported", &planned, "are not supported yet and have no effect");
+        report.list("NoEffect", &idle, "only tune the workings of nginx and have no effect");
         report.list("UnknownKey", &unknown, "are unknown and have no effect");
     }
 
@@ -97,6 +103,9 @@ impl Draft {
                 "proxy-real-ip-cidr: {items:?} is neither an address nor a network: nobody is trusted for it"
             );
             report.add(Effect::Warning, "InvalidValue", message);
+        }
+        for remark in std::mem::take(&mut self.remarks) {
+            report.add(Effect::Warning, "InvalidValue", remark);
         }
         if !self.unreadable.is_empty() {
             let problems = self.unreadable.join("; ");
@@ -161,7 +170,7 @@ impl Draft {
         stored
     }
 
-    pub fn finish(self, verdicts: Vec<Verdict>) -> Config {
+    pub fn finish(self, object: Option<ObjectRef>, verdicts: Vec<Verdict>) -> Config {
         let mut default_host =
             Annotations { access_log: self.log_default_backend, ..self.plain.for_catch_all() };
         // Nobody is asked about the host of unknown names, unless an Ingress has it.
@@ -179,6 +188,7 @@ impl Draft {
             }),
             standby: self.standby,
             limit_secret: self.limit_secret,
+            object,
             verdicts,
         }
     }

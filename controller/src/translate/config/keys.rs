@@ -1,5 +1,7 @@
 //! The ConfigMap keys that have an effect: one line each.
 
+mod service;
+
 use std::sync::Arc;
 
 use headgate_config::{Hsts, Network, ProxySettings, protection::AccessLists};
@@ -12,14 +14,19 @@ pub type Apply = fn(&mut Draft, &str) -> Result<(), &'static str>;
 
 /// The key of this name, exactly or but for case.
 pub fn find(name: &str) -> Option<(&'static str, Apply)> {
-    let exact = KEYS.iter().find(|(key, _)| *key == name);
-    exact.or_else(|| KEYS.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))).copied()
+    let exact = all().find(|(key, _)| *key == name);
+    exact.or_else(|| all().find(|(key, _)| key.eq_ignore_ascii_case(name))).copied()
+}
+
+/// All keys.
+fn all() -> impl Iterator<Item = &'static (&'static str, Apply)> {
+    [KEYS, service::KEYS].into_iter().flatten()
 }
 
 /// The names of all keys.
 #[cfg(test)]
 pub fn names() -> impl Iterator<Item = &'static str> {
-    KEYS.iter().map(|(name, _)| *name)
+    all().map(|(name, _)| *name)
 }
 
 const KEYS: &[(&str, Apply)] = &[
@@ -251,18 +258,6 @@ const KEYS: &[(&str, Apply)] = &[
     ("upstream-keepalive-timeout", |draft, text| {
         set(&mut draft.settings.upstream_keepalive_timeout, value::seconds(text))
     }),
-    // Access log.
-    ("disable-access-log", |draft, text| disable_log(draft, text)),
-    ("disable-http-access-log", |draft, text| disable_log(draft, text)),
-    ("enable-access-log-for-default-backend", |draft, text| {
-        set(&mut draft.log_default_backend, value::bool(text))
-    }),
-    ("log-format-upstream", |draft, text| {
-        set(
-            &mut draft.settings.log_format,
-            Ok(Some(text.to_owned()).filter(|text| !text.is_empty())),
-        )
-    }),
 ];
 
 fn set<T>(field: &mut T, value: Result<T, &'static str>) -> Result<(), &'static str> {
@@ -314,9 +309,4 @@ fn lists(
 fn refusal_status(text: &str) -> Result<u16, &'static str> {
     let status = u16::try_from(value::int(text)?).ok();
     status.filter(|status| (400..600).contains(status)).ok_or("a status from 400 to 599")
-}
-
-fn disable_log(draft: &mut Draft, text: &str) -> Result<(), &'static str> {
-    draft.settings.access_log &= !value::bool(text)?;
-    Ok(())
 }

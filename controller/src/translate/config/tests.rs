@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use headgate_config::Network;
+use headgate_config::{LogEscape, Network};
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::*;
@@ -98,6 +98,7 @@ fn keys_without_effect_are_named_once() {
         messages,
         [
             "keys ssl-protocols, use-gzip are not supported yet and have no effect",
+            "keys map-hash-bucket-size only tune the workings of nginx and have no effect",
             "keys typo are unknown and have no effect"
         ]
     );
@@ -238,4 +239,29 @@ fn standing_by_is_said_or_left_open() {
     let typo = read(&[("headgate-standby", "ture")]);
     assert_eq!(typo.standby, None);
     assert_eq!(typo.verdicts[0].reason, "InvalidValue");
+}
+
+#[test]
+fn the_log_is_written_as_the_keys_say() {
+    let config = read(&[
+        ("log-format-escape-json", "true"),
+        ("skip-access-log-urls", "/healthz, ~^/ready"),
+        ("http2-max-concurrent-streams", "7"),
+        ("worker-shutdown-timeout", "10s"),
+    ]);
+    assert_eq!(config.settings.log.escape, LogEscape::Json);
+    assert_eq!(config.settings.log.skipped, ["/healthz", "~^/ready"]);
+    assert_eq!(config.settings.http2_streams, 7);
+    assert_eq!(config.settings.drain_timeout, Some(Duration::from_secs(10)));
+    let both = [("log-format-escape-json", "true"), ("log-format-escape-none", "true")];
+    assert_eq!(read(&both).settings.log.escape, LogEscape::None);
+}
+
+#[test]
+fn readers_of_the_status_are_replaced_family_by_family() {
+    let config = read(&[("nginx-status-ipv4-whitelist", "10.0.0.0/8,10.1.2.3")]);
+    assert_eq!(texts(&config.settings.status_readers), ["::1/128", "10.0.0.0/8", "10.1.2.3/32"]);
+    let config = read(&[("nginx-status-ipv6-whitelist", "2001:db8::/32,here")]);
+    assert_eq!(texts(&config.settings.status_readers), ["127.0.0.1/32", "2001:db8::/32"]);
+    assert!(config.verdicts[0].message.contains("\"here\" is neither"), "{:?}", config.verdicts);
 }

@@ -15,6 +15,7 @@ use super::*;
 use crate::clock;
 
 const LIMITS: ListenerSettings = ListenerSettings {
+    http2_streams: 128,
     head_timeout: Duration::from_secs(60),
     body_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(75),

@@ -10,7 +10,8 @@ use super::{
 };
 
 /// The reference's format, called `upstreaminfo` there.
-const DEFAULT: &str = concat!(
+/// The reference's default format.
+pub const DEFAULT: &str = concat!(
     r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "#,
     r#""$http_user_agent" $request_length $request_time [$proxy_upstream_name] "#,
     r#"[$proxy_alternative_upstream_name] $upstream_addr $upstream_response_length "#,

@@ -89,6 +89,12 @@ impl Table {
         self
     }
 
+    /// Changes any other setting.
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
     /// Keeps this many idle connections to upstreams.
     pub fn idle_connections(mut self, count: usize) -> Self {
         self.settings.upstream_keepalive = count;
