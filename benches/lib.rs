@@ -135,6 +135,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             proxy: Arc::clone(&proxy),
             protection: None,
             throttle: None,
+            snippet: None,
             access_log: true,
         })
     };
@@ -147,6 +148,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
         alias_origin: None,
         app_root: None,
         client_certificates: None,
+        snippet: None,
         origin: None,
     }
 }

@@ -16,6 +16,7 @@ pub mod object;
 pub mod protection;
 pub mod settings;
 pub mod snapshot;
+pub mod snippet;
 pub mod upstream;
 pub mod upstreams;
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{ObjectRef, Protection, UpstreamId, protection::Throttle};
+use crate::{ObjectRef, Protection, UpstreamId, protection::Throttle, snippet::Snippet};
 
 /// One path of one host, after all objects of the host were merged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,6 +34,9 @@ pub struct Location {
     pub protection: Option<Arc<Protection>>,
     /// How fast answers are sent; none is without a limit.
     pub throttle: Option<Throttle>,
+    /// What snippets ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<Arc<Snippet>>,
     /// Whether requests are written to the access log.
     pub access_log: bool,
 }

@@ -18,6 +18,7 @@ mod location;
 pub(crate) mod path;
 pub(crate) mod pattern;
 mod referrers;
+pub mod snippet;
 mod taken;
 mod tls;
 pub(crate) mod upstream;

@@ -50,6 +50,8 @@ use refusal::Refusal;
 use subject::{References, Subject};
 use values::Values;
 
+use super::snippet::Snippets;
+
 /// Annotations that belong together.
 struct Family {
     /// What they are here, for the documentation.
@@ -85,7 +87,8 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[redirect::ANNOTATIONS], redirect::read),
     Family::new(Honoured, &[rewrite::ANNOTATIONS], rewrite::read),
     Family::new(Honoured, &[service_upstream::ANNOTATIONS], service_upstream::read),
-    Family::new(Refused, &[snippet::ANNOTATIONS], snippet::read),
+    Family::new(Honoured, &[snippet::ANNOTATIONS], snippet::read),
+    Family::new(Refused, &[snippet::REFUSED], snippet::refuse),
     Family::new(Honoured, &[upstream_host::ANNOTATIONS], upstream_host::read),
 ];
 
@@ -164,6 +167,8 @@ pub struct Annotations {
     pub protection: Option<Arc<Protection>>,
     /// `limit-rate` and `limit-rate-after`.
     pub throttle: Option<Throttle>,
+    /// What snippets ask for.
+    pub snippets: Option<Arc<Snippets>>,
     /// `enable-access-log`.
     pub access_log: bool,
 }
@@ -191,6 +196,7 @@ impl Default for Annotations {
             service_upstream: false,
             protection: None,
             throttle: None,
+            snippets: None,
             access_log: true,
         }
     }
@@ -276,6 +282,9 @@ pub fn read(subject: Subject<'_>) -> Result<Reading, Refusal> {
     read.denied = values.denied.take().or(read.denied);
     for family in FAMILIES {
         (family.read)(&mut values, &mut read);
+    }
+    if let Some(refusal) = values.refusal.take() {
+        return Err(refusal);
     }
     if let Some(reason) = read.denied.as_ref().filter(|_| defaults.plain.denied.is_none()) {
         values.findings.push(Finding {

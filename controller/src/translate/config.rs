@@ -9,6 +9,7 @@ mod keys;
 pub mod limit_store;
 pub mod reference;
 mod silent;
+mod snippets;
 pub mod value;
 
 use std::sync::Arc;
@@ -18,7 +19,10 @@ use headgate_config::{Effect, ObjectRef, Settings, Verdict};
 use k8s_openapi::api::core::v1::ConfigMap;
 use limit_store::StoreState;
 
-use super::annotations::{Annotations, definition::Risk, limits::Speed};
+use super::{
+    annotations::{Annotations, definition::Risk, limits::Speed},
+    snippet::attach::GlobalSnippets,
+};
 use crate::{
     objects::{Key, Kind, Objects},
     options::{Options, PatternCheck},
@@ -58,6 +62,8 @@ pub struct Defaults {
     pub restrictions: Restrictions,
     /// What limits of Ingresses have in common.
     pub limits: LimitDefaults,
+    /// What snippets of the ConfigMap ask for.
+    pub snippets: GlobalSnippets,
 }
 
 /// What limits of Ingresses have in common.

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use headgate_config::{
     Action, ClientCertificates, Forward, HttpsRedirect, Location, Origin, PathMatch, Protection,
-    Rewrite, UpstreamId, WhenEmpty,
+    Rewrite, UpstreamId, WhenEmpty, snippet::HostSnippet,
 };
 
-use super::{annotations::Annotations, config::Defaults, guard, ingress::Accepted, path::Place};
+use super::{
+    annotations::Annotations, config::Defaults, guard, ingress::Accepted, path::Place,
+    snippet::attach::Attached,
+};
 use crate::{
     objects::{Backend, Path},
     options::{NamespacedName, Options},
@@ -58,16 +61,24 @@ pub struct Maker<'a> {
     denies: bool,
     /// What holds for the clients of the host.
     certificates: Option<&'a ClientCertificates>,
+    /// What snippets ask for.
+    snippets: Attached<'a>,
     /// The origin that was made last: the locations that one path expands to are neighbours and share it.
     last: Option<(Claim<'a>, Arc<Origin>)>,
 }
 
 impl<'a> Maker<'a> {
     /// For a new host.
-    pub fn new(options: &'a Options, defaults: &'a Defaults, guards: &'a [Arc<Accepted>]) -> Self {
+    pub fn new(
+        options: &'a Options,
+        defaults: &'a Defaults,
+        guards: &'a [Arc<Accepted>],
+        ingresses: &'a [Arc<Accepted>],
+    ) -> Self {
+        let snippets = Attached::new(&defaults.snippets, ingresses);
         let denies = guard::denier(guards).is_some();
         let certificates = guard::client_certificates(guards).map(|held| &**held);
-        Self { options, defaults, denies, certificates, last: None }
+        Self { options, defaults, denies, certificates, snippets, last: None }
     }
 
     /// The location for a place in the table.
@@ -101,8 +112,12 @@ impl<'a> Maker<'a> {
             rewrite,
             upstream_host: annotations.upstream_host.clone(),
             proxy: annotations.proxy.clone(),
-            protection: self.protection(annotations, place.path()).filter(|_| !is_nobodys),
+            protection: self.snippets.protected(
+                annotations,
+                self.protection(annotations, place.path()).filter(|_| !is_nobodys),
+            ),
             throttle: annotations.throttle,
+            snippet: self.snippets.location(annotations),
             access_log: annotations.access_log,
             matcher: place.matcher,
         }
@@ -114,6 +129,25 @@ impl<'a> Maker<'a> {
             self.own(&self.options.health_check_path, Action::Health),
             self.own("/nginx_status", Action::ConnectionStatus),
         ]
+    }
+
+    /// What snippets ask for in the host itself.
+    pub fn host_snippet(&self) -> Option<Arc<HostSnippet>> {
+        let access_log = self.defaults.plain.access_log;
+        self.snippets.host(|ingress, matcher| {
+            let (PathMatch::Exact(path) | PathMatch::Prefix(path) | PathMatch::Pattern(path)) =
+                &matcher;
+            let is_loosened = self
+                .certificates
+                .zip(ingress)
+                .is_some_and(|(held, ingress)| guard::is_loosened(ingress, held));
+            let is_denied = self.denies || is_loosened;
+            let action = if is_denied { Action::Deny } else { Action::Respond(404) };
+            let own = self.own(path, action);
+            let object = ingress.map(Accepted::reference);
+            let origin = Arc::new(Origin { object, ..Origin::clone(&own.origin) });
+            Location { matcher, origin, access_log, ..own }
+        })
     }
 
     fn own(&self, path: &str, action: Action) -> Location {
@@ -131,6 +165,7 @@ impl<'a> Maker<'a> {
             proxy: plain.proxy.clone(),
             protection: None,
             throttle: None,
+            snippet: None,
             access_log: false,
         }
     }

@@ -119,6 +119,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         proxy: Arc::default(),
         protection: None,
         throttle: None,
+        snippet: None,
         access_log: true,
     };
     Arc::new(Host {
@@ -130,6 +131,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         alias_origin: None,
         app_root: None,
         client_certificates: None,
+        snippet: None,
         origin: None,
     })
 }

@@ -93,7 +93,7 @@ mod tests {
     }
 
     fn admits(deny: &str, allow: &str, client: &str) -> bool {
-        let spec = AccessLists { deny: networks(deny), allow: networks(allow) };
+        let spec = AccessLists { deny: networks(deny), allow: networks(allow), rules: Vec::new() };
         Access::new(&spec).admits(client.parse().unwrap())
     }
 

@@ -22,6 +22,7 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
         throttle: None,
+        snippet: None,
         access_log: true,
     }
 }
@@ -37,6 +38,7 @@ pub(crate) fn host(mode: PathMode, locations: Vec<Arc<Location>>) -> Host {
         alias_origin: None,
         app_root: None,
         client_certificates: None,
+        snippet: None,
         origin: None,
     }
 }

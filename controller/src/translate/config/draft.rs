@@ -12,7 +12,9 @@ use super::{
     global_auth::GlobalAuth,
     keys,
     limit_store::{StoreKeys, Stored},
-    silent, value,
+    silent,
+    snippets::SnippetTexts,
+    value,
 };
 use crate::{
     objects::{Key, Objects},
@@ -36,6 +38,8 @@ pub struct Draft {
     /// What is wrong with lists that protect and cannot be read.
     pub unreadable: Vec<String>,
     pub limits: LimitDefaults,
+    /// The snippets.
+    pub snippets: SnippetTexts,
     pub store: StoreKeys,
     pub limit_secret: Option<Key>,
     /// Items of `proxy-real-ip-cidr` that are neither an address nor a network.
@@ -64,6 +68,7 @@ impl Default for Draft {
             global_auth: GlobalAuth::default(),
             unreadable: Vec::new(),
             limits: LimitDefaults::default(),
+            snippets: SnippetTexts::default(),
             store: StoreKeys::default(),
             limit_secret: None,
             unknown_peers: Vec::new(),
@@ -123,6 +128,7 @@ impl Draft {
         }
         self.plain.throttle = self.limits.throttle.throttle();
         self.judge_store(objects, report);
+        self.read_snippets(key, options, report);
         self.judge_global_auth(key, options, report);
     }
 
@@ -185,6 +191,7 @@ impl Draft {
                 no_auth: self.no_auth,
                 restrictions: self.restrictions,
                 limits: self.limits,
+                snippets: self.snippets.read,
             }),
             standby: self.standby,
             limit_secret: self.limit_secret,

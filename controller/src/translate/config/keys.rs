@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use headgate_config::{Hsts, Network, ProxySettings, protection::AccessLists};
 
-use super::{Draft, value};
+use super::{Draft, snippets, value};
 use crate::translate::annotations::{definition::Risk, proxy};
 
 /// Applies the value of one key; an error says what was expected.
@@ -20,7 +20,7 @@ pub fn find(name: &str) -> Option<(&'static str, Apply)> {
 
 /// All keys.
 fn all() -> impl Iterator<Item = &'static (&'static str, Apply)> {
-    [KEYS, service::KEYS].into_iter().flatten()
+    [KEYS, service::KEYS, snippets::KEYS].into_iter().flatten()
 }
 
 /// The names of all keys.

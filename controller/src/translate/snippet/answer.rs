@@ -9,6 +9,7 @@ use super::{
     parse::Directive,
     shortened, text,
 };
+use crate::translate::config::value;
 
 /// `more_set_headers [-s STATUSES] [-t TYPES] [-a] 'Name: value' …`
 pub fn set(
@@ -130,37 +131,8 @@ fn signed(text: &str) -> Option<i64> {
     }
 }
 
-/// Seconds of a time as nginx writes it: numbers with units in descending order, seconds without one.
-pub(super) fn seconds(text: &str) -> Option<i64> {
-    const UNITS: &[(char, i64)] = &[
-        ('y', 365 * 86_400),
-        ('M', 30 * 86_400),
-        ('w', 7 * 86_400),
-        ('d', 86_400),
-        ('h', 3600),
-        ('m', 60),
-        ('s', 1),
-    ];
-    let mut total: i64 = 0;
-    let mut units = UNITS;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let number: i64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let unit = match rest.chars().next() {
-            None if !units.is_empty() => 1,
-            None => return None,
-            Some(letter) => {
-                let at = units.iter().position(|(known, _)| *known == letter)?;
-                let (_, unit) = units[at];
-                units = &units[at + 1..];
-                rest = &rest[1..];
-                unit
-            }
-        };
-        total = total.checked_add(number.checked_mul(unit)?)?;
-    }
-    // What nginx itself can count.
-    (!text.is_empty() && total <= i64::from(i32::MAX)).then_some(total)
+/// Whole seconds of a time as nginx writes it.
+fn seconds(text: &str) -> Option<i64> {
+    let time = value::time(text).ok().filter(|_| !text.ends_with("ms"))?;
+    i64::try_from(time.as_secs()).ok()
 }

@@ -1,7 +1,8 @@
-//! Directives about how requests are sent, where locations do not have their own, and about TLS towards upstreams.
+//! Directives about how requests are sent, where locations do not have their own values, and about TLS towards
+//! upstreams.
 
 use super::{
-    Problem, answer, arguments,
+    Problem, arguments,
     compile::{Compiler, Context, Frame},
     parse::Directive,
     shortened, text,
@@ -14,10 +15,7 @@ pub fn time(
     frame: &mut Frame,
     directive: &Directive,
 ) -> Result<(), Problem> {
-    check(directive, |text| {
-        let seconds = text.strip_suffix("ms").unwrap_or(text);
-        answer::seconds(seconds).is_some()
-    })?;
+    check(directive, |text| value::time(text).is_ok())?;
     without_effect(compiler, frame, directive);
     Ok(())
 }
@@ -61,4 +59,14 @@ fn without_effect(compiler: &mut Compiler, frame: &Frame, directive: &Directive)
         }
         _ => format!("{name} has no effect: every location of an Ingress has its own value"),
     });
+}
+
+/// `proxy_ssl_verify on|off`: off is how it is without an annotation.
+pub fn tls_verify(_: &mut Compiler, _: &mut Frame, directive: &Directive) -> Result<(), Problem> {
+    let word = &directive.words[0];
+    if !arguments::switch(word)? {
+        return Ok(());
+    }
+    let reason = "needs the certificates to verify with: use proxy-ssl-secret with proxy-ssl-verify";
+    Err(Problem::new(word.at, reason))
 }

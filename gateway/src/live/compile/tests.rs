@@ -37,6 +37,7 @@ fn host(name: &str) -> Arc<Host> {
         locations: Vec::new(),
         app_root: None,
         client_certificates: None,
+        snippet: None,
         origin: None,
     })
 }

@@ -49,6 +49,7 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
         throttle: None,
+        snippet: None,
         access_log: true,
     }
 }
@@ -138,6 +139,7 @@ impl Table {
             alias_origin: None,
             app_root: None,
             client_certificates: None,
+            snippet: None,
             origin: None,
         })];
         hosts.extend(self.hosts.into_iter().map(|(name, locations)| {
@@ -150,6 +152,7 @@ impl Table {
                 alias_origin: None,
                 app_root: None,
                 client_certificates: None,
+                snippet: None,
                 origin: None,
             })
         }));
