@@ -14,5 +14,6 @@ pub mod redirect;
 pub mod request_headers;
 pub mod response_headers;
 pub mod sign_in;
+pub mod snippet;
 pub mod texts;
 pub mod variables;

@@ -9,6 +9,7 @@ mod compile;
 mod finding;
 mod host;
 mod protection;
+mod snippet;
 
 use std::{
     sync::{
@@ -27,6 +28,7 @@ use self::compile::Compiler;
 pub(crate) use self::{
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty},
     protection::{Check, LiveExternal, LiveProtection, LiveToken},
+    snippet::Rival,
 };
 use crate::{
     filter::{access::AddressSet, blocked::Blocked, external::cache::Answers, texts::Texts},

@@ -13,6 +13,7 @@ mod place;
 mod protect;
 mod response_body;
 mod send;
+mod snippet;
 mod throttle;
 mod token;
 mod tries;
@@ -67,6 +68,10 @@ pub fn handle(
                 Err(error) => Answer::from(error),
             },
         };
+        if exchange.snippet.as_ref().is_some_and(|state| state.is_dropped) {
+            exchange.status = 444;
+            return Err(ProxyError::ClientGone);
+        }
         Ok(answer.finish(exchange, &live))
     }
 }
@@ -91,6 +96,7 @@ async fn serve(
     {
         return Ok(without_body(exchange, *answer, body));
     }
+    outbound.settle();
     let body = if outbound.is_for_page() {
         discard::discard(exchange, body);
         None

@@ -31,6 +31,12 @@ pub fn app_root(tls: bool, host_header: &[u8], target: &str) -> Option<HeaderVal
     location(&[scheme(tls), host_header, target.as_bytes()])
 }
 
+/// `Location` of a redirect to a path of the same host; `port` is named if it is given.
+pub fn same_host(tls: bool, host: &[u8], port: Option<&[u8]>, path: &[u8]) -> Option<HeaderValue> {
+    let (colon, port): (&[u8], &[u8]) = port.map_or((b"", b""), |port| (b":", port));
+    location(&[scheme(tls), host, colon, port, path])
+}
+
 /// What the slash redirect says about the request's address.
 pub struct SlashRedirect<'a> {
     /// Whether the client's connection is encrypted.

@@ -7,6 +7,7 @@ use std::{borrow::Cow, cmp::Ordering, collections::HashMap, sync::Arc, time::Ins
 
 use headgate_config::{
     Action, Host, Location, PathMatch, Settings, Snapshot, TlsTable, Upstream, UpstreamId, Verdict,
+    snippet::HostSnippet,
 };
 
 use http::HeaderValue;
@@ -16,6 +17,7 @@ use super::{
     finding::{self, Findings},
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
     protection::{LiveProtection, Shared},
+    snippet::{LiveHostSnippet, LiveSnippet},
 };
 use crate::{
     client_certificate::{Policy, trust::Trusts},
@@ -205,6 +207,7 @@ impl Compiler {
         }
         let compile = |spec| Arc::new(self.location(host, spec, &mut findings));
         let locations = specs.iter().map(compile).collect();
+        let snippet = host.snippet.as_ref().map(|spec| self.host_snippet(host, spec, &mut findings));
         let certificates = host.client_certificates.as_ref().map(|spec| {
             Policy::new(spec, &self.trusts).unwrap_or_else(|problem| {
                 findings.extend(finding::unusable_authorities(host, spec, &problem));
@@ -212,7 +215,29 @@ impl Compiler {
             })
         });
         let findings = findings.into();
-        Arc::new(LiveHost::new(host, table, locations, certificates, findings, &self.metrics))
+        Arc::new(LiveHost::new(
+            host,
+            table,
+            locations,
+            certificates,
+            snippet,
+            findings,
+            &self.metrics,
+        ))
+    }
+
+    fn host_snippet(
+        &self,
+        host: &Host,
+        spec: &Arc<HostSnippet>,
+        findings: &mut Vec<Verdict>,
+    ) -> Box<LiveHostSnippet> {
+        let compile = |spec: &Arc<Location>| Arc::new(self.location(host, spec, findings));
+        let snippet = LiveHostSnippet::new(spec, compile);
+        if let Some(error) = &snippet.error {
+            findings.extend(finding::broken_snippet(host, host.origin.as_ref(), error));
+        }
+        snippet
     }
 
     fn location(
@@ -231,6 +256,12 @@ impl Compiler {
             }
             program.ok()
         });
+        let snippet = spec.snippet.as_ref().map(LiveSnippet::new).transpose();
+        let snippet = snippet.unwrap_or_else(|error| {
+            findings.extend(finding::broken_snippet(host, spec.origin.object.as_ref(), &error));
+            action = LiveAction::Deny;
+            None
+        });
         let fixed_host = spec
             .upstream_host
             .as_ref()
@@ -247,7 +278,7 @@ impl Compiler {
             LiveProtection::new(protection, &host.name, &spec.matcher, find, shared)
         });
         let protection = protection.map(Box::new);
-        LiveLocation { action, rewrite, protection, key, fixed_host, spec: Arc::clone(spec) }
+        LiveLocation { action, rewrite, protection, snippet, key, fixed_host, spec: Arc::clone(spec) }
     }
 
     fn action(&self, action: &Action) -> LiveAction {

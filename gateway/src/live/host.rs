@@ -5,7 +5,10 @@ use std::sync::Arc;
 use headgate_config::{Host, HostPattern, Location, ProxySettings, Verdict, WhenEmpty};
 use http::HeaderValue;
 
-use super::protection::LiveProtection;
+use super::{
+    protection::LiveProtection,
+    snippet::{LiveHostSnippet, LiveSnippet},
+};
 use crate::{
     client_certificate::Policy,
     filter::variables::Variables,
@@ -24,6 +27,8 @@ pub struct LiveHost {
     pub locations: Box<[Arc<LiveLocation>]>,
     /// What becomes of its clients by their certificates.
     pub(crate) client_certificates: Option<Policy>,
+    /// What snippets ask for. Most hosts have none.
+    pub(crate) snippet: Option<Box<LiveHostSnippet>>,
     /// The host's exact names in metrics, its own first.
     names: Box<[(Box<[u8]>, NameKey)]>,
     /// What is wrong with it.
@@ -40,6 +45,8 @@ pub struct LiveLocation {
     pub rewrite: Option<RewriteProgram>,
     /// What a request has to pass. Most have nothing to.
     pub protection: Option<Box<LiveProtection>>,
+    /// What snippets ask for. Most have none.
+    pub(crate) snippet: Option<Box<LiveSnippet>>,
     /// The location in metrics.
     pub key: LocationKey,
     /// `upstream_host` where it has no variables.
@@ -82,6 +89,7 @@ impl LiveHost {
         table: PathTable,
         locations: Box<[Arc<LiveLocation>]>,
         client_certificates: Option<Policy>,
+        snippet: Option<Box<LiveHostSnippet>>,
         findings: Box<[Verdict]>,
         metrics: &Metrics,
     ) -> Self {
@@ -92,7 +100,7 @@ impl LiveHost {
                 _ => None,
             })
             .collect();
-        Self { spec: Arc::clone(spec), table, locations, client_certificates, names, findings }
+        Self { spec: Arc::clone(spec), table, locations, client_certificates, snippet, names, findings }
     }
 
     /// The name in metrics of a routing host that led here, if it is literally in the table.

@@ -10,6 +10,7 @@ use super::{
     exchange::Exchange,
     protect::Refusal,
     response_body::{ResponseBody, Source},
+    snippet,
     tunnel::Tunnel,
 };
 use crate::{error::ProxyError, live::LiveConfig, page};
@@ -135,6 +136,10 @@ impl Answer {
         }
         if let Some(cookies) = exchange.cookies.take() {
             cookies.add_to(self.status, &mut self.headers);
+        }
+        if exchange.snippet_host.is_some() || exchange.location().is_some_and(|own| own.snippet.is_some()) {
+            let is_stock = self.stock_page;
+            snippet::finish(&exchange, live, self.status, &mut self.headers, &mut self.source, is_stock);
         }
         exchange.status = self.status.as_u16();
         exchange.head_sent = head_length(&self.headers);

@@ -18,6 +18,7 @@ use super::{
     outbound::Outbound,
     place::{Place, locate},
     protect::Guarded,
+    snippet,
 };
 use crate::{
     error::ProxyError,
@@ -67,11 +68,15 @@ pub fn decide<'a>(
     body: &Incoming,
     live: &'a LiveConfig,
 ) -> Result<Verdict<'a>, ProxyError> {
-    let Place { name, target, page, host, location } = match locate(exchange, inbound, body, live)?
-    {
+    let place = match locate(exchange, inbound, body, live)? {
         Continue(place) => place,
         Break(answer) => return Ok(answer.into()),
     };
+    let Place { name, target, page, host, location } =
+        match snippet::in_location(exchange, inbound, body, live, place)? {
+            Continue(place) => place,
+            Break(answer) => return Ok(answer.into()),
+        };
     if let Some(answer) = answer_here(exchange, inbound, peer, live, &location.action)? {
         return Ok(answer.into());
     }
@@ -84,7 +89,13 @@ pub fn decide<'a>(
     if let Some(page) = page {
         outbound.ask_for_page(page);
     }
-    if let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
+    outbound.besides = snippet::for_upstream(exchange, inbound, live, (host, location), &target);
+    if exchange.snippet.as_ref().is_some_and(|state| state.changes_target()) {
+        outbound.rewritten = Some(snippet::upstream_target(&target)?);
+    }
+    if exchange.snippet.as_ref().is_some_and(|state| state.is_stopped) {
+        // What the annotations rewrite comes after the steps of the snippets.
+    } else if let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
         return Ok(answer.into());
     }
     if let Some(target) = &outbound.rewritten {

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::{attempt::Attempt, inbound::Inbound};
 use crate::{
-    filter::{external::answer::Cookies, request_headers::Client},
+    filter::{external::answer::Cookies, request_headers::Client, snippet::State},
     limits::Permit,
     listen::conn::Connection,
     live::{LiveHost, LiveLocation, LiveSettings},
@@ -46,6 +46,12 @@ pub struct Exchange {
     pub cookies: Option<Box<Cookies>>,
     /// The tries, in order.
     pub attempts: SmallVec<[Attempt; 1]>,
+    /// What steps of snippets have left behind.
+    pub snippet: Option<Box<State>>,
+    /// The host, if it has snippets: answers without a location are theirs.
+    pub snippet_host: Option<Arc<LiveHost>>,
+    /// Whether an upstream has answered.
+    pub is_answered: bool,
     /// It counts as one of its client's requests on their way, where they are limited.
     pub permit: Option<Permit>,
     started: Instant,
@@ -116,6 +122,9 @@ impl Exchange {
             body: None,
             cookies: None,
             attempts: SmallVec::new(),
+            snippet: None,
+            snippet_host: None,
+            is_answered: false,
             permit: None,
             started: Instant::now(),
             logged,
@@ -202,6 +211,21 @@ impl Exchange {
     /// How fast it may be answered, if that is limited.
     pub fn throttle(&self) -> Option<Throttle> {
         self.location.as_ref()?.spec.throttle
+    }
+
+    /// The location, once it is found.
+    pub fn location(&self) -> Option<&Arc<LiveLocation>> {
+        self.location.as_ref()
+    }
+
+    /// The request as it came.
+    pub fn inbound(&self) -> &Rc<Inbound> {
+        &self.inbound
+    }
+
+    /// The host as the request names it, once it is known.
+    pub fn host_name(&self) -> &[u8] {
+        &self.host_name
     }
 
     /// Whether a location was found: its answers carry what the configuration adds to all of them.

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use super::{exchange::Exchange, inbound::Inbound};
 use crate::{
+    field_name::is_alike,
     filter::request_headers::{self, Client, Framing, Originals, Override, Rules},
     live::LiveConfig,
 };
@@ -17,6 +18,8 @@ pub struct Outbound<'a> {
     pub prefix: Option<HeaderValue>,
     /// Headers that are decided by what protects the location, or by who stands in for its upstream.
     pub overrides: Vec<Override<'a>>,
+    /// Headers that snippets decide about, where nobody above does.
+    pub besides: Vec<Override<'static>>,
     /// The request as it came.
     pub inbound: &'a Inbound,
     client: Client<'a>,
@@ -29,7 +32,17 @@ impl<'a> Outbound<'a> {
     /// The request of a client; `host` replaces its `Host`.
     pub fn new(inbound: &'a Inbound, client: Client<'a>, host: Option<HeaderValue>) -> Self {
         let (rewritten, prefix, method) = (None, None, None);
-        Self { rewritten, prefix, overrides: Vec::new(), inbound, client, host, method }
+        let (overrides, besides) = (Vec::new(), Vec::new());
+        Self { rewritten, prefix, overrides, besides, inbound, client, host, method }
+    }
+
+    /// Takes over what snippets decide, now that all that protects has had its say.
+    pub fn settle(&mut self) {
+        for header in std::mem::take(&mut self.besides) {
+            if !self.overrides.iter().any(|known| is_alike(&known.name, &header.name)) {
+                self.overrides.push(header);
+            }
+        }
     }
 
     /// Tells the upstream, which stands in for one without endpoints, for which location it does.

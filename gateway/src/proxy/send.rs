@@ -213,6 +213,7 @@ fn accept(
         let upgrade = upgrade.ok_or(ProxyError::InvalidAnswer)?;
         return tunnel::open(upgrade, head, lease.connection, settings.read_timeout);
     }
+    exchange.is_answered = true;
     let h1::Head { status, mut headers, connection } = head;
     for nominated in &connection {
         response_headers::drop_nominated(nominated, &mut headers, status);
