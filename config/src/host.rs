@@ -26,6 +26,10 @@ pub struct Host {
     pub locations: Vec<Arc<Location>>,
     /// Where a request for exactly `/` is sent (annotation `app-root`, annotations §3.2).
     pub app_root: Option<String>,
+    /// Name of the host that all requests are sent to (`from-to-www-redirect`, routing §2.7). Such a host has nothing
+    /// else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redirect_to: Option<String>,
     /// What becomes of its clients by their certificates; most hosts do not ask for any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_certificates: Option<Arc<ClientCertificates>>,

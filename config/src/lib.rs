@@ -9,11 +9,15 @@
 pub mod access_log;
 pub mod certificate;
 pub mod client_certificates;
+pub mod cors;
+pub mod error_pages;
 pub mod host;
 pub mod location;
+pub mod mirror;
 pub mod network;
 pub mod object;
 pub mod protection;
+pub mod redirect;
 pub mod settings;
 pub mod snapshot;
 pub mod snippet;
@@ -23,14 +27,18 @@ pub mod upstreams;
 pub use access_log::{AccessLogRules, LogEscape};
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
+pub use cors::Cors;
+pub use error_pages::ErrorPages;
 pub use host::{Host, HostPattern, PathMode};
 pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,
     RetryOn, Rewrite, WhenEmpty,
 };
+pub use mirror::Mirror;
 pub use network::{Network, NotANetwork};
 pub use object::{Effect, ObjectRef, Verdict};
 pub use protection::Protection;
+pub use redirect::FixedRedirect;
 pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
 pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{ObjectRef, Protection, UpstreamId, protection::Throttle, snippet::Snippet};
+use crate::{
+    Cors, ErrorPages, FixedRedirect, Mirror, ObjectRef, Protection, UpstreamId,
+    protection::Throttle, snippet::Snippet,
+};
 
 /// One path of one host, after all objects of the host were merged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +27,10 @@ pub struct Location {
     pub https_redirect: HttpsRedirect,
     /// Form of the redirects that the gateway makes for this location.
     pub redirect: Redirect,
+    /// Where all requests are sent instead, if anywhere (annotations §3.3).
+    pub fixed_redirect: Option<Arc<FixedRedirect>>,
+    /// What scripts of other origins may do; none is left to the upstream.
+    pub cors: Option<Arc<Cors>>,
     /// Replaces the path that is sent upstream (annotations §3.2).
     pub rewrite: Option<Rewrite>,
     /// Replaces the `Host` header that is sent upstream (`upstream-vhost`). May contain `$variables`.
@@ -32,6 +39,12 @@ pub struct Location {
     pub proxy: Arc<ProxySettings>,
     /// What a request has to pass; none is nothing.
     pub protection: Option<Arc<Protection>>,
+    /// Which answers give way to those of an error backend; none is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_pages: Option<Arc<ErrorPages>>,
+    /// Where copies of requests go, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Arc<Mirror>>,
     /// How fast answers are sent; none is without a limit.
     pub throttle: Option<Throttle>,
     /// What snippets ask for.
@@ -121,7 +134,7 @@ pub struct Redirect {
     pub keep_trailing_slash: bool,
     /// Name the port in redirects (`use-port-in-redirects`).
     pub with_port: bool,
-    /// `Location` of the slash redirect is path-only (`relative-redirects`).
+    /// `Location` of redirects to a path is that path only (`relative-redirects`).
     pub relative: bool,
 }
 

@@ -22,7 +22,7 @@ pub use hash::{HashKind, HashProblem};
 pub use jwt::{ClaimHeader, KeySource, TokenAlgorithm, TokenAuth};
 pub use limits::{LimitId, Rate, RequestLimits, Throttle};
 pub use password::{PasswordAuth, PasswordScheme, Users};
-pub use store::{LimitFallback, LimitStore, StoreLogin, StoreTls};
+pub use store::{LimitCounting, LimitFallback, LimitStore, StoreLogin, StoreTls};
 
 /// Everything that protects a location. The default protects nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

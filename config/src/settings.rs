@@ -2,13 +2,12 @@
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
-    sync::Arc,
     time::Duration,
 };
 
 use serde::Serialize;
 
-use crate::{AccessLogRules, Network, ObjectRef, protection::LimitStore};
+use crate::{AccessLogRules, Network, ObjectRef, protection::LimitCounting};
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,7 +53,7 @@ pub struct Settings {
     /// How long open requests get when the process ends, if that is said (`worker-shutdown-timeout`).
     pub drain_timeout: Option<Duration>,
     /// Where shared limits are counted, if anywhere.
-    pub limit_store: Option<Arc<LimitStore>>,
+    pub limit_store: Option<LimitCounting>,
     /// Write the access log at all (inverse of `disable-access-log`).
     pub access_log: bool,
     /// What the access log leaves out, and how it writes values.

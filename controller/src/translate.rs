@@ -9,6 +9,7 @@ pub(crate) mod annotations;
 mod authorities;
 pub(crate) mod class;
 pub(crate) mod config;
+mod error_pages;
 mod guard;
 mod host;
 mod hosts;
@@ -17,28 +18,30 @@ pub(crate) mod inspect;
 mod location;
 pub(crate) mod path;
 pub(crate) mod pattern;
+mod questions;
 mod referrers;
 pub mod snippet;
 mod taken;
 mod tls;
 pub(crate) mod upstream;
 mod upstreams;
+mod wording;
+mod www;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use headgate_config::{Effect, Host, ObjectRef, PathMode, Snapshot, TlsTable, Verdict};
+use headgate_config::{Effect, Host, Snapshot, TlsTable, Verdict};
 
 use crate::{
-    objects::{Changes, Ingress, Key, Kind, Objects},
+    objects::{Changes, Key, Kind, Objects},
     options::{NamespaceScope, Options},
 };
 
 use admission::{Admission, Law};
 pub use annotations::reference::tables as annotation_tables;
+use config::Config;
 pub use config::reference::tables as configmap_tables;
-use config::{Config, Defaults};
 use hosts::HostTable;
-use ingress::Accepted;
 use tls::TlsState;
 use upstreams::UpstreamTable;
 
@@ -76,7 +79,7 @@ impl Translator {
     pub fn new(options: Options) -> Self {
         Self {
             upstreams: UpstreamTable::new(&options),
-            config: Config::default(),
+            config: Config::read(&options, None, &Objects::default()),
             admission: Admission::default(),
             hosts: HostTable::default(),
             host_list: Arc::default(),
@@ -122,76 +125,6 @@ impl Translator {
         std::mem::take(&mut self.changed).then(|| self.snapshot())
     }
 
-    /// The Ingresses that were looked at since this was asked last: new, changed, gone, or judged by another rule.
-    pub fn take_looked_at(&mut self) -> BTreeSet<Key> {
-        std::mem::take(&mut self.looked_at)
-    }
-
-    /// Findings for the log only, sorted: about Ingresses that are nothing to us, as far as is known.
-    pub fn remarks(&self) -> &Arc<Vec<Verdict>> {
-        &self.remarks
-    }
-
-    /// Whether the paths of a host are regular expressions.
-    pub(crate) fn has_patterns(&self, host: &str) -> bool {
-        self.hosts.get(host).is_some_and(|(host, _)| host.mode == PathMode::Pattern)
-    }
-
-    /// Whether a Secret is known not to exist. One that nobody names is not known.
-    pub(crate) fn misses_secret(&self, secret: &Key) -> bool {
-        self.tls.misses(secret)
-    }
-
-    /// How many Ingresses are served.
-    pub fn served_count(&self) -> usize {
-        self.admission.all_accepted().count()
-    }
-
-    /// The version of an Ingress that is served.
-    pub(crate) fn accepted(&self, ingress: &Key) -> Option<&Arc<Accepted>> {
-        self.admission.accepted(ingress)
-    }
-
-    /// The versions of all Ingresses that are served.
-    pub(crate) fn all_accepted(&self) -> impl Iterator<Item = &Arc<Accepted>> {
-        self.admission.all_accepted()
-    }
-
-    /// Whether an Ingress, served or not, has our class.
-    pub(crate) fn has_own_class(&self, ingress: &Ingress) -> bool {
-        self.admission.has_own_class(&self.options, ingress)
-    }
-
-    /// The findings about an object, as of the last translation.
-    pub(crate) fn findings_about<'a>(
-        &'a self,
-        object: &ObjectRef,
-    ) -> impl Iterator<Item = &'a Verdict> + use<'a> {
-        let first = self.verdicts.partition_point(|verdict| verdict.object < *object);
-        let end = self.verdicts.partition_point(|verdict| verdict.object <= *object);
-        self.verdicts.get(first..end).into_iter().flatten()
-    }
-
-    /// Start-up options.
-    pub(crate) fn options(&self) -> &Options {
-        &self.options
-    }
-
-    /// What the main ConfigMap says about Ingresses.
-    pub(crate) fn defaults(&self) -> &Defaults {
-        &self.config.defaults
-    }
-
-    /// The version of an Ingress that is served.
-    pub fn served(&self, ingress: &Key) -> Option<&Ingress> {
-        self.admission.served(ingress)
-    }
-
-    /// Whether the ConfigMap wants us to stand by, if it says so.
-    pub fn standby(&self) -> Option<bool> {
-        self.config.standby
-    }
-
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             hosts: self.host_list.clone(),
@@ -217,7 +150,7 @@ impl Translator {
         }
         let rebuilt = self.hosts.refresh(&self.options, &self.config.defaults);
         if rebuilt.changed {
-            self.host_list = self.hosts.hosts().cloned().collect();
+            self.host_list = self.hosts.list();
             self.changed = true;
         }
         self.verdicts_changed |= rebuilt.verdicts;

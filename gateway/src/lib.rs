@@ -10,6 +10,7 @@
 //! finds what nobody uses.
 
 pub mod admin;
+mod base64;
 mod client_certificate;
 mod clock;
 mod content_length;

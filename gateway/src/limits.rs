@@ -16,7 +16,7 @@ use std::{
 };
 
 use foldhash::quality::RandomState;
-use headgate_config::protection::{LimitFallback, LimitId, LimitStore, RequestLimits};
+use headgate_config::protection::{LimitCounting, LimitFallback, LimitId, RequestLimits};
 use parking_lot::Mutex;
 
 use self::{
@@ -194,7 +194,7 @@ impl Registry {
     }
 
     /// Counts shared limits in this store from now on.
-    pub fn set_store(&self, store: Option<&Arc<LimitStore>>) {
+    pub fn set_store(&self, store: Option<&LimitCounting>) {
         self.shared.set(store);
     }
 

@@ -6,8 +6,10 @@
 //! a swap (connections, balancing positions, counters) lives elsewhere and is found by identity.
 
 mod compile;
+mod error_pages;
 mod finding;
 mod host;
+mod mirror;
 mod protection;
 mod snippet;
 
@@ -26,7 +28,9 @@ use parking_lot::Mutex;
 
 use self::compile::Compiler;
 pub(crate) use self::{
-    host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty},
+    error_pages::LiveErrorPages,
+    host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
+    mirror::LiveMirror,
     protection::{Check, LiveExternal, LiveProtection, LiveToken},
     snippet::Rival,
 };

@@ -1,6 +1,7 @@
 //! The life of one request, top to bottom. Each step may end it; the order is that of annotations §3.0.
 
 mod answer;
+mod ask;
 mod attempt;
 mod client_certificate;
 mod decide;
@@ -8,6 +9,8 @@ mod discard;
 mod exchange;
 mod external;
 mod inbound;
+mod intercept;
+mod mirror;
 mod outbound;
 mod place;
 mod protect;
@@ -24,13 +27,14 @@ use std::{rc::Rc, sync::Arc};
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
-pub use self::response_body::ResponseBody;
 use self::{
     answer::Answer,
     decide::{Backend, Verdict, decide},
     exchange::Exchange,
     inbound::Inbound,
+    intercept::Outcome,
 };
+pub use self::{mirror::OnTheirWay, response_body::ResponseBody};
 use crate::{
     error::ProxyError, listen::conn::Connection, live::LiveConfig, observe::metrics, worker::Worker,
 };
@@ -82,44 +86,60 @@ async fn serve(
     body: Incoming,
     live: &LiveConfig,
 ) -> Result<Answer, ProxyError> {
+    let outcome = respond(exchange, inbound, body, live).await;
+    match intercept::settle(exchange, inbound, live, outcome) {
+        Ok(answer) => answer,
+        Err(page) => page.await,
+    }
+}
+
+/// What the location of a request makes of it.
+async fn respond(
+    exchange: &mut Exchange,
+    inbound: &Inbound,
+    body: Incoming,
+    live: &LiveConfig,
+) -> Outcome {
     let peer = Arc::clone(&exchange.connection);
     let (location, backend, mut outbound, guarded) =
         match decide(exchange, inbound, &peer, &body, live) {
             Ok(Verdict::Forward { location, backend, outbound, guarded }) => {
                 (location, backend, outbound, guarded)
             }
-            Ok(Verdict::Answer(answer)) => return Ok(without_body(exchange, answer, body)),
-            Err(error) => return Ok(without_body(exchange, error.into(), body)),
+            Ok(Verdict::Answer(answer)) => return Outcome::own(answer, body),
+            Err(error) => return Outcome::own(error.into(), body),
         };
     if let Some(guarded) = guarded
         && let Some(answer) = protect::check(exchange, &mut outbound, guarded).await
     {
-        return Ok(without_body(exchange, *answer, body));
+        return Outcome::own(*answer, body);
     }
     outbound.settle();
+    let upstream = match backend {
+        Backend::Upstream(upstream) => Some(upstream),
+        Backend::Page(status) if location.mirror.is_none() => {
+            return Outcome::own(Answer::code(status), body);
+        }
+        Backend::Page(_) => None,
+    };
     let body = if outbound.is_for_page() {
         discard::discard(exchange, body);
         None
     } else {
         Some(body)
     };
-    match (backend, body) {
-        (Backend::Upstream(upstream), body) => {
-            send::forward(exchange, live, location, &upstream, &outbound, body).await
-        }
-        (Backend::Page(status), Some(body)) => {
-            Ok(without_body(exchange, Answer::code(status), body))
-        }
-        (Backend::Page(status), None) => Ok(Answer::code(status)),
+    let mut body = match send::prepare(exchange, live, location, &outbound, body).await {
+        Ok(body) => body,
+        Err(error) => return Outcome::failed(error, None),
+    };
+    mirror::send(exchange, live, location, &outbound, &body);
+    let Some(upstream) = upstream else {
+        return Outcome::of_upstream(Answer::code(404), body);
+    };
+    match send::forward(exchange, live, location, &upstream, &outbound, &mut body).await {
+        Ok(answer) => Outcome::of_upstream(answer, body),
+        Err(error) => Outcome::failed(error, Some(body)),
     }
-}
-
-/// An answer that does not wait for the request's body.
-fn without_body(exchange: &mut Exchange, answer: Answer, body: Incoming) -> Answer {
-    if !answer.closes() {
-        discard::discard(exchange, body);
-    }
-    answer
 }
 
 #[cfg(test)]

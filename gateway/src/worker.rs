@@ -16,6 +16,7 @@ use crate::{
     filter::body::Budget,
     live::{Asking, Live, LiveConfig},
     observe::{access_log::WorkerLog, metrics::WorkerMetrics, request_id::RequestIds},
+    proxy::OnTheirWay,
     upstream::{WorkerUpstreams, origin::Origins},
 };
 
@@ -51,6 +52,8 @@ pub struct Worker {
     pub deadlines: Rc<Deadlines>,
     /// Upgraded connections that are open.
     pub tunnels: TaskTracker,
+    /// Copies of requests.
+    pub mirrored: OnTheirWay,
 }
 
 impl Worker {
@@ -81,6 +84,7 @@ impl Worker {
             held_bodies: Budget::default(),
             deadlines: Rc::default(),
             tunnels: TaskTracker::new(),
+            mirrored: OnTheirWay::default(),
         }
     }
 

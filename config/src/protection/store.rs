@@ -1,8 +1,34 @@
 //! Where requests are counted whose limit several replicas share (`headgate.io/limit-shared`).
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer};
+
+/// Where requests are counted whose limit is shared, where anything is said about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LimitCounting {
+    /// In this store.
+    Store(Arc<LimitStore>),
+    /// Nowhere, since what is said cannot be used; this decides instead.
+    Unusable(LimitFallback),
+}
+
+impl LimitCounting {
+    /// What decides while nobody can count.
+    pub fn fallback(&self) -> LimitFallback {
+        match self {
+            Self::Store(store) => store.fallback,
+            Self::Unusable(fallback) => *fallback,
+        }
+    }
+}
+
+impl From<LimitStore> for LimitCounting {
+    fn from(store: LimitStore) -> Self {
+        Self::Store(Arc::new(store))
+    }
+}
 
 /// A Redis or Valkey server, and what happens while it cannot be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

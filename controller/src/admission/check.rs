@@ -194,6 +194,7 @@ fn annotation_values(
         options,
         defaults: law.translator.defaults(),
         objects: law.objects,
+        authorities: law.translator.authorities(),
         key: &subject.key,
         ingress: &subject.ingress,
     });

@@ -16,6 +16,7 @@ use super::{
         password::SharedUsers,
         subject::{References, Subject},
     },
+    authorities::KnownAuthorities,
     class::{self, Classes},
     config::Defaults,
     ingress::{Accepted, Age},
@@ -36,6 +37,7 @@ pub struct Admission {
     recent: VecDeque<Arc<Annotations>>,
     referrers: Referrers,
     users: SharedUsers,
+    authorities: KnownAuthorities,
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +122,11 @@ impl Admission {
     /// The Ingresses whose annotations name a changed object.
     pub fn referrers<'a>(&'a self, changes: &'a Changes) -> impl Iterator<Item = &'a Key> {
         self.referrers.of(changes)
+    }
+
+    /// What Secrets say about authorities.
+    pub fn authorities(&self) -> &KnownAuthorities {
+        &self.authorities
     }
 
     /// Whether an Ingress has our class.
@@ -208,7 +215,9 @@ impl Admission {
                 format!("{field} {text:?} looks like injected configuration, see --deep-inspect");
             return Judgement::Refused(refused("DeepInspection", message));
         }
-        match annotations::read(Subject { options, defaults, objects, key, ingress }) {
+        let authorities = &self.authorities;
+        let subject = Subject { options, defaults, objects, authorities, key, ingress };
+        match annotations::read(subject) {
             Err(refusal) => Judgement::Refused(refusal.into()),
             Ok(Reading { mut annotations, findings, references }) => {
                 self.users.share(&mut annotations);

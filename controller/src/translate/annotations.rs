@@ -15,12 +15,15 @@ mod access_log;
 mod alias;
 mod canary;
 pub mod client_certificates;
+mod cors;
 mod default_backend;
+pub mod errors;
 pub mod external_auth;
 mod group;
 mod ignored;
 mod jwt;
 pub mod limits;
+mod mirror;
 pub mod password;
 mod planned;
 mod protection;
@@ -30,6 +33,7 @@ pub mod reference;
 mod rewrite;
 mod service_upstream;
 mod snippet;
+mod unknown;
 mod upstream_host;
 
 use std::{
@@ -38,8 +42,8 @@ use std::{
 };
 
 use headgate_config::{
-    ClientCertificates, Effect, ObjectRef, Protection, ProxySettings, Redirect, Verdict,
-    protection::Throttle,
+    ClientCertificates, Cors, Effect, FixedRedirect, Mirror, ObjectRef, Protection, ProxySettings,
+    Redirect, Verdict, protection::Throttle,
 };
 
 use definition::{
@@ -74,12 +78,15 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[alias::ANNOTATIONS], alias::read),
     Family::new(NotYet, &[canary::ANNOTATIONS], canary::read),
     Family::new(Honoured, &[client_certificates::ANNOTATIONS], client_certificates::read),
+    Family::new(Honoured, &[cors::ANNOTATIONS], cors::read),
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
+    Family::new(Honoured, &[errors::ANNOTATIONS], errors::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
     Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
     Family::new(Honoured, &[jwt::ANNOTATIONS], jwt::read),
     Family::new(Honoured, &[access_log::ANNOTATIONS], access_log::read),
     Family::new(Honoured, &[limits::ANNOTATIONS], limits::read),
+    Family::new(Honoured, &[mirror::ANNOTATIONS], mirror::read),
     Family::new(Honoured, &[password::ANNOTATIONS], password::read),
     Family::new(NotYet, planned::ANNOTATIONS, planned::read),
     Family::new(Closes, &[protection::ANNOTATIONS], protection::read),
@@ -130,9 +137,6 @@ fn defined_name<'a>(prefix: &str, full: &'a str) -> Option<&'a str> {
 pub struct Annotations {
     /// Why all locations of the Ingress answer 503, if they do (annotations §1.4, outcome D).
     pub denied: Option<String>,
-    /// The annotation that denies all locations of its hosts as well, those of other Ingresses included: it protects the
-    /// whole host, and is not available (annotations §1.10, §3.24).
-    pub denies_hosts: Option<&'static str>,
     /// `auth-tls-*`, which hold for its hosts.
     pub client_certificates: Option<Arc<ClientCertificates>>,
     /// The Ingress only lends its backends to others (routing §13).
@@ -151,12 +155,22 @@ pub struct Annotations {
     pub upstream_host: Option<String>,
     /// `default-backend`: name of a Service in the Ingress's namespace.
     pub default_backend: Option<String>,
+    /// Which answers are replaced.
+    pub errors: errors::ErrorRules,
+    /// `mirror-*`.
+    pub mirror: Option<Arc<Mirror>>,
     /// `ssl-redirect`.
     pub ssl_redirect: bool,
     /// `force-ssl-redirect`.
     pub force_ssl_redirect: bool,
     /// Form of redirects.
     pub redirect: Redirect,
+    /// `permanent-redirect`, `temporal-redirect`.
+    pub fixed_redirect: Option<Arc<FixedRedirect>>,
+    /// `from-to-www-redirect`.
+    pub www_redirect: bool,
+    /// `enable-cors` with `cors-*`.
+    pub cors: Option<Arc<Cors>>,
     /// `proxy-body-size` in bytes; `None` is no limit.
     pub body_limit: Option<u64>,
     /// Timeouts, retries and such.
@@ -178,7 +192,6 @@ impl Default for Annotations {
     fn default() -> Self {
         Self {
             denied: None,
-            denies_hosts: None,
             client_certificates: None,
             canary: false,
             use_regex: false,
@@ -188,9 +201,14 @@ impl Default for Annotations {
             aliases: Vec::new(),
             upstream_host: None,
             default_backend: None,
+            errors: errors::ErrorRules::default(),
+            mirror: None,
             ssl_redirect: true,
             force_ssl_redirect: false,
             redirect: Redirect::default(),
+            fixed_redirect: None,
+            www_redirect: false,
+            cors: None,
             body_limit: Some(proxy::BODY_LIMIT),
             proxy: Arc::default(),
             service_upstream: false,
@@ -223,6 +241,8 @@ impl Annotations {
             ssl_redirect: false,
             force_ssl_redirect: false,
             redirect: Redirect { with_port: self.redirect.with_port, ..Redirect::default() },
+            fixed_redirect: None,
+            www_redirect: false,
             ..self.clone()
         }
     }

@@ -1,16 +1,55 @@
 //! A Secret -> the authorities that certificates may come from: `ca.crt`, and `ca.crl` if there is one (routing §8.5).
 
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
+
 use headgate_config::client_certificates::Authorities;
 use k8s_openapi::api::core::v1::Secret;
+use parking_lot::Mutex;
 use rustls_pki_types::pem::{PemObject, SectionKind};
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
+
+use crate::objects::Key;
+
+/// The authorities of Secrets. Each version of a Secret is read once, however many Ingresses name it.
+#[derive(Debug, Default)]
+pub struct KnownAuthorities(Mutex<BTreeMap<Key, Known>>);
+
+#[derive(Debug)]
+struct Known {
+    version: Weak<Secret>,
+    outcome: Result<Arc<Authorities>, String>,
+}
+
+impl KnownAuthorities {
+    /// What [`read`] says about this version of the Secret.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, without any of its content.
+    pub fn of(&self, key: &Key, secret: &Arc<Secret>) -> Result<Arc<Authorities>, String> {
+        let mut known = self.0.lock();
+        if let Some(known) = known.get(key)
+            && known.version.as_ptr() == Arc::as_ptr(secret)
+        {
+            return known.outcome.clone();
+        }
+        let outcome = read(secret).map(Arc::new);
+        known.retain(|_, known| known.version.strong_count() > 0);
+        let version = Arc::downgrade(secret);
+        known.insert(key.clone(), Known { version, outcome: outcome.clone() });
+        outcome
+    }
+}
 
 /// Reads the authorities of a Secret. `tls.crt` is not among them: it is shown to everybody, and trusted by nobody.
 ///
 /// # Errors
 ///
 /// What is wrong with it, without any of its content.
-pub fn read(secret: &Secret) -> Result<Authorities, String> {
+fn read(secret: &Secret) -> Result<Authorities, String> {
     let item = |name: &str| secret.data.as_ref()?.get(name).map(|bytes| bytes.0.as_slice());
     let certificates = match item("ca.crt") {
         Some(pem) => sections(pem, SectionKind::Certificate, "ca.crt")?,

@@ -22,6 +22,7 @@ use limit_store::StoreState;
 use super::{
     annotations::{Annotations, definition::Risk, limits::Speed},
     snippet::attach::GlobalSnippets,
+    wording,
 };
 use crate::{
     objects::{Key, Kind, Objects},
@@ -58,6 +59,8 @@ pub struct Defaults {
     pub no_tls_redirect: Vec<String>,
     /// At location paths that begin with one of these nobody is asked who he is (`no-auth-locations`).
     pub no_auth: Vec<String>,
+    /// Statuses whose answers the default backend replaces, sorted, where an Ingress names none (`custom-http-errors`).
+    pub error_statuses: Vec<u16>,
     /// What Ingresses may not have.
     pub restrictions: Restrictions,
     /// What limits of Ingresses have in common.
@@ -127,6 +130,7 @@ impl Config {
     pub fn read(options: &Options, map: Option<(&Key, &ConfigMap)>, objects: &Objects) -> Self {
         let mut draft = Draft::default();
         let Some((key, map)) = map else {
+            draft.limits.store = StoreState::without_map(options);
             return draft.finish(None, Vec::new());
         };
         let mut report = Report { object: Kind::ConfigMap.reference(key), verdicts: Vec::new() };
@@ -187,9 +191,9 @@ impl Report {
         });
     }
 
-    fn list(&mut self, reason: &str, names: &[&str], what: &str) {
+    fn list(&mut self, reason: &str, names: &[&str], says: [&str; 2]) {
         if !names.is_empty() {
-            self.add(Effect::Warning, reason, format!("keys {} {what}", names.join(", ")));
+            self.add(Effect::Warning, reason, wording::without_effect("key", names, says));
         }
     }
 }

@@ -29,8 +29,17 @@ pub struct Members<'a> {
     pub guards: &'a [Arc<Accepted>],
 }
 
-/// Builds a host without its aliases.
-pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> Host {
+/// A host that was built.
+#[derive(Debug)]
+pub struct Built {
+    /// The host, without its aliases.
+    pub host: Host,
+    /// Whether one of its locations asks for a redirect from the name with or without `www.` (annotations §1.10).
+    pub www_redirect: bool,
+}
+
+/// Builds a host.
+pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> Built {
     let for_catch_all = |ingress: &Arc<Accepted>| Arc::new(ingress.annotations.for_catch_all());
     let catch_all = members.catch_all.map(|ingress| (ingress, for_catch_all(ingress)));
     // The implicit `/`: of the Ingress that names the host first, with its annotations and its default backend; of the
@@ -56,7 +65,7 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
         }
     }
     let Table { mode, app_root, places } = paths.finish();
-    let denied = guard::denier(members.guards).is_some();
+    let www_redirect = places.iter().any(|place| place.annotations.www_redirect);
     let mut maker = Maker::new(options, defaults, members.guards, members.ingresses);
     let mut locations = Vec::with_capacity(places.len() + 2);
     locations.extend(places.into_iter().map(|place| Arc::new(maker.location(place))));
@@ -65,19 +74,20 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> H
         locations.extend(maker.built_in().map(Arc::new));
     }
     locations.shrink_to_fit();
-    Host {
+    let host = Host {
         name: members.name.to_owned(),
         pattern: pattern(members.name),
         aliases: Vec::new(),
         alias_origin: None,
         mode,
         locations,
-        // What denies a host goes before its app-root, what denies a location after it (annotations §3.0).
-        app_root: app_root.filter(|_| !denied),
+        app_root,
+        redirect_to: None,
         client_certificates: guard::client_certificates(members.guards).cloned(),
         snippet: maker.host_snippet(),
         origin: creator.or(members.catch_all).map(|ingress| ingress.reference()),
-    }
+    };
+    Built { host, www_redirect }
 }
 
 fn pattern(name: &str) -> HostPattern {

@@ -1,5 +1,7 @@
 //! All hosts: which Ingresses have a say in each, and which host an alias belongs to (routing §2).
 
+mod alias;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
@@ -11,12 +13,15 @@ use smallvec::SmallVec;
 use super::{
     config::Defaults,
     guard::{self, is_guard},
-    host::{self, Members},
+    host::{self, Built, Members},
     ingress::{Accepted, DEFAULT_HOST, host_of},
     pattern,
     taken::taken,
+    www::Counterparts,
 };
 use crate::options::Options;
+
+pub use alias::alias_pattern;
 
 /// The hosts of the accepted Ingresses, and the default host.
 #[derive(Debug)]
@@ -30,6 +35,8 @@ pub struct HostTable {
     dirty: BTreeSet<String>,
     /// Hosts that have aliases, or would like to.
     aliased: BTreeSet<String>,
+    /// Hosts that only lead to one of the others.
+    counterparts: Counterparts,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +68,7 @@ impl Default for HostTable {
             guards: BTreeMap::new(),
             dirty: [name].into(),
             aliased: BTreeSet::new(),
+            counterparts: Counterparts::default(),
         }
     }
 }
@@ -131,6 +139,7 @@ impl HostTable {
             if state.ingresses.is_empty() && name != DEFAULT_HOST {
                 verdicts |= self.hosts.remove(name).is_some_and(|state| !state.verdicts.is_empty());
                 self.aliased.remove(name);
+                self.counterparts.ask(name, false, &[]);
                 changed = true;
             } else if with_aliases(&state.ingresses).is_none() {
                 self.aliased.remove(name);
@@ -138,24 +147,26 @@ impl HostTable {
                 self.aliased.insert(name.clone());
             }
         }
+        let built = self.build(&dirty, options, defaults);
+        let redirected = if dirty.is_empty() {
+            BTreeSet::new()
+        } else {
+            self.counterparts.refresh(|name| self.hosts.contains_key(name))
+        };
+        changed |= !redirected.is_empty();
+        verdicts |= self.counterparts.take_verdicts_changed();
         let mut aliases = self.share_out_aliases();
-        for name in &dirty {
+        for (name, mut host) in built {
             let Some(state) = self.hosts.get_mut(name) else { continue };
             let guards = self.guards.get(name).map_or(&[][..], |guards| guards);
-            let members = Members {
-                name,
-                ingresses: &state.ingresses,
-                catch_all: self.catch_alls.first().filter(|_| name == DEFAULT_HOST),
-                guards,
-            };
-            let mut host = host::build(options, defaults, &members);
-            host.aliases = aliases.remove(name.as_str()).unwrap_or_default();
+            host.aliases = aliases.remove(name).unwrap_or_default();
             host.alias_origin =
                 with_aliases(&state.ingresses).map(|ingress| Arc::new(ingress.reference()));
             changed |= state.adopt(host);
             verdicts |= state.judge(options, guards);
         }
         let mut names = dirty;
+        names.extend(redirected);
         // A new host takes its name away from aliases of hosts that did not change themselves.
         for (name, aliases) in aliases {
             if let Some(state) = self.hosts.get_mut(&name)
@@ -172,14 +183,46 @@ impl HostTable {
         Rebuilt { names, changed, verdicts }
     }
 
+    /// Builds those of these hosts that there are, and notes which of them ask for a counterpart.
+    fn build<'a>(
+        &mut self,
+        names: &'a BTreeSet<String>,
+        options: &Options,
+        defaults: &Defaults,
+    ) -> Vec<(&'a str, Host)> {
+        let mut hosts = Vec::with_capacity(names.len());
+        for name in names {
+            let Some(State { ingresses, .. }) = self.hosts.get(name) else { continue };
+            let members = Members {
+                name,
+                ingresses,
+                catch_all: self.catch_alls.first().filter(|_| name == DEFAULT_HOST),
+                guards: self.guards.get(name).map_or(&[][..], |guards| guards),
+            };
+            let Built { host, www_redirect } = host::build(options, defaults, &members);
+            self.counterparts.ask(name, www_redirect, ingresses);
+            hosts.push((name.as_str(), host));
+        }
+        hosts
+    }
+
     /// The hosts in the order of their names.
-    pub fn hosts(&self) -> impl Iterator<Item = &Arc<Host>> {
-        self.hosts.values().filter_map(|state| state.host.as_ref())
+    pub fn list(&self) -> Arc<[Arc<Host>]> {
+        let own = self.hosts.values().filter_map(|state| state.host.as_ref());
+        let mut hosts: Vec<_> = own.chain(self.counterparts.hosts()).cloned().collect();
+        // Two lists that are in order each take one pass.
+        hosts.sort_by(|one, other| one.name.cmp(&other.name));
+        hosts.into()
+    }
+
+    /// The name that only leads to a host, if there is one.
+    pub fn counterpart(&self, host: &str) -> Option<&str> {
+        self.counterparts.of(host)
     }
 
     /// Findings about Ingresses whose locations another one denies, and about patterns that cannot be served.
     pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
-        self.hosts.values().flat_map(|state| &state.verdicts)
+        self.hosts.values().flat_map(|state| &state.verdicts).chain(self.counterparts.verdicts())
     }
 
     /// A host with the Ingresses that have a say in it, oldest first.
@@ -197,7 +240,9 @@ impl HostTable {
             let Some(state) = self.hosts.get(name) else { continue };
             let Some(ingress) = with_aliases(&state.ingresses) else { continue };
             let free = ingress.annotations.aliases.iter().filter(|alias| {
-                !self.hosts.contains_key(&alias.to_ascii_lowercase())
+                let name = alias.to_ascii_lowercase();
+                !self.hosts.contains_key(&name)
+                    && !self.counterparts.contains(&name)
                     && taken.insert(alias.as_str())
             });
             shared.insert(name.clone(), free.filter_map(|alias| alias_pattern(alias)).collect());
@@ -249,31 +294,6 @@ impl State {
 /// The oldest Ingress that has aliases: those of others do not count (routing §2.6).
 fn with_aliases(ingresses: &[Arc<Accepted>]) -> Option<&Arc<Accepted>> {
     ingresses.iter().find(|ingress| !ingress.annotations.aliases.is_empty())
-}
-
-/// How an alias is compared with request hosts; `None` for what can match nothing.
-pub fn alias_pattern(alias: &str) -> Option<HostPattern> {
-    if let Some(regex) = alias.strip_prefix('~') {
-        return Some(HostPattern::Regex(regex.to_owned()));
-    }
-    let name = alias.to_ascii_lowercase();
-    let pattern = if let Some(parent) = name.strip_prefix("*.") {
-        HostPattern::AnyDepth(parent.to_owned())
-    } else if let Some(parent) = name.strip_prefix('.') {
-        HostPattern::SelfAndBelow(parent.to_owned())
-    } else if let Some(stem) = name.strip_suffix(".*") {
-        HostPattern::Trailing(stem.to_owned())
-    } else {
-        HostPattern::Exact(name)
-    };
-    let text = match &pattern {
-        HostPattern::AnyDepth(text)
-        | HostPattern::SelfAndBelow(text)
-        | HostPattern::Trailing(text)
-        | HostPattern::Exact(text) => text,
-        HostPattern::OneLabel(_) | HostPattern::Regex(_) | HostPattern::Default => return None,
-    };
-    (!text.is_empty() && !text.contains('*')).then_some(pattern)
 }
 
 fn insert_by_age(ingresses: &mut SmallVec<[Arc<Accepted>; 1]>, ingress: &Arc<Accepted>) {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use headgate_config::{
-    Action, ClientCertificates, Forward, HttpsRedirect, Location, Origin, PathMatch, Protection,
-    Rewrite, UpstreamId, WhenEmpty, snippet::HostSnippet,
+    Action, ClientCertificates, ErrorPages, Forward, HttpsRedirect, Location, Origin, PathMatch,
+    Protection, Rewrite, UpstreamId, WhenEmpty, snippet::HostSnippet,
 };
 
 use super::{
-    annotations::Annotations, config::Defaults, guard, ingress::Accepted, path::Place,
-    snippet::attach::Attached,
+    annotations::Annotations, config::Defaults, error_pages::Situation, guard, ingress::Accepted,
+    path::Place, snippet::attach::Attached,
 };
 use crate::{
     objects::{Backend, Path},
@@ -57,14 +57,14 @@ impl<'a> Claim<'a> {
 pub struct Maker<'a> {
     options: &'a Options,
     defaults: &'a Defaults,
-    /// Whether every location is denied, because the host is to be protected by what is not available.
-    denies: bool,
     /// What holds for the clients of the host.
     certificates: Option<&'a ClientCertificates>,
     /// What snippets ask for.
     snippets: Attached<'a>,
     /// The origin that was made last: the locations that one path expands to are neighbours and share it.
     last: Option<(Claim<'a>, Arc<Origin>)>,
+    /// The error pages that were made last: those of neighbours are mostly the same.
+    last_pages: Option<Arc<ErrorPages>>,
 }
 
 impl<'a> Maker<'a> {
@@ -76,9 +76,8 @@ impl<'a> Maker<'a> {
         ingresses: &'a [Arc<Accepted>],
     ) -> Self {
         let snippets = Attached::new(&defaults.snippets, ingresses);
-        let denies = guard::denier(guards).is_some();
         let certificates = guard::client_certificates(guards).map(|held| &**held);
-        Self { options, defaults, denies, certificates, snippets, last: None }
+        Self { options, defaults, certificates, snippets, last: None, last_pages: None }
     }
 
     /// The location for a place in the table.
@@ -95,13 +94,21 @@ impl<'a> Maker<'a> {
             .certificates
             .zip(place.what.ingress)
             .is_some_and(|(held, ingress)| guard::is_loosened(ingress, held));
-        let action = if self.denies || is_loosened || annotations.denied.is_some() {
+        let action = if is_loosened || annotations.denied.is_some() {
             Action::Deny
         } else {
             self.action(annotations, upstream)
         };
         // Nobody owns the default host: its own page is for everybody.
         let is_nobodys = matches!(action, Action::Respond(_)) && origin.object.is_none();
+        let protection = self.protection(annotations, place.path()).filter(|_| !is_nobodys);
+        let error_pages = self.error_pages(Situation {
+            annotations,
+            namespace: place.what.ingress.map(|ingress| ingress.key().namespace()),
+            is_denied: action == Action::Deny,
+            signs_in: protection.as_ref().is_some_and(|held| held.sign_in.is_some()),
+            has_host_page: self.certificates.is_some_and(has_page),
+        });
         Location {
             slash_redirect: place.slash_redirect && action != Action::Deny,
             origin,
@@ -109,13 +116,14 @@ impl<'a> Maker<'a> {
             body_limit: annotations.body_limit,
             https_redirect: self.https_redirect(annotations, place.path()),
             redirect: annotations.redirect,
+            fixed_redirect: annotations.fixed_redirect.clone(),
+            cors: annotations.cors.clone(),
             rewrite,
             upstream_host: annotations.upstream_host.clone(),
             proxy: annotations.proxy.clone(),
-            protection: self.snippets.protected(
-                annotations,
-                self.protection(annotations, place.path()).filter(|_| !is_nobodys),
-            ),
+            protection: self.snippets.protected(annotations, protection),
+            error_pages,
+            mirror: annotations.mirror.clone(),
             throttle: annotations.throttle,
             snippet: self.snippets.location(annotations),
             access_log: annotations.access_log,
@@ -141,8 +149,7 @@ impl<'a> Maker<'a> {
                 .certificates
                 .zip(ingress)
                 .is_some_and(|(held, ingress)| guard::is_loosened(ingress, held));
-            let is_denied = self.denies || is_loosened;
-            let action = if is_denied { Action::Deny } else { Action::Respond(404) };
+            let action = if is_loosened { Action::Deny } else { Action::Respond(404) };
             let own = self.own(path, action);
             let object = ingress.map(Accepted::reference);
             let origin = Arc::new(Origin { object, ..Origin::clone(&own.origin) });
@@ -160,10 +167,14 @@ impl<'a> Maker<'a> {
             body_limit: plain.body_limit,
             https_redirect: HttpsRedirect::Never,
             redirect: plain.redirect,
+            fixed_redirect: None,
+            cors: None,
             rewrite: None,
             upstream_host: None,
             proxy: plain.proxy.clone(),
             protection: None,
+            error_pages: None,
+            mirror: None,
             throttle: None,
             snippet: None,
             access_log: false,
@@ -184,6 +195,15 @@ impl<'a> Maker<'a> {
         });
         self.last = Some((claim, origin.clone()));
         origin
+    }
+
+    fn error_pages(&mut self, situation: Situation<'_>) -> Option<Arc<ErrorPages>> {
+        let pages = situation.pages(self.options, self.defaults)?;
+        match &self.last_pages {
+            Some(last) if **last == pages => {}
+            _ => self.last_pages = Some(Arc::new(pages)),
+        }
+        self.last_pages.clone()
     }
 
     fn action(&self, annotations: &Annotations, upstream: Option<UpstreamId>) -> Action {
@@ -245,6 +265,11 @@ impl<'a> Maker<'a> {
             HttpsRedirect::Never
         }
     }
+}
+
+/// Whether a host answers bad certificates with a page of its own.
+fn has_page(certificates: &ClientCertificates) -> bool {
+    matches!(certificates, ClientCertificates::Verify(held) if held.error_page.is_some())
 }
 
 /// The upstream of a Service's first port, which has no port in its name.

@@ -12,13 +12,16 @@ use super::*;
 use crate::objects::{Kind, Object};
 
 mod client_certificates;
+mod error_pages;
 mod external;
 mod inheritance;
 mod limits;
 mod password;
-mod protection;
+
 mod said;
 mod shared;
+mod snippets;
+mod www;
 
 /// A translator with its objects.
 struct Plane {

@@ -157,6 +157,7 @@ impl TlsState {
                 .aliases
                 .iter()
                 .filter_map(alias_name)
+                .chain(source.hosts.counterpart(&host.name).map(str::to_owned))
                 .filter(|alias| good.covers(alias))
                 .collect();
         }

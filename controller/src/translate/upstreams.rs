@@ -192,6 +192,7 @@ fn place_of(ingress: &Accepted, id: &UpstreamId) -> String {
         true => "spec.defaultBackend",
         false if asked(ingress) == Some(id) => "the URL of the external authentication",
         false if keys(ingress) == Some(id) => "headgate.io/jwt-jwks-url",
+        false if mirrored(ingress) == Some(id) => "the URL of mirror-target",
         false => "annotation default-backend",
     }
     .to_owned()
@@ -207,7 +208,7 @@ fn mentions(ingress: &Accepted) -> BTreeSet<(UpstreamId, bool)> {
         service: service.clone(),
         port: String::new(),
     });
-    let asked = [asked(ingress), keys(ingress)].into_iter().flatten().cloned();
+    let asked = [asked(ingress), keys(ingress), mirrored(ingress)].into_iter().flatten().cloned();
     let asked = asked.chain(fallback).map(|id| (id, false));
     backends.chain(default).chain(asked).collect()
 }
@@ -215,6 +216,11 @@ fn mentions(ingress: &Accepted) -> BTreeSet<(UpstreamId, bool)> {
 /// The upstream that an Ingress's requests are asked about at.
 fn asked(ingress: &Accepted) -> Option<&UpstreamId> {
     ingress.annotations.protection.as_ref()?.external.as_ref()?.upstream.as_ref()
+}
+
+/// The upstream that gets copies of its requests.
+fn mirrored(ingress: &Accepted) -> Option<&UpstreamId> {
+    ingress.annotations.mirror.as_ref()?.upstream.as_ref()
 }
 
 /// The upstream that has the keys of its tokens.

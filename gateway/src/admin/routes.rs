@@ -37,6 +37,8 @@ struct HostView<'a> {
     aliases: &'a [HostPattern],
     mode: PathMode,
     app_root: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect_to: &'a Option<String>,
     origin: &'a Option<ObjectRef>,
     certificate: CertificateOf<'a>,
     locations: Vec<LocationView<'a>>,
@@ -146,6 +148,7 @@ fn view<'a>(snapshot: &'a Snapshot, host: &'a Host) -> HostView<'a> {
         aliases: &host.aliases,
         mode: host.mode,
         app_root: &host.app_root,
+        redirect_to: &host.redirect_to,
         origin: &host.origin,
         certificate: match snapshot.tls.names.get(&host.name) {
             None => CertificateOf::None,

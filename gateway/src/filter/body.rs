@@ -20,7 +20,9 @@ use crate::{
 
 /// Bodies up to this size are read before the upstream is contacted: it never waits for a slow client, and the
 /// request can be sent again. Larger ones are passed on as they arrive.
-const READ_AHEAD: usize = 1024 * 1024;
+pub const READ_AHEAD: usize = 1024 * 1024;
+/// The same where they are needed twice, whatever the upstream is to wait for.
+pub const READ_TWICE: usize = 8 * 1024 * 1024;
 /// What a worker holds of such bodies at most; beyond it they are passed on as they arrive, too.
 const HELD_LIMIT: usize = 64 * 1024 * 1024;
 
@@ -97,19 +99,19 @@ pub fn check_length(body: &Incoming, limit: Option<u64>) -> Result<(), ProxyErro
     }
 }
 
-/// Takes over the body of a request, reading ahead if `ahead`, within `budget`.
+/// Takes over the body of a request. Those of `ahead` bytes at most are read ahead, within `budget`.
 ///
 /// # Errors
 /// The body is larger than `limit`, or its client went away.
 pub async fn prepare(
     mut body: ClientBody,
     limit: Option<u64>,
-    ahead: bool,
+    ahead: usize,
     budget: &Budget,
 ) -> Result<Prepared, ProxyError> {
     let announced = body.announced();
     let mut start = Held::new(budget);
-    if ahead && announced.is_none_or(|length| length <= READ_AHEAD as u64) {
+    if ahead > 0 && announced.is_none_or(|length| length <= ahead as u64) {
         loop {
             let Some(frame) = body.next_frame().await? else {
                 let length = start.bytes.len() as u64;
@@ -121,7 +123,7 @@ pub async fn prepare(
             if limit.is_some_and(|limit| start.bytes.len() as u64 > limit) {
                 return Err(ProxyError::BodyTooLarge);
             }
-            if !room || start.bytes.len() > READ_AHEAD {
+            if !room || start.bytes.len() > ahead {
                 break;
             }
         }
@@ -145,6 +147,31 @@ impl Prepared {
             Kind::Empty => Some(RequestBody::Empty),
             Kind::Full(bytes) => Some(RequestBody::Full(bytes.clone())),
             Kind::Streamed(streamed, _) => streamed.take().map(RequestBody::Streamed),
+        }
+    }
+
+    /// All of it, if it is held, for somebody else; empty if there is none.
+    pub fn held(&self) -> Option<Bytes> {
+        match &self.kind {
+            Kind::Empty => Some(Bytes::new()),
+            Kind::Full(bytes) => Some(bytes.clone()),
+            Kind::Streamed(..) => None,
+        }
+    }
+
+    /// Whether there is one.
+    pub fn was_waited_for(&self) -> bool {
+        !matches!(self.kind, Kind::Empty)
+    }
+
+    /// Drops what cannot be sent (again) with a length in front of it.
+    pub fn keep_sendable(&mut self, headers: &HeaderMap) {
+        let sendable = match &self.kind {
+            Kind::Empty | Kind::Full(_) => true,
+            Kind::Streamed(streamed, _) => streamed.is_some() && self.length.is_some(),
+        };
+        if !sendable {
+            *self = Self::empty(headers);
         }
     }
 

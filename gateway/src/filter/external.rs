@@ -4,16 +4,17 @@
 pub mod answer;
 pub mod cache;
 mod freshness;
-mod url;
 
 use std::sync::Arc;
 
 use headgate_config::{PathMatch, protection::ExternalAuth};
 use http::{HeaderName, HeaderValue, Method};
 
-pub use self::url::Destination;
-use self::{cache::Scope, url::Url};
-use super::variables::{Part, Variables, parts};
+use self::cache::Scope;
+use super::{
+    url::{Destination, Url},
+    variables::{Part, Variables, parts},
+};
 
 /// A service that is asked, in the form in which requests use it.
 pub struct External {

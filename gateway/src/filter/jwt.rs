@@ -78,6 +78,23 @@ pub enum Flaw {
     Audience,
 }
 
+impl Flaw {
+    /// All of them with their word in metrics and in the log, in order.
+    pub const ALL: [(Self, &'static str); 11] = [
+        (Self::Ambiguous, "ambiguous"),
+        (Self::Malformed, "malformed"),
+        (Self::Algorithm, "algorithm"),
+        (Self::Extension, "extension"),
+        (Self::UnknownKey, "unknown_key"),
+        (Self::Signature, "signature"),
+        (Self::Times, "times"),
+        (Self::Expired, "expired"),
+        (Self::Early, "early"),
+        (Self::Issuer, "issuer"),
+        (Self::Audience, "audience"),
+    ];
+}
+
 impl Token {
     /// Compiles `spec` for the locations of `host`.
     pub fn new(spec: &Arc<TokenAuth>, host: &str, verified: &Arc<VerifiedTokens>) -> Self {

@@ -1,6 +1,8 @@
-//! Redirects that the gateway makes: app-root, the slash redirect, and HTTPS.
+//! Redirects that the gateway makes: app-root, the slash redirect, to another host, and to HTTPS.
 
-use headgate_config::{HttpsRedirect, Location};
+pub mod fixed;
+
+use headgate_config::{HttpsRedirect, Location, Redirect};
 use http::{HeaderValue, StatusCode};
 
 use crate::route::rewrite::escape_path;
@@ -31,42 +33,44 @@ pub fn app_root(tls: bool, host_header: &[u8], target: &str) -> Option<HeaderVal
     location(&[scheme(tls), host_header, target.as_bytes()])
 }
 
-/// `Location` of a redirect to a path of the same host; `port` is named if it is given.
-pub fn same_host(tls: bool, host: &[u8], port: Option<&[u8]>, path: &[u8]) -> Option<HeaderValue> {
-    let (colon, port): (&[u8], &[u8]) = port.map_or((b"", b""), |port| (b":", port));
-    location(&[scheme(tls), host, colon, port, path])
-}
-
-/// What the slash redirect says about the request's address.
-pub struct SlashRedirect<'a> {
+/// The address that a client has reached, for redirects to another path of it.
+pub struct Own<'a> {
     /// Whether the client's connection is encrypted.
     pub tls: bool,
     /// The routing host: lower-case, without port.
     pub host: &'a [u8],
     /// The listener's port.
     pub port: &'a str,
-    /// The path that the location has; it ends in `/`.
-    pub path: &'a [u8],
-    /// The query of the request.
-    pub query: Option<&'a [u8]>,
 }
 
-impl SlashRedirect<'_> {
-    /// `Location` of the redirect to the path with its slash (routing §5.3).
-    pub fn location(&self, target: &Location) -> Option<HeaderValue> {
-        let path = escape_path(self.path);
-        let (mark, query): (&[u8], &[u8]) = self.query.map_or((b"", b""), |query| (b"?", query));
-        if target.redirect.relative {
-            return location(&[&path, mark, query]);
+impl Own<'_> {
+    /// `Location` of a path and what is behind it, given in pieces.
+    pub fn location(&self, form: Redirect, path: &[&[u8]]) -> Option<HeaderValue> {
+        if form.relative {
+            return location(path);
         }
         let usual_port = if self.tls { "443" } else { "80" };
-        let (colon, port): (&[u8], &[u8]) = if target.redirect.with_port && self.port != usual_port
-        {
+        let (colon, port): (&[u8], &[u8]) = if form.with_port && self.port != usual_port {
             (b":", self.port.as_bytes())
         } else {
             (b"", b"")
         };
-        location(&[scheme(self.tls), self.host, colon, port, &path, mark, query])
+        let address = [scheme(self.tls), self.host, colon, port];
+        location(&[&address[..], path].concat())
+    }
+
+    /// `Location` of the redirect to a path that ends in a slash (routing §5.3). A lone `?` is lost.
+    pub fn with_slash(
+        &self,
+        form: Redirect,
+        path: &[u8],
+        query: Option<&[u8]>,
+    ) -> Option<HeaderValue> {
+        let path = escape_path(path);
+        match query.filter(|query| !query.is_empty()) {
+            None => self.location(form, &[&path]),
+            Some(query) => self.location(form, &[&path, b"?", query]),
+        }
     }
 }
 
@@ -96,13 +100,21 @@ pub fn https(
     raw_target: &[u8],
     port: u16,
 ) -> Option<HeaderValue> {
-    let path = if target.redirect.keep_trailing_slash {
-        raw_target
-    } else {
-        raw_target.strip_suffix(b"/").unwrap_or(raw_target)
-    };
+    let path =
+        if target.redirect.keep_trailing_slash { raw_target } else { without_slash(raw_target) };
     let port = if target.redirect.with_port { format!(":{port}") } else { String::new() };
     location(&[b"https://", without_port(host_header), port.as_bytes(), path])
+}
+
+/// `Location` of the redirect from a host with `www.` to the one without, or back (routing §2.7). The port is always
+/// named.
+pub fn to_host(host: &str, scheme: &[u8], port: &[u8], raw_target: &[u8]) -> Option<HeaderValue> {
+    location(&[scheme, b"://", host.as_bytes(), b":", port, without_slash(raw_target)])
+}
+
+/// A request target without the one slash that it may end in, be it of the path or of the query.
+fn without_slash(raw_target: &[u8]) -> &[u8] {
+    raw_target.strip_suffix(b"/").unwrap_or(raw_target)
 }
 
 /// The status of a redirect as configured; 308 if it is none.

@@ -3,6 +3,7 @@
 //! They are written as bytes, straight from what the client sent: no map is built of them, and the client's own stay
 //! as they are, for a second try and for the log.
 
+mod bare;
 mod client;
 mod question;
 mod spelling;
@@ -17,8 +18,9 @@ use smallvec::SmallVec;
 
 use self::spelling::Spelling;
 pub use self::{
+    bare::{Bare, Names},
     client::Client,
-    question::{Question, is_endless},
+    question::{Question, VIA, is_endless},
 };
 use crate::{field_name::is_alike, upstream::h1::may_follow_request};
 

@@ -164,3 +164,6 @@ impl<'a> Scope<'a> {
     }
 }
 
+
+#[cfg(test)]
+mod tests;

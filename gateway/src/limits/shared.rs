@@ -4,6 +4,7 @@
 //! allowed to; when the server fails one request, no other waits until [`keeper`] has found it answering again. What
 //! happens meanwhile is the fall-back's.
 
+mod connect;
 mod keeper;
 mod link;
 mod script;
@@ -14,10 +15,11 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
-use headgate_config::protection::{LimitFallback, LimitId, LimitStore};
+use headgate_config::protection::{LimitCounting, LimitFallback, LimitId};
 
 use self::{keeper::Keeper, link::Link};
 use super::Paces;
@@ -36,22 +38,34 @@ pub struct Shared {
 
 /// A store in use.
 struct Store {
-    spec: Arc<LimitStore>,
+    spec: LimitCounting,
+    /// The way to it, unless it cannot be used at all.
+    way: Option<Way>,
+}
+
+struct Way {
     link: Arc<Link>,
+    timeout: Duration,
     _keeper: Keeper,
 }
 
 impl Shared {
     /// Uses this store from now on, and no other. Nothing happens if it is the same as before.
-    pub fn set(&self, spec: Option<&Arc<LimitStore>>) {
+    pub fn set(&self, spec: Option<&LimitCounting>) {
         let current = self.store.load();
         if current.as_ref().map(|store| &store.spec) == spec {
             return;
         }
         let store = spec.map(|spec| {
-            let link = Arc::new(Link::default());
-            let keeper = Keeper::start(spec, &link);
-            Arc::new(Store { spec: Arc::clone(spec), link, _keeper: keeper })
+            let way = match spec {
+                LimitCounting::Store(store) => {
+                    let link = Arc::new(Link::default());
+                    let keeper = Keeper::start(store, &link);
+                    Some(Way { link, timeout: store.timeout, _keeper: keeper })
+                }
+                LimitCounting::Unusable(_) => None,
+            };
+            Arc::new(Store { spec: spec.clone(), way })
         });
         self.store.store(store);
     }
@@ -67,24 +81,27 @@ impl Shared {
         paces: &Paces,
     ) -> Result<bool, LimitFallback> {
         let Some(store) = self.store.load_full() else { return Err(LimitFallback::Local) };
-        let key = key.of(client);
-        if let Some(passes) = store.link.take(&key, paces, store.spec.timeout).await {
+        if let Some(way) = &store.way
+            && let Some(passes) = way.link.take(&key.of(client), paces, way.timeout).await
+        {
             return Ok(passes);
         }
-        let counter = match store.spec.fallback {
+        let fallback = store.spec.fallback();
+        let counter = match fallback {
             LimitFallback::Local => &self.counted_locally,
             LimitFallback::Closed => &self.refused,
         };
         counter.fetch_add(1, Relaxed);
-        Err(store.spec.fallback)
+        Err(fallback)
     }
 
-    /// Shows whether the store answers, and how many requests were decided without it. Nothing where there is no store.
+    /// Shows whether the store answers, and how many requests were decided without it. Nothing where none is configured.
     pub fn write_metrics(&self, text: &mut Exposition) {
         let Some(store) = &*self.store.load() else { return };
+        let is_up = store.way.as_ref().is_some_and(|way| way.link.is_up());
         let name = "headgate_limit_store_up";
         text.family(name, Kind::Gauge, "Whether the store of shared limits answers (1) or not (0)");
-        text.sample(name, &[], u8::from(store.link.is_up()));
+        text.sample(name, &[], u8::from(is_up));
         let name = "headgate_limit_fallbacks_total";
         text.family(name, Kind::Counter, "Requests with a shared limit decided without its store");
         for (fallback, counter) in [("closed", &self.refused), ("local", &self.counted_locally)] {

@@ -14,14 +14,18 @@ use http::HeaderValue;
 
 use super::{
     LiveConfig, LiveSettings,
+    error_pages::LiveErrorPages,
     finding::{self, Findings},
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
+    mirror::LiveMirror,
     protection::{LiveProtection, Shared},
     snippet::{LiveHostSnippet, LiveSnippet},
 };
 use crate::{
     client_certificate::{Policy, trust::Trusts},
-    filter::{jwt::VerifiedTokens, password::Passwords},
+    filter::{
+        cors::Cors, jwt::VerifiedTokens, password::Passwords, redirect::fixed::FixedRedirect,
+    },
     limits,
     listen::tls::TlsState,
     observe::metrics::Metrics,
@@ -275,10 +279,26 @@ impl Compiler {
                 keys: &self.keys,
                 tokens: &self.tokens,
             };
-            LiveProtection::new(protection, &host.name, &spec.matcher, find, shared)
+            LiveProtection::new(protection, &host.name, spec, find, shared)
         });
         let protection = protection.map(Box::new);
-        LiveLocation { action, rewrite, protection, snippet, key, fixed_host, spec: Arc::clone(spec) }
+        let find = |id: &UpstreamId| self.upstream(id);
+        let pages = spec.error_pages.as_ref();
+        let error_pages = pages.and_then(|pages| LiveErrorPages::new(pages, &action, find));
+        let mirror = spec.mirror.as_ref().and_then(|mirror| LiveMirror::new(mirror, find));
+        LiveLocation {
+            action,
+            fixed_redirect: spec.fixed_redirect.as_deref().map(FixedRedirect::new).map(Box::new),
+            cors: spec.cors.as_deref().map(Cors::new).map(Box::new),
+            rewrite,
+            protection,
+            snippet,
+            error_pages: error_pages.map(Box::new),
+            mirror: mirror.map(Box::new),
+            key,
+            fixed_host,
+            spec: Arc::clone(spec),
+        }
     }
 
     fn action(&self, action: &Action) -> LiveAction {

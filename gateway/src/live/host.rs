@@ -6,12 +6,19 @@ use headgate_config::{Host, HostPattern, Location, ProxySettings, Verdict, WhenE
 use http::HeaderValue;
 
 use super::{
+    error_pages::LiveErrorPages,
+    mirror::LiveMirror,
     protection::LiveProtection,
     snippet::{LiveHostSnippet, LiveSnippet},
 };
 use crate::{
     client_certificate::Policy,
-    filter::variables::Variables,
+    filter::{
+        body::{READ_AHEAD, READ_TWICE},
+        cors::Cors,
+        redirect::fixed::FixedRedirect,
+        variables::Variables,
+    },
     observe::metrics::{LocationKey, Metrics, NameKey},
     route::{path::PathTable, rewrite::RewriteProgram},
     upstream::SharedUpstream,
@@ -41,12 +48,20 @@ pub struct LiveLocation {
     pub spec: Arc<Location>,
     /// What happens to its requests.
     pub action: LiveAction,
+    /// Where all requests are sent instead.
+    pub fixed_redirect: Option<Box<FixedRedirect>>,
+    /// What scripts of other origins may do.
+    pub cors: Option<Box<Cors>>,
     /// The compiled rewrite.
     pub rewrite: Option<RewriteProgram>,
     /// What a request has to pass. Most have nothing to.
     pub protection: Option<Box<LiveProtection>>,
     /// What snippets ask for. Most have none.
     pub(crate) snippet: Option<Box<LiveSnippet>>,
+    /// Which answers are replaced. Most locations replace none.
+    pub error_pages: Option<Box<LiveErrorPages>>,
+    /// Where copies of requests go, if there are any.
+    pub mirror: Option<Box<LiveMirror>>,
     /// The location in metrics.
     pub key: LocationKey,
     /// `upstream_host` where it has no variables.
@@ -113,6 +128,15 @@ impl LiveLocation {
     /// How its requests are sent.
     pub fn proxy(&self) -> &ProxySettings {
         &self.spec.proxy
+    }
+
+    /// Bytes up to which a request's body is read before the upstream is contacted.
+    pub fn read_ahead(&self) -> usize {
+        match &self.mirror {
+            Some(mirror) if mirror.policy.spec.with_body => READ_TWICE,
+            _ if self.spec.proxy.request_buffering => READ_AHEAD,
+            _ => 0,
+        }
     }
 
     /// `Host` for the upstream, if it is not the client's.

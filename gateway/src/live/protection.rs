@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::{PathMatch, Protection, UpstreamId, protection::PasswordScheme};
+use headgate_config::{Location, Protection, UpstreamId, protection::PasswordScheme};
 use smallvec::SmallVec;
 
 use super::host::UpstreamRef;
@@ -14,7 +14,7 @@ use crate::{
         password::{Password, Passwords},
     },
     limits::{Limits, Registry},
-    upstream::keys::{KeyStore, KeyStores},
+    upstream::keys::{KeyStores, KeyUse},
 };
 
 /// What protects a location.
@@ -40,7 +40,7 @@ pub struct LiveToken {
     /// What is asked of one.
     pub policy: Token,
     /// The keys of its issuer.
-    pub keys: Arc<KeyStore>,
+    pub keys: KeyUse,
 }
 
 /// A service that is asked.
@@ -78,12 +78,11 @@ pub(super) struct Shared<'a> {
 }
 
 impl LiveProtection {
-    /// Compiles `spec` for the location of `host` with this matcher; nothing if it asks for nothing. `find` knows the
-    /// upstreams.
+    /// Compiles `spec` for this location of `host`; nothing if it asks for nothing. `find` knows the upstreams.
     pub(super) fn new(
         spec: &Arc<Protection>,
         host: &str,
-        matcher: &PathMatch,
+        location: &Location,
         find: impl Fn(&UpstreamId) -> Option<UpstreamRef>,
         shared: Shared<'_>,
     ) -> Option<Self> {
@@ -99,13 +98,14 @@ impl LiveProtection {
         let order = [first, second, token, external];
         let token = spec.token.as_ref().and_then(|token| {
             let endpoints = token.keys.upstream.as_ref().map(|id| find(id).ok_or(()));
-            let keys = shared.keys.find(&token.keys, endpoints.transpose().ok()?);
+            let (endpoints, user) = (endpoints.transpose().ok()?, location.origin.object.as_ref());
+            let keys = shared.keys.find(&token.keys, endpoints, user);
             Some(LiveToken { policy: Token::new(token, host, shared.tokens), keys })
         });
         let service = spec.external.as_ref().and_then(|service| {
             let upstream = service.upstream.as_ref().map(|id| find(id).ok_or(()));
             let upstream = upstream.transpose().ok()?;
-            let policy = External::new(service, host, matcher)?;
+            let policy = External::new(service, host, &location.matcher)?;
             Some(LiveExternal { policy, upstream })
         });
         let checks: SmallVec<_> = order.into_iter().flatten().collect();

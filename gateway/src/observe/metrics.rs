@@ -34,7 +34,9 @@ pub(crate) use label::{LocationKey, NameKey};
 pub(crate) use scrape::Scrape;
 pub use settings::{Instance, MetricsSettings};
 pub use text::{Exposition, Kind};
-pub(crate) use worker::{Asked, RequestRecord, TokenOutcome, UpstreamTimes, WorkerMetrics};
+pub(crate) use worker::{
+    Asked, Mirrored, RequestRecord, TokenOutcome, UpstreamTimes, WorkerMetrics,
+};
 
 use label::Registry;
 use series::Layout;

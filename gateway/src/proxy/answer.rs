@@ -2,7 +2,10 @@
 //! place where an error becomes a status.
 
 use headgate_config::Settings;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode, Version,
+    header::{self, Entry},
+};
 
 use hyper::ext::ReasonPhrase;
 
@@ -13,13 +16,13 @@ use super::{
     snippet,
     tunnel::Tunnel,
 };
-use crate::{error::ProxyError, live::LiveConfig, page};
+use crate::{error::ProxyError, filter::redirect::fixed::Told, live::LiveConfig, page};
 
 /// An answer before it is sent.
 pub struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    source: Source,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) source: Source,
     /// The body is the status' stock page.
     stock_page: bool,
     /// The connection ends with this answer.
@@ -92,6 +95,18 @@ impl Answer {
         answer
     }
 
+    /// The answer of a location that sends everybody elsewhere.
+    pub fn elsewhere(status: StatusCode, told: Told) -> Self {
+        match told {
+            Told::Header(location) => Self::redirect(status, location),
+            Told::Body(_) if status == StatusCode::NOT_MODIFIED => Self::empty(status),
+            Told::Body(target) => {
+                let source = Source::Full(Some(target));
+                Self { status, source, ..Self::text(String::new()) }
+            }
+        }
+    }
+
     /// The answer to a request that may not pass.
     pub fn refusal(refusal: Refusal) -> Self {
         let mut answer = Self::page(refusal.status);
@@ -117,6 +132,25 @@ impl Answer {
         self.close
     }
 
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Whether its body is the stock page of its status.
+    pub fn is_stock_page(&self) -> bool {
+        self.stock_page
+    }
+
+    /// What is left of it where another answer takes its place. A connection that it came over is closed.
+    pub fn replace(mut self) -> Replaced {
+        let challenges = match self.headers.entry(header::WWW_AUTHENTICATE) {
+            Entry::Occupied(lines) => lines.remove_entry_mult().1.collect(),
+            Entry::Vacant(_) => Vec::new(),
+        };
+        Replaced { status: self.status, challenges, close: self.close }
+    }
+
     /// Adds what all answers carry and makes the response.
     pub fn finish(
         mut self,
@@ -124,11 +158,19 @@ impl Answer {
         live: &LiveConfig,
     ) -> Response<ResponseBody> {
         let settings = &live.settings;
+        if let Some(origin) = exchange.allowed_origin.take()
+            && let Some(cors) = exchange.cors()
+        {
+            cors.add_to(origin, &mut self.headers);
+        }
         if let Some(hsts) = &settings.hsts
             && exchange.connection.tls
             && exchange.is_located()
         {
             self.headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        if exchange.has_snippets() {
+            snippet::finish(&exchange, live, &mut self);
         }
         if exchange.version() != Version::HTTP_2 && self.status != StatusCode::SWITCHING_PROTOCOLS {
             let value = self.connection(&exchange, &settings.spec);
@@ -136,10 +178,6 @@ impl Answer {
         }
         if let Some(cookies) = exchange.cookies.take() {
             cookies.add_to(self.status, &mut self.headers);
-        }
-        if exchange.snippet_host.is_some() || exchange.location().is_some_and(|own| own.snippet.is_some()) {
-            let is_stock = self.stock_page;
-            snippet::finish(&exchange, live, self.status, &mut self.headers, &mut self.source, is_stock);
         }
         exchange.status = self.status.as_u16();
         exchange.head_sent = head_length(&self.headers);
@@ -182,6 +220,27 @@ impl Answer {
             || settings.keep_alive.is_zero()
             || exchange.connection.requests() >= settings.keep_alive_requests;
         if close { "close" } else { "keep-alive" }
+    }
+}
+
+/// What is left of an answer that another one takes the place of.
+pub struct Replaced {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its challenges, which the client gets in any case (annotations §3.7).
+    challenges: Vec<HeaderValue>,
+    /// The connection ends.
+    pub close: bool,
+}
+
+impl Replaced {
+    /// Gives what is left to the answer in its place.
+    pub fn give_to(self, mut answer: Answer) -> Answer {
+        answer.close |= self.close;
+        for challenge in self.challenges {
+            answer.headers.append(header::WWW_AUTHENTICATE, challenge);
+        }
+        answer
     }
 }
 

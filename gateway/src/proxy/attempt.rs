@@ -23,6 +23,8 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// Bytes of the answer's body.
     pub length: u64,
+    /// It is the first that asks for what is sent in place of the answer of those before it.
+    pub after_redirect: bool,
 }
 
 impl Attempt {
@@ -36,6 +38,7 @@ impl Attempt {
             response: None,
             status: None,
             length: 0,
+            after_redirect: false,
         }
     }
 

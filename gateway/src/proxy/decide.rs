@@ -7,7 +7,7 @@ use std::{
 };
 
 use headgate_config::Origin;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     exchange::Exchange,
     inbound::Inbound,
     outbound::Outbound,
-    place::{Place, locate},
+    place::{self, Place, locate},
     protect::Guarded,
     snippet,
 };
@@ -80,9 +80,20 @@ pub fn decide<'a>(
     if let Some(answer) = answer_here(exchange, inbound, peer, live, &location.action)? {
         return Ok(answer.into());
     }
+    if let Some(answer) = preflight(exchange, inbound, page.is_some(), location) {
+        return Ok(answer.into());
+    }
     let client = inbound.client(peer, &live.settings.spec.forwarded);
     let variables =
         variables(exchange, inbound, &client, &target, name.as_bytes(), &location.spec.origin);
+    // What annotations redirect and rewrite comes after the steps of snippets, which may be the last word.
+    let state = exchange.snippet.as_deref();
+    let is_stopped = state.is_some_and(|state| state.is_stopped);
+    if let Some(redirect) = location.fixed_redirect.as_ref().filter(|_| !is_stopped) {
+        let own = place::own(peer, name.as_bytes());
+        let told = redirect.tell(&own, location.spec.redirect, |text| variables.expand(text));
+        return Ok(Answer::elsewhere(redirect.status, told).into());
+    }
     let (scheme, best_host) = (client.scheme, client.best_host);
     let mut outbound = Outbound::new(inbound, client, location.upstream_host(&variables));
     outbound.overrides = client_certificate::overrides(peer, host);
@@ -90,12 +101,10 @@ pub fn decide<'a>(
         outbound.ask_for_page(page);
     }
     outbound.besides = snippet::for_upstream(exchange, inbound, live, (host, location), &target);
-    if exchange.snippet.as_ref().is_some_and(|state| state.changes_target()) {
+    if state.is_some_and(|state| state.changes_target()) {
         outbound.rewritten = Some(snippet::upstream_target(&target)?);
     }
-    if exchange.snippet.as_ref().is_some_and(|state| state.is_stopped) {
-        // What the annotations rewrite comes after the steps of the snippets.
-    } else if let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
+    if !is_stopped && let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
         return Ok(answer.into());
     }
     if let Some(target) = &outbound.rewritten {
@@ -119,8 +128,9 @@ pub fn decide<'a>(
         }
         // Where there is no upstream at all, the page stands for one, and is as protected (annotations §1.11).
         Picked::Respond(status)
-            if matches!(location.action, LiveAction::Respond(_))
-                && location.protection.is_some() =>
+            if (matches!(location.action, LiveAction::Respond(_))
+                && location.protection.is_some())
+                || (status == 404 && location.mirror.is_some()) =>
         {
             Backend::Page(status)
         }
@@ -159,6 +169,20 @@ fn answer_here(
         // Redirects come before these (routing §2.2).
         LiveAction::Respond(_) | LiveAction::Forward { .. } => None,
     })
+}
+
+/// What scripts of other origins are told (annotations §3.10): the answer to a browser that asks what they may do, which
+/// is for everybody; all other answers carry it, whatever comes of the request.
+pub fn preflight(
+    exchange: &mut Exchange,
+    inbound: &Inbound,
+    is_for_page: bool,
+    location: &LiveLocation,
+) -> Option<Answer> {
+    let cors = location.cors.as_ref()?;
+    exchange.allowed_origin = Some(cors.admits(&inbound.parts.headers)?);
+    let asks = !is_for_page && inbound.parts.method == Method::OPTIONS;
+    asks.then(|| Answer::empty(StatusCode::NO_CONTENT))
 }
 
 /// What a location's rewrite makes of a request: another target, or an answer.

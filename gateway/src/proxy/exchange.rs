@@ -14,7 +14,9 @@ use smallvec::SmallVec;
 
 use super::{attempt::Attempt, inbound::Inbound};
 use crate::{
-    filter::{external::answer::Cookies, request_headers::Client, snippet::State},
+    filter::{
+        cors::Cors, external::answer::Cookies, request_headers::Client, snippet::State,
+    },
     limits::Permit,
     listen::conn::Connection,
     live::{LiveHost, LiveLocation, LiveSettings},
@@ -44,6 +46,8 @@ pub struct Exchange {
     pub body: Option<Rc<Received>>,
     /// Cookies that a service which was asked gives to the client.
     pub cookies: Option<Box<Cookies>>,
+    /// Whose scripts may do what the location says about those of other origins, if it says so to this request.
+    pub allowed_origin: Option<HeaderValue>,
     /// The tries, in order.
     pub attempts: SmallVec<[Attempt; 1]>,
     /// What steps of snippets have left behind.
@@ -66,6 +70,8 @@ pub struct Exchange {
     host: Option<NameKey>,
     host_name: SmallVec<[u8; 48]>,
     location: Option<Arc<LiveLocation>>,
+    /// The host has turned the request away, and the location was only where it would have led.
+    turned_away: bool,
     upstream: Option<Rc<WorkerUpstream>>,
     details: Option<Box<Details>>,
 }
@@ -121,6 +127,7 @@ impl Exchange {
             body_sent: 0,
             body: None,
             cookies: None,
+            allowed_origin: None,
             attempts: SmallVec::new(),
             snippet: None,
             snippet_host: None,
@@ -141,6 +148,7 @@ impl Exchange {
             host: None,
             host_name: SmallVec::new(),
             location: None,
+            turned_away: false,
             upstream: None,
             details: None,
             worker,
@@ -192,6 +200,18 @@ impl Exchange {
         self.location = Some(Arc::clone(location));
     }
 
+    /// Notes which location a request would have led to that its host turns away: the record names it, and nothing of the
+    /// answer is the location's.
+    pub fn set_turned_away(&mut self, location: &Arc<LiveLocation>) {
+        self.location = Some(Arc::clone(location));
+        self.turned_away = true;
+    }
+
+    /// The location that serves it, if one was found.
+    pub fn location(&self) -> Option<&Arc<LiveLocation>> {
+        self.location.as_ref()
+    }
+
     /// Notes which upstream it is sent to.
     pub fn set_upstream(&mut self, upstream: &Rc<WorkerUpstream>) {
         self.upstream = Some(Rc::clone(upstream));
@@ -210,12 +230,18 @@ impl Exchange {
 
     /// How fast it may be answered, if that is limited.
     pub fn throttle(&self) -> Option<Throttle> {
-        self.location.as_ref()?.spec.throttle
+        self.answering()?.spec.throttle
     }
 
-    /// The location, once it is found.
-    pub fn location(&self) -> Option<&Arc<LiveLocation>> {
-        self.location.as_ref()
+    /// What its location says about scripts of other origins.
+    pub fn cors(&self) -> Option<&Cors> {
+        self.location.as_ref()?.cors.as_deref()
+    }
+
+    /// Whether snippets have a say in its answer.
+    pub fn has_snippets(&self) -> bool {
+        let has_own = |own: &Arc<LiveLocation>| own.snippet.is_some();
+        self.snippet_host.is_some() || self.location.as_ref().is_some_and(has_own)
     }
 
     /// The request as it came.
@@ -230,7 +256,12 @@ impl Exchange {
 
     /// Whether a location was found: its answers carry what the configuration adds to all of them.
     pub fn is_located(&self) -> bool {
-        self.location.is_some()
+        self.answering().is_some()
+    }
+
+    /// The location that the answer comes from.
+    fn answering(&self) -> Option<&Arc<LiveLocation>> {
+        self.location.as_ref().filter(|_| !self.turned_away)
     }
 
     /// Version of HTTP that the client speaks.

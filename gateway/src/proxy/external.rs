@@ -1,12 +1,14 @@
 //! Asks another service whether a request may pass (annotations §3.7). Whatever goes wrong, it may not.
 
-use std::{net::SocketAddr, rc::Rc, time::Duration};
+use std::rc::Rc;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use smallvec::SmallVec;
 
-use self::failure::Failure;
+use self::note::note;
 use super::{
+    ask::{self, Failure, Question},
     client_certificate,
     exchange::Exchange,
     outbound::Outbound,
@@ -16,25 +18,16 @@ use crate::{
     clock,
     filter::{
         client_address::{self, Hop},
-        external::{
-            Destination,
-            answer::{Cookies, Decision, copied, decision},
-        },
-        request_headers::{Question, is_endless},
+        external::answer::{Cookies, Decision, copied, decision},
+        request_headers::{self, is_endless},
+        url::Destination,
     },
     live::LiveExternal,
     observe::metrics::Asked,
-    upstream::pool::Endpoint,
     worker::Worker,
 };
 
-mod failure;
-mod send;
-
-/// Limit of connecting, and of each wait for the service (annotations §3.7).
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Addresses of a service that are tried, one after the other.
-const MOST_ADDRESSES: usize = 3;
+mod note;
 
 /// Asks about a request. What the answer gives to the upstream and to the client is noted with both.
 pub async fn ask(
@@ -62,7 +55,7 @@ pub async fn ask(
     let (status, headers) = match question(exchange, guarded, service, &told, &worker).await {
         Ok(answer) => answer,
         Err(failure) => {
-            failure.note(&worker, guarded, service);
+            note(failure, &worker, guarded, service);
             return refuse(StatusCode::INTERNAL_SERVER_ERROR);
         }
     };
@@ -121,26 +114,10 @@ async fn question(
         return Err(Failure::Loop);
     }
     let (destination, head) = words(exchange, guarded, service, told).ok_or(Failure::Request)?;
-    let addresses = addresses(worker, service, &destination).await;
-    if addresses.is_empty() {
-        return Err(Failure::Unresolved);
-    }
-    let first = worker.origins.turn(addresses.len());
-    let server = destination.tls.then_some(&*destination.place.host);
-    let mut last = Failure::Unresolved;
-    for index in 0..addresses.len().min(MOST_ADDRESSES) {
-        let address = addresses[(first + index) % addresses.len()];
-        let endpoint: Rc<Endpoint> =
-            worker.origins.endpoint(address, server).ok_or(Failure::Request)?;
-        let limit = guarded.location.proxy().head_limit;
-        let question = send::Question { method: &service.policy.method, head: &head, limit };
-        match question.ask(worker, &endpoint).await {
-            // Another address may be better, if nothing was said to this one.
-            Err(failure @ Failure::Unreachable) => last = failure,
-            outcome => return outcome,
-        }
-    }
-    Err(last)
+    let limit = guarded.location.proxy().head_limit;
+    let question =
+        Question { method: &service.policy.method, head: &head, body: Bytes::new(), limit };
+    ask::ask(worker, service.upstream.as_ref(), &destination, &question).await
 }
 
 /// Who is asked, and the head of what; `None` if what the client sent does not fit.
@@ -163,7 +140,7 @@ fn words(
         .collect();
     let target = inbound.raw_target();
     let return_to = policy.spec.request_redirect.as_deref().map_or(target, str::as_bytes);
-    let question = Question {
+    let question = request_headers::Question {
         method: policy.method.as_str(),
         target: &destination.target,
         host: destination.place.host.as_bytes(),
@@ -190,21 +167,4 @@ type Told = SmallVec<[(&'static str, HeaderValue); 4]>;
 fn certificate(exchange: &Exchange, guarded: &Guarded<'_>) -> Told {
     let host = guarded.live.hosts.find(guarded.name.as_bytes());
     host.map(|host| client_certificate::headers(&exchange.connection, host)).unwrap_or_default()
-}
-
-/// Where the service listens.
-async fn addresses(
-    worker: &Worker,
-    service: &LiveExternal,
-    destination: &Destination,
-) -> Vec<SocketAddr> {
-    let place = &destination.place;
-    if let Some(upstream) = &service.upstream {
-        return upstream.addresses().to_vec();
-    }
-    if let Some(address) = place.address {
-        return vec![SocketAddr::new(address, place.port)];
-    }
-    let found = worker.asking.names.find(&place.host).await;
-    found.iter().map(|address| SocketAddr::new(*address, place.port)).collect()
 }

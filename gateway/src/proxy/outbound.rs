@@ -1,12 +1,14 @@
 //! The head of a request as an upstream gets it.
 
+use std::borrow::Cow;
+
 use headgate_config::Origin;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use super::{exchange::Exchange, inbound::Inbound};
 use crate::{
     field_name::is_alike,
-    filter::request_headers::{self, Client, Framing, Originals, Override, Rules},
+    filter::request_headers::{self, Bare, Client, Framing, Names, Originals, Override, Rules},
     live::LiveConfig,
 };
 
@@ -26,14 +28,16 @@ pub struct Outbound<'a> {
     host: Option<HeaderValue>,
     /// The method, if it is not the client's.
     method: Option<Method>,
+    /// It asks an error backend for a page, and has only those headers of the gateway's own that `overrides` says.
+    is_for_error: bool,
 }
 
 impl<'a> Outbound<'a> {
     /// The request of a client; `host` replaces its `Host`.
     pub fn new(inbound: &'a Inbound, client: Client<'a>, host: Option<HeaderValue>) -> Self {
         let (rewritten, prefix, method) = (None, None, None);
-        let (overrides, besides) = (Vec::new(), Vec::new());
-        Self { rewritten, prefix, overrides, besides, inbound, client, host, method }
+        let (overrides, besides, is_for_error) = (Vec::new(), Vec::new(), false);
+        Self { rewritten, prefix, overrides, besides, inbound, client, host, method, is_for_error }
     }
 
     /// Takes over what snippets decide, now that all that protects has had its say.
@@ -47,7 +51,28 @@ impl<'a> Outbound<'a> {
 
     /// Tells the upstream, which stands in for one without endpoints, for which location it does.
     pub fn explain_fallback(&mut self, origin: &'a Origin) {
-        self.overrides.extend(explain_fallback(origin, self.client.headers));
+        self.overrides.extend(explain(503, origin, self.client.headers));
+    }
+
+    /// Asks an error backend for what stands in for an answer of this status: `/` with the query of the request, and the
+    /// headers of annotations §3.19, table A.
+    pub fn ask_for_error(&mut self, status: u16, origin: &'a Origin, id: Option<&HeaderValue>) {
+        let raw = self.inbound.raw_target();
+        let query = raw.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default();
+        let target = if query.is_empty() { b"/".to_vec() } else { [b"/?", query].concat() };
+        self.rewritten =
+            HeaderValue::from_bytes(&target).ok().or(Some(HeaderValue::from_static("/")));
+        self.is_for_error = true;
+        self.overrides.extend(explain(status, origin, self.client.headers));
+        self.overrides.push(Override::set("X-Original-URI", raw));
+        self.overrides.push(Override::set("X-Forwarded-For", self.client.ip));
+        let id = id.map(|id| Cow::Owned(id.as_bytes().to_vec()));
+        self.overrides.push(Override { name: "X-Request-ID".into(), value: id });
+    }
+
+    /// Whether an error backend is asked.
+    pub fn is_for_error(&self) -> bool {
+        self.is_for_error
     }
 
     /// Asks for a page instead of what the client has asked for; its body is not sent.
@@ -69,7 +94,7 @@ impl<'a> Outbound<'a> {
 
     /// The protocol that the client wants to change to.
     pub fn upgrade(&self) -> Option<&HeaderValue> {
-        self.inbound.upgrade().filter(|_| !self.is_for_page())
+        self.inbound.upgrade().filter(|_| !self.is_for_page() && !self.is_for_error)
     }
 
     /// Only path and query are sent, also of an absolute target.
@@ -85,12 +110,24 @@ impl<'a> Outbound<'a> {
         framing: Framing,
         out: &mut Vec<u8>,
     ) {
+        let spec = &live.settings.spec;
+        let odd_names = self.inbound.head.odd_names || exchange.version() == Version::HTTP_2;
+        if self.is_for_error {
+            let names = Names {
+                odd: odd_names,
+                underscores: spec.underscores_in_headers,
+                head: &self.inbound.head.text,
+            };
+            let (method, target) = (self.method().as_str(), self.target());
+            let (host, own) = (self.client.best_host, &*self.overrides);
+            let head = Bare { method, target, host, own, framing, names };
+            return head.write(self.client.headers, out);
+        }
         for part in
             [self.method().as_str().as_bytes(), b" ", self.target(), b" HTTP/1.1\r\n".as_slice()]
         {
             out.extend_from_slice(part);
         }
-        let spec = &live.settings.spec;
         let target = self.inbound.raw_target();
         let rules = Rules {
             host: self.host.as_ref().map_or(self.client.best_host, HeaderValue::as_bytes),
@@ -98,7 +135,7 @@ impl<'a> Outbound<'a> {
             prefix: self.prefix.as_ref().map(HeaderValue::as_bytes),
             original_uri: (spec.original_uri_header && request_headers::is_value(target))
                 .then_some(target),
-            odd_names: self.inbound.head.odd_names || exchange.version() == Version::HTTP_2,
+            odd_names,
             underscores: spec.underscores_in_headers,
             upgrade: self.upgrade(),
             close: spec.upstream_keepalive == 0,
@@ -114,12 +151,12 @@ impl<'a> Outbound<'a> {
     }
 }
 
-/// The headers of annotations §3.19, table B.
-fn explain_fallback<'a>(origin: &'a Origin, client: &'a HeaderMap) -> Vec<Override<'a>> {
+/// What both tables of annotations §3.19 have: in place of an answer of which status somebody is asked, and for which
+/// location.
+fn explain<'a>(status: u16, origin: &'a Origin, client: &'a HeaderMap) -> Vec<Override<'a>> {
     let (namespace, ingress) =
         origin.object.as_ref().map_or(("", ""), |object| (&*object.namespace, &*object.name));
     let mut headers: Vec<(&'static str, &'a [u8])> = vec![
-        ("X-Code", b"503"),
         ("X-Namespace", namespace.as_bytes()),
         ("X-Ingress-Name", ingress.as_bytes()),
         ("X-Service-Name", origin.service.as_bytes()),
@@ -127,5 +164,7 @@ fn explain_fallback<'a>(origin: &'a Origin, client: &'a HeaderMap) -> Vec<Overri
     ];
     headers.retain(|(_, text)| !text.is_empty() && request_headers::is_value(text));
     headers.extend(client.get(header::ACCEPT).map(|accept| ("X-Format", accept.as_bytes())));
-    headers.into_iter().map(|(name, text)| Override::set(name, text)).collect()
+    let code = Override::set("X-Code", status.to_string().into_bytes());
+    let rest = headers.into_iter().map(|(name, text)| Override::set(name, text));
+    std::iter::once(code).chain(rest).collect()
 }

@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     error::ProxyError,
-    filter::{self, redirect},
+    filter::{
+        self,
+        redirect::{self, Own},
+    },
     listen::conn::Connection,
     live::{LiveAction, LiveConfig, LiveHost, LiveLocation},
     route::{
@@ -67,8 +70,16 @@ pub fn locate<'a>(
             let target = normalise(page.as_bytes()).map_err(|_| ProxyError::Denied)?;
             (target, Some(page))
         }
-        Err(answer) => return Ok(Break(*answer)),
+        Err(answer) => {
+            if let Some(location) = location_of(host, &target) {
+                exchange.set_turned_away(location);
+            }
+            return Ok(Break(*answer));
+        }
     };
+    if let Some(to) = &host.spec.redirect_to {
+        return Ok(Break(other_host(&peer, inbound, to, live)));
+    }
     let target = match snippet::in_host(exchange, inbound, live, host, target, false)? {
         Continue(target) => target,
         Break(answer) => return Ok(Break(answer)),
@@ -155,6 +166,17 @@ fn admit<'a>(
     }
 }
 
+/// Where a request would lead, unless the gateway itself answers there without a record.
+fn location_of<'a>(host: &'a LiveHost, target: &Target<'_>) -> Option<&'a Arc<LiveLocation>> {
+    let (Found::Location(index) | Found::SlashRedirect(index)) = host.table.find(target.path())
+    else {
+        return None;
+    };
+    let location = &host.locations[index];
+    let is_silent = matches!(location.action, LiveAction::Health | LiveAction::ConnectionStatus);
+    (!is_silent).then_some(location)
+}
+
 /// Whether a path is answered by the gateway itself, to say that it lives.
 fn is_health(host: &LiveHost, target: &Target<'_>) -> bool {
     let Found::Location(index) = host.table.find(target.path()) else { return false };
@@ -173,13 +195,30 @@ fn slash_redirect(
     }
     let mut path = target.path().to_vec();
     path.push(b'/');
-    let form = redirect::SlashRedirect {
-        tls: exchange.connection.tls,
-        host,
-        port: exchange.connection.port.to_str().unwrap_or_default(),
-        path: &path,
-        // A lone `?` is lost.
-        query: target.query().filter(|query| !query.is_empty()),
+    let form = location.spec.redirect;
+    let url = own(&exchange.connection, host).with_slash(form, &path, target.query());
+    Answer::redirect(StatusCode::MOVED_PERMANENTLY, url)
+}
+
+/// The address that a client has reached.
+pub fn own<'a>(connection: &'a Connection, host: &'a [u8]) -> Own<'a> {
+    Own { tls: connection.tls, host, port: connection.port.to_str().unwrap_or_default() }
+}
+
+/// The redirect of a host that has nothing but the name of another one. What a proxy says is put into it only if it is
+/// a scheme of the web, or a port.
+fn other_host(peer: &Connection, inbound: &Inbound, to: &str, live: &LiveConfig) -> Answer {
+    let client = inbound.client(peer, &live.settings.spec.forwarded);
+    let scheme = match client.scheme {
+        scheme @ (b"http" | b"https") => scheme,
+        _ => peer.scheme(),
     };
-    Answer::redirect(StatusCode::MOVED_PERMANENTLY, form.location(&location.spec))
+    let listener = peer.local.port().to_string();
+    let is_port =
+        |text: &[u8]| (1..=5).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
+    // Without a proxy it is the port that the client came to, even where it is usually hidden.
+    let is_told = client.is_behind_proxy || peer.proxied().is_some();
+    let port = if is_told && is_port(client.port) { client.port } else { listener.as_bytes() };
+    let url = redirect::to_host(to, scheme, port, inbound.raw_target());
+    Answer::redirect(redirect::status(live.settings.spec.redirect_status), url)
 }

@@ -5,7 +5,7 @@
 
 use std::{ops::ControlFlow, pin::Pin};
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
     answer::Answer, decide, exchange::Exchange, external, inbound::Inbound, outbound::Outbound,
@@ -107,18 +107,8 @@ async fn admit(
     guarded: &Guarded<'_>,
 ) -> Result<Ruling, ProxyError> {
     let protection = guarded.protection;
-    if let Some(service) = &protection.spec.external {
-        // Also where another check is enough, and the service is not asked.
-        outbound.overrides.extend(wipe(service, &guarded.inbound.parts.headers));
-    }
-    let claims = protection.spec.token.iter().flat_map(|token| &token.claim_headers);
-    let names = claims.map(|claim| &claim.header).chain(&protection.spec.removed_headers);
-    outbound.overrides.extend(wipe_names(names, &guarded.inbound.parts.headers));
+    outbound.overrides.extend(withheld(protection, &guarded.inbound.parts.headers));
     let mut rulings = Rulings::new(protection.spec.any_is_enough);
-    if protection.password.is_some() {
-        // Credentials are for the gateway only, whoever lets the request pass in the end.
-        outbound.overrides.push(Override::remove("Authorization"));
-    }
     for check in &protection.checks {
         let ruling = match check {
             Check::Access => access(exchange, guarded),
@@ -131,6 +121,24 @@ async fn admit(
         }
     }
     Ok(rulings.end())
+}
+
+/// The client's headers that nobody behind the gateway gets as they are: credentials that are for the gateway, and what
+/// says who a client is.
+pub fn withheld(protection: &LiveProtection, client: &HeaderMap) -> Vec<Override<'static>> {
+    let mut withheld = Vec::new();
+    if let Some(service) = &protection.spec.external {
+        // Also where another check is enough, and the service is not asked.
+        withheld.extend(wipe(service, client));
+    }
+    let claims = protection.spec.token.iter().flat_map(|token| &token.claim_headers);
+    let names = claims.map(|claim| &claim.header).chain(&protection.spec.removed_headers);
+    withheld.extend(wipe_names(names, client));
+    if protection.password.is_some() {
+        // Whoever lets the request pass in the end.
+        withheld.push(Override::remove("Authorization"));
+    }
+    withheld
 }
 
 /// How many requests the client may make. The exchange counts as one on its way from now on.
@@ -227,10 +235,12 @@ impl Rulings {
         if !self.any_is_enough || !decides {
             return ControlFlow::Break(Ruling::Refuse(refusal));
         }
-        // A client that may still tell who it is is asked to.
+        // A client that may still tell who it is is asked to, in every way that there is (RFC 9110 §11.6.1).
         let asks = |refusal: &Refusal| refusal.status == StatusCode::UNAUTHORIZED;
-        if !self.refusal.as_ref().is_some_and(asks) || asks(&refusal) {
-            self.refusal = Some(refusal);
+        match &mut self.refusal {
+            Some(first) if asks(first) && asks(&refusal) => first.headers.extend(refusal.headers),
+            Some(first) if asks(first) => {}
+            first => *first = Some(refusal),
         }
         ControlFlow::Continue(())
     }

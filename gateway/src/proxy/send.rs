@@ -38,23 +38,22 @@ use crate::{
     },
 };
 
-/// Sends the request to endpoints of `upstream` until one answers.
-pub async fn forward(
+/// Takes over the body of the request, as far as the location wants it to be held.
+///
+/// # Errors
+/// Those of [`body::prepare`].
+pub async fn prepare(
     exchange: &mut Exchange,
     live: &LiveConfig,
     location: &LiveLocation,
-    upstream: &Rc<WorkerUpstream>,
     outbound: &Outbound<'_>,
     body: Option<Incoming>,
-) -> Result<Answer, ProxyError> {
-    exchange.set_upstream(upstream);
-    let settings = location.proxy();
-    let limit = location.spec.body_limit;
-    let headers = &outbound.inbound.parts.headers;
-    let (mut body, started) = match body.filter(|body| !body.is_end_stream()) {
-        None => (Prepared::empty(headers), exchange.started()),
+) -> Result<Prepared, ProxyError> {
+    match body.filter(|body| !body.is_end_stream()) {
+        None => Ok(Prepared::empty(&outbound.inbound.parts.headers)),
         Some(body) => {
-            let (ahead, budget) = (settings.request_buffering, &exchange.worker.held_bodies);
+            let (ahead, limit) = (location.read_ahead(), location.spec.body_limit);
+            let budget = &exchange.worker.held_bodies;
             let patience = live.settings.listener.body_timeout;
             let deadline = exchange.worker.deadlines.set(patience);
             let received = Rc::default();
@@ -63,20 +62,41 @@ pub async fn forward(
             // In a box, so that requests without a body do not have to carry its state along.
             let mut body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;
             body.withhold(outbound.overrides.iter().map(|header| &*header.name));
-            (body, Instant::now())
+            Ok(body)
         }
-    };
+    }
+}
+
+/// Sends the request to endpoints of `upstream` until one answers. What can be sent again is still in `body` afterwards.
+///
+/// # Errors
+/// None has answered.
+pub async fn forward(
+    exchange: &mut Exchange,
+    live: &LiveConfig,
+    location: &LiveLocation,
+    upstream: &Rc<WorkerUpstream>,
+    outbound: &Outbound<'_>,
+    body: &mut Prepared,
+) -> Result<Answer, ProxyError> {
+    exchange.set_upstream(upstream);
+    let settings = location.proxy();
+    let is_first = exchange.attempts.is_empty() && !body.was_waited_for();
+    let started = if is_first { exchange.started() } else { Instant::now() };
+    let mut is_redirected = outbound.is_for_error();
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
     let mut tries = Tries::new(settings, started);
     loop {
         let endpoint = upstream.pick().ok_or(ProxyError::NoEndpoint)?;
         let began = if exchange.attempts.is_empty() { started } else { Instant::now() };
-        exchange.attempts.push(Attempt::new(&endpoint, began));
+        let mut attempt = Attempt::new(&endpoint, began);
+        attempt.after_redirect = std::mem::take(&mut is_redirected);
+        exchange.attempts.push(attempt);
         let try_ = Try { live, settings, endpoint: &endpoint, outbound };
-        let failure = match try_.run(exchange, &mut body, tries.only_new, &deadline).await {
+        let failure = match try_.run(exchange, body, tries.only_new, &deadline).await {
             Ok((head, mut connection)) => {
                 if settings.retry.on.statuses.contains(&head.status.as_u16())
-                    && tries.again(Failure::Status, outbound.method(), &mut body)
+                    && tries.again(Failure::Status, outbound.method(), body)
                 {
                     if connection.take_whole().is_some() {
                         endpoint.keep(connection, &live.settings.keep_alive);
@@ -93,7 +113,7 @@ pub async fn forward(
         if let Some(attempt) = exchange.attempts.last_mut() {
             attempt.fail(failure.error);
         }
-        if !tries.again(Failure::Error(failure), outbound.method(), &mut body) {
+        if !tries.again(Failure::Error(failure), outbound.method(), body) {
             return Err(failure.error);
         }
     }

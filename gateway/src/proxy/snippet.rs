@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use headgate_config::{
-    Origin, PathMatch,
+    Origin, PathMatch, Redirect,
     snippet::{Policy, Substitution},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
@@ -25,7 +25,6 @@ use super::{
 use crate::{
     error::ProxyError,
     filter::{
-        redirect,
         request_headers::Override,
         snippet::{
             Facts, Scope, State,
@@ -99,6 +98,10 @@ pub fn in_location<'a>(
         let Some(snippet) = &place.location.snippet else { return Ok(Continue(place)) };
         if snippet.program.is_empty() || matches!(place.location.action, LiveAction::Deny) {
             return Ok(Continue(place));
+        }
+        let is_for_page = place.page.is_some();
+        if let Some(answer) = decide::preflight(exchange, inbound, is_for_page, place.location) {
+            return Ok(Break(answer));
         }
         let (name, origin) = (&place.host.spec.name, &place.location.spec.origin);
         let outcome = run(exchange, inbound, live, name, &snippet.program, &place.target, origin);
@@ -260,27 +263,19 @@ fn reply(
 /// `Location` of a redirect; a path gets the host in front of it, unless redirects are relative.
 fn location(exchange: &Exchange, url: &[u8]) -> Option<HeaderValue> {
     let form = exchange.location().map(|location| location.spec.redirect);
-    if !url.starts_with(b"/") || form.is_some_and(|form| form.relative) {
+    if !url.starts_with(b"/") {
         return HeaderValue::from_bytes(url).ok();
     }
-    let connection = &exchange.connection;
-    let usual_port: &[u8] = if connection.tls { b"443" } else { b"80" };
     // Outside of locations nobody has said that the port is left out.
-    let with_port = form.is_none_or(|form| form.with_port);
-    let port = Some(connection.port.as_bytes());
-    let port = port.filter(|port| with_port && *port != usual_port);
-    redirect::same_host(connection.tls, exchange.host_name(), port, url)
+    let form = form.unwrap_or(Redirect { with_port: true, ..Redirect::default() });
+    place::own(&exchange.connection, exchange.host_name()).location(form, &[url])
 }
 
 /// Does with an answer what the snippets ask for.
-pub fn finish(
-    exchange: &Exchange,
-    live: &LiveConfig,
-    status: StatusCode,
-    headers: &mut HeaderMap,
-    source: &mut Source,
-    is_stock: bool,
-) {
+pub fn finish(exchange: &Exchange, live: &LiveConfig, answer: &mut Answer) {
+    let is_stock = answer.is_stock_page();
+    let Answer { status, headers, source, .. } = answer;
+    let status = *status;
     let chosen = exchange.snippet.as_ref().map_or(0, |state| state.policy);
     let host = exchange.snippet_host.as_ref();
     let (policy, origin) = match exchange.location() {

@@ -1,6 +1,7 @@
 //! Asks for a token (RFC 6750). Where nobody can tell whether it counts, the request may not pass.
 
 use std::{
+    fmt::Display,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -56,6 +57,7 @@ pub async fn check(
         }
         Err(Obstacle::Unavailable) => {
             metrics.token(TokenOutcome::Unavailable);
+            note(exchange, guarded, "there are no keys to verify it with");
             return unavailable;
         }
         Err(Obstacle::Missing) => {
@@ -63,7 +65,8 @@ pub async fn check(
             None
         }
         Err(Obstacle::Flawed(flaw)) => {
-            metrics.token(TokenOutcome::Refused);
+            metrics.flawed_token(flaw);
+            note(exchange, guarded, flaw);
             Some(flaw)
         }
     };
@@ -71,6 +74,19 @@ pub async fn check(
         status: StatusCode::UNAUTHORIZED,
         headers: vec![(header::WWW_AUTHENTICATE, token.policy.challenge(flaw))],
     })
+}
+
+/// Says why a token lets nobody pass, to those who want to know it of each; nothing of the token. Clients decide how often
+/// this happens.
+fn note(exchange: &Exchange, guarded: &Guarded<'_>, reason: impl Display) {
+    let origin = &guarded.location.spec.origin;
+    tracing::debug!(
+        object = origin.object.as_ref().map(tracing::field::display),
+        host = %guarded.name.as_bytes().escape_ascii(),
+        client = %guarded.inbound.client_address(&exchange.connection),
+        %reason,
+        "a token is refused"
+    );
 }
 
 /// Whether a token counts. It waits only where its key is unknown, or no key is known yet.

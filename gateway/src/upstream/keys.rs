@@ -6,9 +6,10 @@
 
 mod fetch;
 mod refresh;
+mod users;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -17,7 +18,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use headgate_config::protection::KeySource;
+use headgate_config::{ObjectRef, protection::KeySource};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, watch},
@@ -25,9 +26,13 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use self::fetch::Fetcher;
+pub use self::users::KeyUse;
+use self::{fetch::Fetcher, users::Users};
 use super::{SharedUpstream, names::Names, resolve::Resolver};
-use crate::{filter::jwt::keys::KeySet, observe::metrics::Metrics};
+use crate::{
+    filter::jwt::keys::KeySet,
+    observe::metrics::{Exposition, Kind, Metrics},
+};
 
 /// Keys are used for so long after they should have been fetched again.
 const STALE: Duration = Duration::from_secs(3600);
@@ -50,6 +55,9 @@ pub struct KeyStore {
 /// What the requests and the task that fetches have in common.
 struct Shared {
     source: KeySource,
+    /// Its URL as everybody may see it.
+    shown: String,
+    users: Users,
     /// Where the source is, if it is not to be resolved.
     endpoints: Mutex<Option<Arc<SharedUpstream>>>,
     held: ArcSwapOption<Held>,
@@ -90,6 +98,10 @@ pub enum Newer {
 }
 
 impl KeyStore {
+    fn users(&self) -> &Users {
+        &self.shared.users
+    }
+
     /// The keys, unless there are none that may be used.
     pub async fn keys(&self) -> Option<Arc<Held>> {
         if let Some(held) = self.shared.current() {
@@ -139,12 +151,20 @@ impl Shared {
         let progress =
             Progress { ended: 0, began: Instant::now(), is_running: true, has_failed: false };
         Self {
+            shown: shown(&source.url),
+            users: Users::default(),
             source,
             endpoints: Mutex::default(),
             held: ArcSwapOption::empty(),
             progress: watch::Sender::new(progress),
             wanted: Notify::new(),
         }
+    }
+
+    /// Whether the last fetch that has ended was a good one.
+    fn is_up(&self) -> bool {
+        let progress = self.progress.borrow();
+        progress.ended > 0 && !progress.has_failed
     }
 
     /// The keys, if they may still be used.
@@ -174,28 +194,34 @@ pub struct KeyStores {
     resolver: Resolver,
     names: Arc<Names>,
     metrics: Arc<Metrics>,
-    known: Mutex<HashMap<KeySource, Weak<KeyStore>>>,
+    known: Arc<Mutex<Known>>,
 }
+
+type Known = HashMap<KeySource, Weak<KeyStore>>;
 
 impl KeyStores {
     /// None yet.
     pub fn new(resolver: Resolver, metrics: Arc<Metrics>) -> Self {
         let names = Arc::new(Names::new(resolver.clone()));
-        Self { resolver, names, metrics, known: Mutex::default() }
+        let known = Arc::<Mutex<Known>>::default();
+        let shown = Arc::clone(&known);
+        metrics.add_source(move |text| write_metrics(&shown.lock(), text));
+        Self { resolver, names, metrics, known }
     }
 
-    /// The keys of a source, which are fetched from now on if they were not before. `endpoints` are those of its host where
-    /// the source names some.
+    /// The keys of a source for a location of `user`, which are fetched from now on if they were not before. `endpoints` are
+    /// those of its host where the source names some.
     pub fn find(
         &self,
         source: &KeySource,
         endpoints: Option<Arc<SharedUpstream>>,
-    ) -> Arc<KeyStore> {
+        user: Option<&ObjectRef>,
+    ) -> KeyUse {
         let mut known = self.known.lock();
         if let Some(store) = known.get(source).and_then(Weak::upgrade) {
             // It may have gone and come back.
             *store.shared.endpoints.lock() = endpoints;
-            return store;
+            return KeyUse::new(store, user);
         }
         let shared = Arc::new(Shared::new(source.clone()));
         *shared.endpoints.lock() = endpoints;
@@ -206,8 +232,42 @@ impl KeyStores {
         let store = Arc::new(KeyStore { shared, task });
         known.retain(|_, store| store.strong_count() > 0);
         known.insert(source.clone(), Arc::downgrade(&store));
-        store
+        KeyUse::new(store, user)
     }
+}
+
+/// Shows of each source whether it is in order, and how many keys there are. Of those that look the same, the worst.
+fn write_metrics(known: &Known, text: &mut Exposition) {
+    let mut sources: BTreeMap<String, (u8, usize)> = BTreeMap::new();
+    for store in known.values().filter_map(Weak::upgrade) {
+        let shared = &store.shared;
+        let keys = shared.current().map_or(0, |held| held.keys.count());
+        let own = (u8::from(shared.is_up()), keys);
+        let worst = sources.entry(shared.shown.clone()).or_insert(own);
+        *worst = (worst.0.min(own.0), worst.1.min(own.1));
+    }
+    if sources.is_empty() {
+        return;
+    }
+    let name = "headgate_jwt_keys_up";
+    text.family(name, Kind::Gauge, "Whether the last fetch of the keys of tokens succeeded (1)");
+    for (url, (up, _)) in &sources {
+        text.sample(name, &[("url", url)], up);
+    }
+    let name = "headgate_jwt_keys";
+    text.family(name, Kind::Gauge, "Keys that tokens are verified with; without any none counts");
+    for (url, (_, keys)) in &sources {
+        text.sample(name, &[("url", url)], keys);
+    }
+}
+
+/// A URL without what may be a secret: user names, passwords and queries.
+fn shown(url: &str) -> String {
+    let plain = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = plain.split_once("://") else { return plain.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 #[cfg(test)]

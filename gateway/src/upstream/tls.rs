@@ -1,7 +1,10 @@
 //! Encrypted connections to services that are asked (annotations §3.7). Their certificates are not verified, as in the
 //! reference: whoever can answer for the name can answer for the service. Those of issuers of tokens are.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -52,8 +55,12 @@ impl Tls {
 
     /// The handshake.
     pub async fn connect(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, ProxyError> {
-        let encrypted = self.connector.connect(self.name.clone(), stream).await;
-        encrypted.map_err(|_| ProxyError::Connect)
+        self.handshake(stream).await.map_err(|_| ProxyError::Connect)
+    }
+
+    /// The same, with what is wrong.
+    pub async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.connector.connect(self.name.clone(), stream).await
     }
 }
 
@@ -79,17 +86,23 @@ fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
 }
 
 fn unverified() -> ClientConfig {
-    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
     builder()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate { algorithms }))
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate::new()))
         .with_no_client_auth()
 }
 
 /// Takes any certificate. The peer still proves that it has its key.
 #[derive(Debug)]
-struct AnyCertificate {
+pub struct AnyCertificate {
     algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl AnyCertificate {
+    /// With the signatures that everything here knows.
+    pub fn new() -> Self {
+        Self { algorithms: aws_lc_rs::default_provider().signature_verification_algorithms }
+    }
 }
 
 impl ServerCertVerifier for AnyCertificate {

@@ -231,7 +231,7 @@ fn what_would_become_a_verdict_is_a_warning() {
     let bench = Bench::new(Options::default());
     let annotations = [
         ("backend-protocol", "HTTPS"),
-        ("enable-cors", "true"),
+        ("enable-opentelemetry", "true"),
         ("no-such-thing", "1"),
         ("use-regex", "yes"),
     ];
@@ -242,9 +242,9 @@ fn what_would_become_a_verdict_is_a_warning() {
     assert_eq!(
         told,
         [
-            "annotation use-regex contains invalid value \"yes\"; give true or false; it has no effect",
-            "annotations no-such-thing are unknown and have no effect",
-            "annotations enable-cors are not supported yet and have no effect",
+            "annotation use-regex contains invalid value \"yes\"; give true or false; the default applies: false",
+            "annotation no-such-thing is unknown and has no effect",
+            "annotation enable-opentelemetry is not supported yet and has no effect",
             "backend-protocol is not available yet: the locations answer 503 rather than stand open",
             "the Service ns/web is named as a backend and does not exist; create it or correct the name",
         ]

@@ -24,7 +24,7 @@ use super::{
     group::Group::Auth,
     values::Values,
 };
-use crate::{objects::Kind, translate::authorities};
+use crate::objects::Kind;
 
 /// The annotation that all others need.
 pub const SECRET: &str = "auth-tls-secret";
@@ -122,7 +122,7 @@ fn without_authorities(values: &mut Values<'_>, annotations: &mut Annotations) {
 }
 
 fn verification(values: &mut Values<'_>) -> Result<Verification, String> {
-    let authorities = Arc::new(authorities(values)?);
+    let authorities = authorities(values)?;
     let subject = values.text("auth-tls-match-cn");
     if let (Some(subject), Some(check)) = (&subject, values.subject.options.pattern_check) {
         (check.alias)(&format!("(?-i){subject}"))
@@ -141,7 +141,7 @@ fn verification(values: &mut Values<'_>) -> Result<Verification, String> {
     })
 }
 
-fn authorities(values: &Values<'_>) -> Result<Authorities, String> {
+fn authorities(values: &Values<'_>) -> Result<Arc<Authorities>, String> {
     let name = values.text(SECRET).ok_or("its value is empty")?;
     if name.matches('/').count() != 1 {
         return Err(format!("{name:?} is not NAMESPACE/NAME"));
@@ -151,7 +151,7 @@ fn authorities(values: &Values<'_>) -> Result<Authorities, String> {
         .lookup
         .secret(&key)
         .ok_or_else(|| format!("the Secret {key} does not exist, or cannot be read"))?;
-    authorities::read(secret)
+    (values.subject.authorities.of(&key, secret))
         .map_err(|problem| format!("the Secret {key} cannot be used: {problem}"))
 }
 

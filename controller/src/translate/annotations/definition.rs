@@ -152,6 +152,12 @@ impl Definition {
         self
     }
 
+    /// What applies where it is absent, in plain words, if that is anything at all.
+    pub fn default_in_words(&self) -> Option<String> {
+        let default = self.documentation.as_ref()?.default;
+        (!matches!(default, "none" | "unset")).then(|| default.replace('`', ""))
+    }
+
     /// Both names.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         [Some(self.name), self.alias].into_iter().flatten()

@@ -22,6 +22,7 @@ use super::{
     },
     external_auth::{headers, text},
     group::Group::Auth,
+    unknown,
     values::Values,
 };
 
@@ -53,8 +54,8 @@ const NAMES: Check = Check::list(
     "some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA, separated by commas",
 );
 const KEY_URL: Check = Check::new(|value| (URL.accepts)(value.trim()), URL.expects);
-const PAIRS: Check =
-    Check::list(|value| pairs(value).is_ok(), "CLAIM=HEADER pairs separated by commas");
+/// What is wrong with a pair is said where they are read.
+const PAIRS: Check = Check::list(|_| true, "CLAIM=HEADER pairs separated by commas");
 
 pub const ANNOTATIONS: &[Definition] = &[
     Definition::new(ALGORITHMS, NAMES, Deny, Low).documented(
@@ -120,7 +121,11 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
 fn check_names(values: &Values<'_>, own: &[&str]) -> Result<(), String> {
     for name in own {
         if !ANNOTATIONS.iter().any(|definition| definition.name == *name) {
-            return Err(format!("there is no annotation {name}; correct its name or remove it"));
+            let meant = unknown::nearest(name).filter(|meant| meant.starts_with(PREFIX));
+            let hint = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+            return Err(format!(
+                "there is no annotation {name}{hint}; correct its name or remove it"
+            ));
         }
         if values.raw(name).is_none_or(|value| value.trim().is_empty()) {
             return Err(format!("{name} is empty; give it a value or remove it"));
@@ -212,18 +217,26 @@ fn pairs(list: &str) -> Result<Vec<ClaimHeader>, String> {
     for item in list.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty()) {
         // Names of claims are URLs sometimes; those of headers have no such sign.
         let pair = item.rsplit_once('=').map(|(claim, header)| (claim.trim(), header.trim()));
-        let (claim, header) = pair.ok_or_else(|| format!("{item:?} is not CLAIM=HEADER"))?;
+        let (claim, header) =
+            pair.ok_or_else(|| format!("{item:?} is not of the form CLAIM=HEADER"))?;
         if claim.is_empty() || claim.chars().any(char::is_control) {
-            return Err(format!("{item:?} names no claim"));
+            return Err(format!("{item:?} names no claim; give CLAIM=HEADER"));
         }
-        let [header] = &headers::list(header)?[..] else {
-            return Err(format!("{item:?} does not name one header"));
+        let names = headers::list(header).map_err(|reason| {
+            format!("the header {header} is not allowed: {reason}; name another")
+        })?;
+        let [header] = &names[..] else {
+            return Err(format!("{item:?} does not name one header; give CLAIM=HEADER"));
         };
         if is_ours(header) {
-            return Err(format!("{header} is what the gateway itself says, or credentials"));
+            return Err(format!(
+                "the header {header} is not allowed: it is what the gateway itself says of a request, or credentials; name another"
+            ));
         }
         if found.iter().any(|other| is_alike(&other.header, header)) {
-            return Err(format!("{header} is named twice"));
+            return Err(format!(
+                "the header {header} is named twice, where - and _ are the same; name each once"
+            ));
         }
         found.push(ClaimHeader { claim: claim.to_owned(), header: header.clone() });
     }

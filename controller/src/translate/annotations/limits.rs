@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc};
 
 use headgate_config::{
-    Network,
+    Effect, Network,
     protection::{LimitFallback, LimitId, Rate, RequestLimits, Throttle},
 };
 
 use super::{
-    Annotations,
+    Annotations, Finding,
     check::{BOOL, CIDRS, INT},
     definition::{
         Bad::{Fallback, Refuse},
@@ -83,6 +83,7 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     let after = values.int("limit-rate-after").unwrap_or(throttle.after);
     annotations.throttle = Speed { rate, after }.throttle();
 
+    tell_off(values);
     let number = |name| values.int(name).and_then(count);
     let (per_second, per_minute) = (number("limit-rps"), number("limit-rpm"));
     let connections = number("limit-connections");
@@ -114,6 +115,18 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     annotations.protect().limits = Some(Arc::new(limits));
 }
 
+/// Says which limits are none, since they are below zero (annotations §3.9). 0 is the usual way to say so.
+fn tell_off(values: &mut Values<'_>) {
+    for name in LIMITING {
+        if let Some(number) = values.int(name).filter(|number| *number < 0) {
+            let message = format!(
+                "{name}: {number} means that there is no such limit; give one above zero, or remove it"
+            );
+            values.warn("InvalidAnnotation", message);
+        }
+    }
+}
+
 /// Whether the rates, if there are any, are counted for all replicas together. Says what of it cannot be.
 fn is_shared(values: &mut Values<'_>, annotations: &mut Annotations, has_rate: bool) -> bool {
     match values.bool(SHARED) {
@@ -140,13 +153,19 @@ fn is_shared(values: &mut Values<'_>, annotations: &mut Annotations, has_rate: b
     let store = &values.defaults.limits.store;
     let Some(problem) = &store.problem else { return true };
     match store.fallback {
-        LimitFallback::Closed => annotations.deny(format!("{SHARED}: {problem}")),
         LimitFallback::Local => {
             let message = format!("{SHARED}: {problem}; each replica counts for itself");
             values.warn("LimitNotShared", message);
         }
+        LimitFallback::Closed if store.is_set => values.findings.push(Finding {
+            effect: Effect::Denied,
+            reason: "LimitNotShared",
+            message: format!("{SHARED}: {problem}; requests that it limits are answered 503"),
+        }),
+        LimitFallback::Closed => annotations.deny(format!("{SHARED}: {problem}")),
     }
-    false
+    // What was meant to be a store is asked in vain, as one that is down, so that metrics tell.
+    store.is_set
 }
 
 /// How fast answers are sent, in KiB as it is written.

@@ -5,38 +5,29 @@
 
 mod affinity;
 mod balancing;
-mod cors;
-mod errors;
 mod firewall;
 mod headers;
-mod mirror;
 mod protocol;
-mod redirect;
 mod tls;
 mod tracing;
 
 use super::{Annotations, definition::Definition, values::Values};
+use crate::translate::wording;
 
 pub const ANNOTATIONS: &[&[Definition]] = &[
     affinity::ANNOTATIONS,
     balancing::ANNOTATIONS,
-    cors::ANNOTATIONS,
-    errors::ANNOTATIONS,
     firewall::ANNOTATIONS,
     headers::ANNOTATIONS,
-    mirror::ANNOTATIONS,
     protocol::ANNOTATIONS,
-    redirect::ANNOTATIONS,
     tls::ANNOTATIONS,
     tracing::ANNOTATIONS,
 ];
 
 /// Values that ask for nothing but what happens anyway.
 const NO_WISH: &[(&str, &str)] = &[
-    ("enable-cors", "false"),
     ("enable-modsecurity", "false"),
     ("enable-opentelemetry", "false"),
-    ("from-to-www-redirect", "false"),
     ("load-balance", "round_robin"),
     ("proxy-buffering", "off"),
     ("proxy-cookie-domain", "off"),
@@ -54,7 +45,11 @@ pub fn read(values: &mut Values<'_>, _: &mut Annotations) {
         names.sort_unstable();
         values.warn(
             "NotSupported",
-            format!("annotations {} are not supported yet and have no effect", names.join(", ")),
+            wording::without_effect(
+                "annotation",
+                &names,
+                ["is not supported yet", "are not supported yet"],
+            ),
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Whose annotations are read, and the objects that they may name.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use smallvec::SmallVec;
@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::{
     objects::{Ingress, Key, Objects},
     options::Options,
-    translate::config::Defaults,
+    translate::{authorities::KnownAuthorities, config::Defaults},
 };
 
 /// An Ingress, and what its annotations are read by.
@@ -20,6 +20,8 @@ pub struct Subject<'a> {
     pub defaults: &'a Defaults,
     /// Secrets and ConfigMaps.
     pub objects: &'a Objects,
+    /// Those of the Secrets that hold authorities, as far as they were read.
+    pub authorities: &'a KnownAuthorities,
     /// The Ingress's name.
     pub key: &'a Key,
     /// The Ingress.
@@ -69,9 +71,9 @@ impl<'a> Lookup<'a> {
     }
 
     /// A Secret.
-    pub fn secret(&self, key: &Key) -> Option<&'a Secret> {
+    pub fn secret(&self, key: &Key) -> Option<&'a Arc<Secret>> {
         note(&mut self.references.borrow_mut().secrets, key);
-        self.subject.objects.secret(key).map(|secret| &**secret)
+        self.subject.objects.secret(key)
     }
 
     /// A ConfigMap.

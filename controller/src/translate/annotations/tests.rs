@@ -1,8 +1,13 @@
 mod access;
+mod cors;
+mod errors;
 mod limits;
+mod mirror;
 mod protection;
+mod redirect;
 mod rules;
 mod table;
+mod unknown;
 mod values;
 
 use std::collections::BTreeSet;
@@ -32,7 +37,14 @@ fn read_all(
 ) -> Result<(Arc<Annotations>, Vec<Finding>), Refusal> {
     let ingress = Ingress { annotations: annotations.into(), ..Ingress::default() };
     let (objects, key) = (Objects::default(), Key::new("default", "app"));
-    let subject = Subject { options, defaults, objects: &objects, key: &key, ingress: &ingress };
+    let subject = Subject {
+        options,
+        defaults,
+        objects: &objects,
+        authorities: &Default::default(),
+        key: &key,
+        ingress: &ingress,
+    };
     read(subject).map(|reading| (reading.annotations, reading.findings))
 }
 
@@ -189,11 +201,24 @@ fn snippets_where_their_risk_is_accepted() {
     let mut defaults = (*Config::default().defaults).clone();
     defaults.restrictions.max_risk = definition::Risk::Critical;
     let (read, findings) = read_with(&defaults, &[("server-snippet", "return 418;")]).unwrap();
-    assert_eq!((read.denied.as_ref(), findings[0].effect), (None, Effect::Warning));
+    assert_eq!((read.snippets, findings[0].effect), (None, Effect::Warning), "dropped");
     defaults.restrictions.allow_snippets = true;
     let (read, findings) = read_with(&defaults, &[("server-snippet", "return 418;")]).unwrap();
-    assert!(read.denied.is_some());
-    assert_eq!(findings[0].effect, Effect::Denied);
+    let snippets = read.snippets.expect("they are read");
+    assert_eq!(snippets.server.as_ref().map(|block| block.steps.len()), Some(1));
+    assert_eq!((snippets.location.is_none(), findings.is_empty()), (true, true));
+    for (name, value, expected) in [
+        ("configuration-snippet", "\n proxy_pass http://x;", "line 2, column 2: directive \"proxy_pass\""),
+        ("server-snippet", "add_header A $b;", "the variable $b"),
+        ("auth-snippet", "proxy_set_header A b;", "use auth-proxy-set-headers"),
+        ("modsecurity-snippet", "SecRule x", "there is no firewall"),
+        ("stream-snippet", "server {}", "--tcp-services-configmap"),
+    ] {
+        let refusal = read_with(&defaults, &[(name, value)]).unwrap_err().to_string();
+        assert!(refusal.contains(name) && refusal.contains(expected), "{refusal}");
+    }
+    let both = [("server-snippet", "set $b 1;"), ("configuration-snippet", "add_header A $b;")];
+    assert!(read_with(&defaults, &both).is_ok(), "one sets what the other needs");
 }
 
 #[test]
@@ -218,7 +243,6 @@ fn refused_values_of_what_is_not_supported() {
         ("limit-rps", "10r/s"),
         ("permanent-redirect", "https://x$request_uri"),
         ("ssl-passthrough", "yes"),
-        ("custom-http-errors", "200"),
         ("upstream-hash-by", "$a;b"),
         ("load-balance", "random"),
     ] {
@@ -229,10 +253,10 @@ fn refused_values_of_what_is_not_supported() {
 #[test]
 fn what_is_not_supported_is_named_once() {
     let (_, found) =
-        finding(&[("enable-cors", "true"), ("affinity", "cookie"), ("proxy-buffering", "off")]);
+        finding(&[("enable-opentelemetry", "true"), ("opentelemetry-operation-name", "a")]);
     assert_eq!(
         found.message,
-        "annotations affinity, enable-cors are not supported yet and have no effect"
+        "annotations enable-opentelemetry, opentelemetry-operation-name are not supported yet and have no effect"
     );
     assert_eq!(finding(&[("tpyo", "x")]).1.reason, "UnknownAnnotation");
 }
@@ -257,7 +281,7 @@ fn names_of_our_own_are_read_whatever_the_prefix() {
     for prefix in ["nginx.ingress.kubernetes.io", "example.com"] {
         assert_eq!(
             own(prefix),
-            ["annotations headgate.io/of-tomorrow are unknown and have no effect"]
+            ["annotation headgate.io/of-tomorrow is unknown and has no effect"]
         );
     }
     assert_eq!(full_name("example.com", "headgate.io/a"), "headgate.io/a");

@@ -12,6 +12,7 @@ use super::{
     group, jwt,
     refusal::Refusal,
     subject::{Lookup, References, Subject},
+    unknown,
 };
 use crate::translate::config::Defaults;
 
@@ -75,12 +76,7 @@ impl<'a> Values<'a> {
             };
             values.admit(definition, name, value, options.enable_annotation_validation)?;
         }
-        if !unknown.is_empty() {
-            values.warn(
-                "UnknownAnnotation",
-                format!("annotations {} are unknown and have no effect", unknown.join(", ")),
-            );
-        }
+        unknown::tell(&mut values, &unknown);
         Ok(values)
     }
 
@@ -115,7 +111,13 @@ impl<'a> Values<'a> {
         match definition.bad {
             Bad::Refuse => return Err(invalid),
             Bad::Deny => self.denied = self.denied.take().or(Some(problem)),
-            Bad::Fallback => self.warn("InvalidAnnotation", format!("{problem}; it has no effect")),
+            Bad::Fallback => {
+                let comes_of_it = match definition.default_in_words() {
+                    Some(default) => format!("the default applies: {default}"),
+                    None => "it has no effect".to_owned(),
+                };
+                self.warn("InvalidAnnotation", format!("{problem}; {comes_of_it}"));
+            }
         }
         Ok(())
     }

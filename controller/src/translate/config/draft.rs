@@ -31,6 +31,8 @@ pub struct Draft {
     pub no_tls_redirect: Vec<String>,
     pub no_auth: Vec<String>,
     pub log_default_backend: bool,
+    /// `custom-http-errors`, sorted.
+    pub error_statuses: Vec<u16>,
     pub restrictions: Restrictions,
     pub standby: Option<bool>,
     /// The service that is asked about every location.
@@ -57,6 +59,7 @@ impl Default for Draft {
             no_tls_redirect: vec!["/.well-known/acme-challenge".into()],
             no_auth: vec!["/.well-known/acme-challenge".into()],
             log_default_backend: false,
+            error_statuses: Vec::new(),
             restrictions: Restrictions {
                 max_risk: Risk::High,
                 allow_snippets: false,
@@ -95,9 +98,10 @@ impl Draft {
                 None => unknown.push(name.as_str()),
             }
         }
-        report.list("NotSupported", &planned, "are not supported yet and have no effect");
-        report.list("NoEffect", &idle, "only tune the workings of nginx and have no effect");
-        report.list("UnknownKey", &unknown, "are unknown and have no effect");
+        report.list("NotSupported", &planned, ["is not supported yet", "are not supported yet"]);
+        let only = ["only tunes the workings of nginx", "only tune the workings of nginx"];
+        report.list("NoEffect", &idle, only);
+        report.list("UnknownKey", &unknown, ["is unknown", "are unknown"]);
     }
 
     /// Says what the whole of it makes impossible, and what becomes of requests then.
@@ -189,6 +193,7 @@ impl Draft {
                 retry_non_idempotent: self.retry_non_idempotent,
                 no_tls_redirect: self.no_tls_redirect,
                 no_auth: self.no_auth,
+                error_statuses: self.error_statuses,
                 restrictions: self.restrictions,
                 limits: self.limits,
                 snippets: self.snippets.read,

@@ -1,5 +1,6 @@
 //! The ConfigMap keys that have an effect: one line each.
 
+mod errors;
 mod service;
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub fn find(name: &str) -> Option<(&'static str, Apply)> {
 
 /// All keys.
 fn all() -> impl Iterator<Item = &'static (&'static str, Apply)> {
-    [KEYS, service::KEYS, snippets::KEYS].into_iter().flatten()
+    [KEYS, errors::KEYS, service::KEYS, snippets::KEYS].into_iter().flatten()
 }
 
 /// The names of all keys.

@@ -1,14 +1,15 @@
 //! Where limits are counted that several replicas share: the keys `limit-shared-*`, which are our own.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use headgate_config::protection::{LimitFallback, LimitStore, StoreLogin, StoreTls};
+use headgate_config::protection::{LimitCounting, LimitFallback, LimitStore, StoreLogin, StoreTls};
 use k8s_openapi::api::core::v1::Secret;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use super::value;
 use crate::{
     objects::{Key, Objects},
+    options::Options,
     translate::annotations::limits::SHARED,
 };
 
@@ -27,14 +28,29 @@ pub struct StoreState {
     pub problem: Option<String>,
     /// What happens then, and while the store does not answer.
     pub fallback: LimitFallback,
+    /// Whether there is a URL at all, usable or not.
+    pub is_set: bool,
 }
 
 impl Default for StoreState {
     fn default() -> Self {
-        Self {
-            problem: Some("limit-shared-url is not set in the ConfigMap".into()),
-            fallback: LimitFallback::Local,
-        }
+        Self::without_url("limit-shared-url is not set in the ConfigMap".into())
+    }
+}
+
+impl StoreState {
+    fn without_url(problem: String) -> Self {
+        Self { problem: Some(problem), fallback: LimitFallback::Local, is_set: false }
+    }
+
+    /// Without any ConfigMap.
+    pub(super) fn without_map(options: &Options) -> Self {
+        Self::without_url(match &options.configmap {
+            Some(name) => format!(
+                "limit-shared-url is not set, since the ConfigMap {name} does not exist; create it"
+            ),
+            None => "limit-shared-url is not set, since no ConfigMap is named; name one with --configmap".into(),
+        })
     }
 }
 
@@ -65,8 +81,8 @@ impl Default for StoreKeys {
 /// What the keys mean.
 #[derive(Debug)]
 pub(super) struct Stored {
-    /// The store, if it can be used.
-    pub store: Option<Arc<LimitStore>>,
+    /// Where is counted, where there is a URL.
+    pub store: Option<LimitCounting>,
     /// What Ingresses have to know of it.
     pub state: StoreState,
     /// What is wrong with the keys.
@@ -117,17 +133,17 @@ impl StoreKeys {
         }
         match self.store(objects) {
             Ok(store) => {
-                let state = StoreState { problem: None, fallback };
-                Stored { store: Some(Arc::new(store)), state, problems }
+                let state = StoreState { problem: None, fallback, is_set };
+                Stored { store: Some(store.into()), state, problems }
             }
             Err(problem) => {
                 let instead = match fallback {
                     LimitFallback::Local => "each replica counts for itself",
-                    LimitFallback::Closed => "the locations answer 503",
+                    LimitFallback::Closed => "what it would count is answered 503",
                 };
                 problems.push(format!("{problem}; where {SHARED} is true {instead}"));
-                let state = StoreState { problem: Some(problem), fallback };
-                Stored { store: None, state, problems }
+                let state = StoreState { problem: Some(problem), fallback, is_set };
+                Stored { store: Some(LimitCounting::Unusable(fallback)), state, problems }
             }
         }
     }
@@ -185,7 +201,9 @@ impl Said {
             return Err(format!("has none of the keys {USERNAME}, {PASSWORD} and {AUTHORITIES}"));
         }
         if username.is_some() && password.is_none() {
-            return Err(format!("has a {USERNAME} and no {PASSWORD}"));
+            return Err(format!(
+                "has a {USERNAME} and no {PASSWORD}; add {PASSWORD}, or remove {USERNAME}"
+            ));
         }
         if let Some(pem) = &authorities {
             let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).peekable();

@@ -37,16 +37,15 @@ const NO_EFFECT: &[&str] = &[
 const PLANNED: &[&str] = &[
     "access-log-params", "access-log-path", "add-headers", "allow-backend-server-header",
     "bind-address", "bind-address-ipv4", "bind-address-ipv6", "brotli-level",
-    "brotli-min-length", "brotli-types", "custom-http-errors", "default-type", "disable-ipv6",
-    "disable-ipv6-dns", "disable-proxy-intercept-errors", "disable-stream-access-log", "enable-auth-access-log",
+    "brotli-min-length", "brotli-types", "default-type", "disable-ipv6",
+    "disable-ipv6-dns", "disable-stream-access-log", "enable-auth-access-log",
     "enable-brotli", "enable-modsecurity", "enable-ocsp", "enable-opentelemetry",
     "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level", "error-log-path",
     "geoip2-autoreload-in-minutes", "global-allowed-response-headers",
     "gzip-disable", "gzip-level", "gzip-min-length", "gzip-types", "hide-headers",
     "http-access-log-path", "ignore-invalid-headers",
-    "large-client-header-buffers", "load-balance", 
-    "log-format-stream", "main-snippet", "modsecurity-snippet",
-   
+    "large-client-header-buffers", "load-balance",
+    "log-format-stream",
     "opentelemetry-operation-name", "opentelemetry-trust-incoming-span", "otel-max-export-batch-size",
     "otel-max-queuesize", "otel-sampler", "otel-sampler-parent-based", "otel-sampler-ratio",
     "otel-schedule-delay-millis", "otel-service-name", "otlp-collector-host", "otlp-collector-port",
@@ -57,6 +56,6 @@ const PLANNED: &[&str] = &[
     "proxy-stream-timeout", "server-tokens", "ssl-ciphers",
     "ssl-dh-param", "ssl-early-data", "ssl-ecdh-curve", "ssl-protocols", "ssl-reject-handshake",
     "ssl-session-cache", "ssl-session-ticket-key", "ssl-session-tickets", "ssl-session-timeout",
-    "stream-access-log-path", "stream-snippet", "syslog-host", "syslog-port", "use-geoip2", "use-gzip",
+    "stream-access-log-path", "syslog-host", "syslog-port", "use-geoip2", "use-gzip",
     "worker-processes",
 ];

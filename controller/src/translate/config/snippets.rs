@@ -1,4 +1,4 @@
-//! The snippets of the ConfigMap: `http-snippet`, `server-snippet`, `location-snippet`, `global-auth-snippet`.
+//! The snippets of the ConfigMap: `http-snippet`, `server-snippet`, `location-snippet`; and those that are refused.
 //!
 //! They may be what protects: where one of them is not understood, nothing is served without it.
 
@@ -26,8 +26,20 @@ pub const KEYS: &[(&str, Apply)] = &[
         draft.snippets.location = text.to_owned();
         Ok(())
     }),
+    ("main-snippet", |draft, text| {
+        draft.snippets.main = text.to_owned();
+        Ok(())
+    }),
+    ("modsecurity-snippet", |draft, text| {
+        draft.snippets.firewall = text.to_owned();
+        Ok(())
+    }),
     ("server-snippet", |draft, text| {
         draft.snippets.server = text.to_owned();
+        Ok(())
+    }),
+    ("stream-snippet", |draft, text| {
+        draft.snippets.stream = text.to_owned();
         Ok(())
     }),
 ];
@@ -43,6 +55,12 @@ pub struct SnippetTexts {
     pub location: String,
     /// `global-auth-snippet`.
     pub external: String,
+    /// `main-snippet`.
+    pub main: String,
+    /// `modsecurity-snippet`.
+    pub firewall: String,
+    /// `stream-snippet`.
+    pub stream: String,
     /// What they mean, once they are read.
     pub read: GlobalSnippets,
 }
@@ -52,10 +70,18 @@ impl Draft {
     pub(super) fn read_snippets(&mut self, key: &Key, options: &Options, report: &mut Report) {
         let texts = std::mem::take(&mut self.snippets);
         let mut problems = Vec::new();
-        if !texts.external.trim().is_empty() {
-            problems.push(
-                "global-auth-snippet cannot be honoured: say what the question is with the other keys global-auth-*".to_owned(),
-            );
+        // Without a service there is no question that it could be about.
+        if !texts.external.trim().is_empty() && !self.global_auth.url.is_empty() {
+            problems.push("global-auth-snippet cannot be honoured: say with the other keys global-auth-* what is asked".to_owned());
+        }
+        for (name, text, why) in [
+            ("main-snippet", &texts.main, "there is no nginx to configure"),
+            ("modsecurity-snippet", &texts.firewall, "there is no firewall to give rules to"),
+            ("stream-snippet", &texts.stream, "use the ConfigMaps of --tcp-services-configmap and --udp-services-configmap"),
+        ] {
+            if !text.trim().is_empty() {
+                report.add(Effect::Warning, "SnippetRefused", format!("{name} has no effect: {why}"));
+            }
         }
         let mut read = |name, text: &str, context| {
             if text.trim().is_empty() {

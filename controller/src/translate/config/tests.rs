@@ -86,6 +86,22 @@ fn a_bad_value_keeps_its_key_s_default_and_no_other() {
 }
 
 #[test]
+fn statuses_that_are_none_are_left_out_of_the_list() {
+    let config = read(&[
+        ("custom-http-errors", "503, 302,200,x,503"),
+        ("disable-proxy-intercept-errors", "true"),
+    ]);
+    assert_eq!(config.defaults.error_statuses, [302, 503]);
+    assert!(config.defaults.plain.errors.spares_upstreams);
+    let message = &config.verdicts[0].message;
+    assert!(
+        message.contains("custom-http-errors") && message.contains("from 300 to 599"),
+        "{message}"
+    );
+    assert_eq!(read(&[("custom-http-errors", "")]).verdicts, []);
+}
+
+#[test]
 fn keys_without_effect_are_named_once() {
     let config = read(&[
         ("use-gzip", "true"),
@@ -98,8 +114,8 @@ fn keys_without_effect_are_named_once() {
         messages,
         [
             "keys ssl-protocols, use-gzip are not supported yet and have no effect",
-            "keys map-hash-bucket-size only tune the workings of nginx and have no effect",
-            "keys typo are unknown and have no effect"
+            "key map-hash-bucket-size only tunes the workings of nginx and has no effect",
+            "key typo is unknown and has no effect"
         ]
     );
 }

@@ -207,6 +207,13 @@ static DIRECTIVES: &[Definition] = &[
     Definition::new("sub_filter_types", LEVELS, 1..=ANY, substitution::types).once(),
 ];
 
+/// Directives of the http block that do nothing until another one names what they define; those are refused.
+#[rustfmt::skip]
+const DEFINITIONS: &[&str] = &[
+    "geo", "js_path", "limit_conn_zone", "limit_req_zone", "log_format", "lua_package_path", "lua_shared_dict",
+    "map", "map_hash_bucket_size", "map_hash_max_size", "proxy_cache_path", "split_clients", "upstream",
+];
+
 impl Compiler {
     /// Reads the directives of one block.
     ///
@@ -233,6 +240,11 @@ impl Compiler {
         let refuse = |reason: String| Err(Problem::new(directive.at, reason));
         let known = DIRECTIVES.iter().find(|known| known.name == directive.name);
         let Some(known) = known else {
+            if frame.context == Http && DEFINITIONS.contains(&&*directive.name) {
+                let name = &directive.name;
+                self.notes.push(format!("{name} has no effect: nothing here can make use of it"));
+                return Ok(());
+            }
             return match instead(&directive.name, frame.context) {
                 Some(annotation) => refuse(repeats(annotation)),
                 None => refuse("is not supported; take it out or use annotations instead".into()),

@@ -10,7 +10,7 @@ use rcgen::{
 };
 
 use super::{
-    protection::{reasons_of, second},
+    snippets::{reasons_of, second},
     *,
 };
 
@@ -64,6 +64,22 @@ fn said<'a>(plane: &'a Plane, name: &str) -> Vec<&'a str> {
 }
 
 const SECRET: (&str, &str) = ("auth-tls-secret", "ns/ca");
+
+#[test]
+fn a_version_of_a_secret_is_read_once_for_all_who_name_it() {
+    let (certificate, _) = authority();
+    let mut plane = Plane::new(Options::default());
+    plane.apply(&ca_secret("ca", json!({ "ca.crt": certificate })));
+    plane.apply(&ingress("one.test", &[SECRET]));
+    plane.apply(&second("two.test", &[SECRET]));
+    let of = |plane: &Plane, name| Arc::clone(&verification(plane, name).authorities);
+    let before = of(&plane, "one.test");
+    assert!(Arc::ptr_eq(&before, &of(&plane, "two.test")));
+    plane.apply(&ca_secret("ca", json!({ "ca.crt": certificate.repeat(2) })));
+    let after = of(&plane, "one.test");
+    assert_eq!((before.certificates.len(), after.certificates.len()), (1, 2));
+    assert!(Arc::ptr_eq(&after, &of(&plane, "two.test")));
+}
 
 #[test]
 fn an_authority_and_the_defaults() {

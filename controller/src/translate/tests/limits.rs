@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::protection::LimitStore;
+use headgate_config::snippets::{LimitCounting, LimitFallback, LimitStore};
 
 use super::*;
 
@@ -28,12 +28,21 @@ fn shared_ingress() -> Object {
 }
 
 fn store(plane: &Plane) -> Option<&Arc<LimitStore>> {
-    plane.last.settings.limit_store.as_ref()
+    match plane.last.settings.limit_store.as_ref()? {
+        LimitCounting::Store(store) => Some(store),
+        LimitCounting::Unusable(_) => None,
+    }
 }
 
-fn is_denied(plane: &Plane) -> bool {
+/// Whether the limit of the Ingress is one that a store is asked about.
+fn is_shared(plane: &Plane) -> bool {
     let host = plane.last.hosts.iter().find(|host| host.name == "a.test").expect("it is served");
-    host.locations.iter().any(|location| location.action == Action::Deny)
+    let protection = host.locations[0].protection.as_ref().expect("it is limited");
+    protection.limits.as_ref().expect("it is limited").shared
+}
+
+fn messages(plane: &Plane) -> String {
+    plane.last.verdicts.iter().map(|verdict| format!("{}\n", verdict.message)).collect()
 }
 
 #[test]
@@ -41,25 +50,40 @@ fn the_secret_of_the_store_may_come_change_and_go() {
     let options = Options { configmap: "sys/conf".parse().ok(), ..Options::default() };
     let mut plane = Plane::new(options);
     plane.apply(&shared_ingress());
-    assert!(!is_denied(&plane));
+    assert!(!is_shared(&plane) && plane.last.settings.limit_store.is_none());
+    assert!(
+        messages(&plane).contains("the ConfigMap sys/conf does not exist"),
+        "{}",
+        messages(&plane)
+    );
     plane.apply(&config_map(json!({
         "limit-shared-url": "redis://redis.sys", "limit-shared-secret": "sys/redis",
         "limit-shared-fallback": "closed",
     })));
-    assert!(is_denied(&plane) && store(&plane).is_none());
-    assert!(plane.reasons().contains(&(Effect::Denied, "InvalidValue")), "{:?}", plane.reasons());
+    let unusable = Some(LimitCounting::Unusable(LimitFallback::Closed));
+    assert!(is_shared(&plane) && plane.last.settings.limit_store == unusable);
+    for reason in ["InvalidValue", "LimitNotShared"] {
+        assert!(plane.reasons().contains(&(Effect::Denied, reason)), "{:?}", plane.reasons());
+    }
     for password in ["one", "two"] {
         plane.apply(&secret_with(password));
         let found = store(&plane).expect("a store").login.as_ref().expect("a password");
         assert_eq!(found.password(), password);
-        assert!(!is_denied(&plane));
+        assert!(is_shared(&plane));
     }
     assert_eq!(plane.reasons(), []);
     let hosts = Arc::clone(&plane.last.hosts);
     plane.apply(&secret_with("three"));
     assert!(Arc::ptr_eq(&plane.last.hosts, &hosts), "a new password is no new host");
     plane.remove(Kind::Secret, "sys", "redis");
-    assert!(is_denied(&plane) && store(&plane).is_none());
+    assert!(is_shared(&plane) && plane.last.settings.limit_store == unusable);
     plane.remove(Kind::ConfigMap, "sys", "conf");
-    assert!(!is_denied(&plane) && store(&plane).is_none());
+    assert!(!is_shared(&plane) && plane.last.settings.limit_store.is_none());
+}
+
+#[test]
+fn where_no_config_map_is_named_that_is_said() {
+    let mut plane = Plane::new(Options::default());
+    plane.apply(&shared_ingress());
+    assert!(messages(&plane).contains("no ConfigMap is named"), "{}", messages(&plane));
 }

@@ -1,125 +1,15 @@
 //! Certificates that are good, and what is wrong with the others.
 
+mod made;
+mod revocation;
+
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams,
-    DistinguishedName as Name, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, RevokedCertParams, SerialNumber, SigningKey, date_time_ymd,
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
+    SerialNumber, date_time_ymd,
 };
 
+use self::made::*;
 use super::*;
-
-/// A certificate with its key, and what it issues others by.
-struct Made {
-    der: CertificateDer<'static>,
-    params: CertificateParams,
-    key: KeyPair,
-}
-
-fn named(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = Name::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params
-}
-
-fn authority(name: &str) -> CertificateParams {
-    let mut params = named(name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params
-}
-
-fn own(params: CertificateParams) -> Made {
-    let key = KeyPair::generate().expect("a key");
-    let der = params.self_signed(&key).expect("a certificate").der().clone();
-    Made { der, params, key }
-}
-
-impl Made {
-    fn issues(&self, params: CertificateParams) -> Made {
-        let key = KeyPair::generate().expect("a key");
-        let issuer = Issuer::from_params(&self.params, &self.key);
-        let der = params.signed_by(&key, &issuer).expect("a certificate").der().clone();
-        Made { der, params, key }
-    }
-
-    fn client(&self, name: &str) -> Made {
-        self.issues(named(name))
-    }
-
-    /// A list with these serial numbers that is valid for these years.
-    fn revokes(&self, serials: &[u64], years: (i32, i32)) -> Vec<u8> {
-        let revoked = serials.iter().map(|serial| RevokedCertParams {
-            serial_number: SerialNumber::from(*serial),
-            revocation_time: date_time_ymd(2025, 1, 1),
-            reason_code: None,
-            invalidity_date: None,
-        });
-        let list = CertificateRevocationListParams {
-            this_update: date_time_ymd(years.0, 1, 1),
-            next_update: date_time_ymd(years.1, 1, 1),
-            crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
-            revoked_certs: revoked.collect(),
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        let issuer = Issuer::from_params(&self.params, &self.key);
-        list.signed_by(&issuer).expect("a list").der().to_vec()
-    }
-
-    /// A certificate of version 1, as `openssl x509 -req` makes them without extensions.
-    fn issues_old(&self, name: &str, serial: u8) -> CertificateDer<'static> {
-        let template = self.client(name);
-        let (_, parsed) = X509Certificate::from_der(&template.der).expect("a certificate");
-        let outer = fields(&template.der);
-        let inner = fields(outer[0]);
-        // version, serial number, algorithm, issuer, validity, subject, key
-        let body = [
-            &[2, 1, serial][..],
-            inner[2],
-            inner[3],
-            inner[4],
-            parsed.subject().as_raw(),
-            inner[6],
-        ];
-        let body = tlv(0x30, &body.concat());
-        let signature = tlv(3, &[&[0], &self.key.sign(&body).expect("signed")[..]].concat());
-        CertificateDer::from(tlv(0x30, &[&body, outer[1], &signature].concat()))
-    }
-}
-
-fn tlv(tag: u8, data: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(data.len()).expect("small");
-    let head = match length {
-        0..0x80 => vec![tag, length as u8],
-        _ => [&[tag, 0x82][..], &length.to_be_bytes()].concat(),
-    };
-    [head, data.to_vec()].concat()
-}
-
-/// The fields of a sequence, with their heads.
-fn fields(der: &[u8]) -> Vec<&[u8]> {
-    use x509_parser::asn1_rs::{Any, FromDer};
-    let (_, outer) = Any::from_der(der).expect("a sequence");
-    let (mut rest, mut found) = (outer.data, Vec::new());
-    while !rest.is_empty() {
-        let (left, _) = Any::from_der(rest).expect("a field");
-        found.push(&rest[..rest.len() - left.len()]);
-        rest = left;
-    }
-    found
-}
-
-fn trust(certificates: &[&Made], lists: &[Vec<u8>]) -> Trust {
-    let certificates = certificates.iter().map(|made| made.der.to_vec()).collect();
-    Trust::new(&Arc::new(Authorities { certificates, revocation_lists: lists.to_vec() }))
-        .expect("authorities")
-}
-
-fn verify(trust: &Trust, chain: &[&CertificateDer<'static>], depth: u32) -> Result<(), Failure> {
-    let chain: Vec<_> = chain.iter().map(|der| (*der).clone()).collect();
-    trust.verify(&Identity::new(&chain).expect("a certificate"), depth, UnixTime::now())
-}
 
 #[test]
 fn a_certificate_of_an_authority_is_good() {
@@ -258,56 +148,6 @@ fn purposes() {
         Ok(())
     );
     assert_eq!(with(&[], &[KeyUsagePurpose::KeyAgreement]), Ok(()));
-}
-
-#[test]
-fn revocation() {
-    let with_serial = |serial: u64| {
-        let mut params = named("client");
-        params.serial_number = Some(SerialNumber::from(serial));
-        params
-    };
-    let (ca, other) = (own(authority("ca")), own(authority("other")));
-    let (good, gone) = (ca.issues(with_serial(7)), ca.issues(with_serial(200)));
-    let lists = |lists: &[Vec<u8>]| trust(&[&ca, &other], lists);
-    let valid = (2020, 2090);
-    let current = lists(&[ca.revokes(&[3, 200], valid), other.revokes(&[], valid)]);
-    assert_eq!(verify(&current, &[&good.der], 1), Ok(()));
-    assert_eq!(verify(&current, &[&gone.der], 1), Err(Failure::Revoked));
-    let two = lists(&[ca.revokes(&[], valid), ca.revokes(&[200], (2020, 2021))]);
-    assert_eq!(verify(&two, &[&gone.der], 1), Err(Failure::Revoked), "in any of them");
-    assert_eq!(verify(&two, &[&good.der], 1), Ok(()));
-    let expired = lists(&[ca.revokes(&[], (2020, 2021))]);
-    assert_eq!(verify(&expired, &[&good.der], 1), Err(Failure::ListExpired));
-    let early = lists(&[ca.revokes(&[], (2089, 2090))]);
-    assert_eq!(verify(&early, &[&good.der], 1), Err(Failure::NoRevocationList));
-    let of_other = lists(&[other.revokes(&[], valid)]);
-    assert_eq!(verify(&of_other, &[&good.der], 1), Err(Failure::NoRevocationList));
-    let forged = lists(&[own(authority("ca")).revokes(&[], valid)]);
-    assert_eq!(verify(&forged, &[&good.der], 1), Err(Failure::ListSignature));
-    // Untrusted ones miss a list as well, but for a single one whose issuer is not known.
-    assert_eq!(verify(&current, &[&own(named("me")).der], 1), Err(Failure::NoRevocationList));
-    let stranger = own(authority("stranger")).client("client");
-    assert_eq!(verify(&current, &[&stranger.der], 1), Err(Failure::UnknownIssuerOfOne));
-}
-
-#[test]
-fn intermediate_authorities_are_revoked_as_well() {
-    let valid = (2020, 2090);
-    let root = own(authority("root"));
-    let mut params = authority("middle");
-    params.serial_number = Some(SerialNumber::from(9_u64));
-    let middle = root.issues(params);
-    let client = middle.client("client");
-    let chain = [&client.der, &middle.der];
-    let with = |lists: &[Vec<u8>]| verify(&trust(&[&root], lists), &chain, 1);
-    assert_eq!(with(&[root.revokes(&[], valid), middle.revokes(&[], valid)]), Ok(()));
-    assert_eq!(
-        with(&[root.revokes(&[9], valid), middle.revokes(&[], valid)]),
-        Err(Failure::Revoked)
-    );
-    assert_eq!(with(&[root.revokes(&[], valid)]), Err(Failure::NoRevocationList));
-    assert_eq!(with(&[middle.revokes(&[], valid)]), Err(Failure::NoRevocationList));
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn chunked(length: usize) -> Vec<u8> {
 fn a_body_counts_as_held_as_long_as_any_part_of_it_is() {
     with_body(chunked(1000), async |body| {
         let budget = Budget::default();
-        let mut prepared = prepare(body, None, true, &budget).await.unwrap();
+        let mut prepared = prepare(body, None, READ_AHEAD, &budget).await.unwrap();
         assert_eq!(prepared.length, Some(1000));
         let Some(RequestBody::Full(bytes)) = prepared.take() else { panic!("it is read ahead") };
         drop(prepared);
@@ -63,7 +63,7 @@ fn a_body_counts_as_held_as_long_as_any_part_of_it_is() {
 fn what_an_upload_was_given_counts_until_it_is_sent() {
     with_body(chunked(READ_AHEAD + 1000), async |body| {
         let budget = Budget::default();
-        let mut prepared = prepare(body, None, true, &budget).await.unwrap();
+        let mut prepared = prepare(body, None, READ_AHEAD, &budget).await.unwrap();
         assert_eq!(prepared.length, None);
         let Some(RequestBody::Streamed(mut upload)) = prepared.take() else {
             panic!("it is passed on")
@@ -88,14 +88,14 @@ fn a_body_that_finds_no_room_is_passed_on_and_a_refused_one_leaves_its_own() {
         let budget = Budget::default();
         let other = Held { bytes: BytesMut::new(), budget: budget.clone(), counted: HELD_LIMIT };
         budget.0.store(HELD_LIMIT, Relaxed);
-        let mut prepared = prepare(body, None, true, &budget).await.unwrap();
+        let mut prepared = prepare(body, None, READ_AHEAD, &budget).await.unwrap();
         assert!(matches!(prepared.take(), Some(RequestBody::Streamed(_))));
         drop((prepared, other));
         assert_eq!(budget.held(), 0);
     });
     with_body(chunked(1000), async |body| {
         let budget = Budget::default();
-        let refused = prepare(body, Some(999), true, &budget).await;
+        let refused = prepare(body, Some(999), READ_AHEAD, &budget).await;
         assert_eq!(refused.err(), Some(ProxyError::BodyTooLarge));
         assert_eq!(budget.held(), 0);
     });

@@ -9,8 +9,8 @@ use std::{
 use headgate_config::protection::{ClaimHeader, KeySource, TokenAlgorithm, TokenAuth};
 use serde_json::Value;
 
-use super::{Bearer, Token, claims, keys::KeySet, parts};
-use crate::filter::request_headers::is_value;
+use super::{Bearer, Token, claims, keys::KeySet};
+use crate::{base64, filter::request_headers::is_value};
 
 /// Keys that nobody can sign with any more.
 const KEYS: &str = r#"{"keys":[
@@ -54,7 +54,7 @@ pub fn jwt(data: &[u8]) {
         }
     }
     if let Ok(text) = std::str::from_utf8(data)
-        && let Some(bytes) = parts::decode(text)
+        && let Some(bytes) = base64::decode_url(text)
     {
         assert_eq!(bytes.len(), text.len() * 3 / 4);
     }

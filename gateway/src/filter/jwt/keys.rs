@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 use super::{
     Flaw,
-    parts::{Head, Parts, decode},
+    parts::{Head, Parts},
 };
+use crate::base64;
 
 /// A set with more keys is none.
 const MOST_KEYS: usize = 100;
@@ -102,7 +103,7 @@ impl Key {
     fn read(jwk: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| jwk.get(name).map(|value| value.as_str().ok_or(()));
         let optional = |name: &str| text(name).transpose().ok();
-        let bytes = |name: &str| decode(jwk.get(name)?.as_str()?);
+        let bytes = |name: &str| base64::decode_url(jwk.get(name)?.as_str()?);
         // Whoever publishes this as well lets everybody sign.
         if jwk.contains_key("d") || jwk.contains_key("k") {
             return None;

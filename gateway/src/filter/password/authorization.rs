@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::base64;
+
 /// Longer passwords are right nowhere: the C library's limit, and hashing takes time that grows with the length.
 const MAX_PASSWORD: usize = 512;
 
@@ -14,7 +16,7 @@ pub struct Basic {
 impl Basic {
     /// The credentials in the value of a header; none if it is of another scheme, malformed, or names nobody.
     pub fn parse(value: &[u8]) -> Option<Self> {
-        let bytes = decoded(credentials(value, b"basic")?)?;
+        let bytes = base64::decode(credentials(value, b"basic")?)?;
         let colon = memchr::memchr(b':', &bytes).filter(|colon| *colon > 0)?;
         Some(Self { bytes, colon })
     }
@@ -163,33 +165,6 @@ fn unquoted(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
 
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// Decodes base64, with or without its padding.
-pub fn decoded(text: &[u8]) -> Option<Vec<u8>> {
-    let end = memchr::memchr(b'=', text).unwrap_or(text.len());
-    let mut bytes = Vec::with_capacity(end * 3 / 4);
-    let (mut bits, mut count) = (0u32, 0);
-    for digit in &text[..end] {
-        bits = bits << 6 | u32::from(sextet(*digit)?);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    (count < 6).then_some(bytes)
-}
-
-fn sextet(digit: u8) -> Option<u8> {
-    Some(match digit {
-        b'A'..=b'Z' => digit - b'A',
-        b'a'..=b'z' => digit - b'a' + 26,
-        b'0'..=b'9' => digit - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

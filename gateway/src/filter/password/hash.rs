@@ -7,7 +7,7 @@ use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
 use headgate_config::protection::HashKind;
 use sha_crypt::{PasswordVerifier, ShaCrypt};
 
-use super::authorization::decoded;
+use crate::base64;
 
 /// Whether a password is the one that a hash was made of. `password` must not contain NUL.
 pub fn matches(hash: &str, password: &[u8]) -> bool {
@@ -28,7 +28,7 @@ pub fn matches(hash: &str, password: &[u8]) -> bool {
 
 /// Base64 of SHA-1 over password and salt, followed by the salt, which has so many bytes at least.
 fn sha(text: &str, password: &[u8], salt: usize) -> bool {
-    let Some(bytes) = decoded(text.as_bytes()) else { return false };
+    let Some(bytes) = base64::decode(text.as_bytes()) else { return false };
     let Some((expected, salt)) = bytes.split_at_checked(20).filter(|(_, rest)| rest.len() >= salt)
     else {
         return false;

@@ -21,6 +21,8 @@ pub struct Client<'a> {
     pub port: &'a [u8],
     /// Scheme (`X-Forwarded-Proto`, `X-Forwarded-Scheme`, `X-Scheme`).
     pub scheme: &'a [u8],
+    /// Whether `scheme` and `port` may be what a proxy said.
+    pub is_behind_proxy: bool,
     /// The client's own headers.
     pub headers: &'a HeaderMap,
 }
@@ -39,6 +41,7 @@ impl<'a> Client<'a> {
             best_host: host,
             port: connection.shown_port(),
             scheme: if connection.is_secure() { b"https" } else { b"http" },
+            is_behind_proxy: false,
             headers,
         }
     }
@@ -61,6 +64,7 @@ impl<'a> Client<'a> {
             best_host: headers.get(X_FORWARDED_HOST).and_then(first_item).unwrap_or(self.best_host),
             port: value(X_FORWARDED_PORT).unwrap_or(self.port),
             scheme: scheme.unwrap_or(self.scheme),
+            is_behind_proxy: true,
             ..self
         }
     }

@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName};
-use smallvec::SmallVec;
 
-use super::{Client, Nominated, Spelling, is_odd, is_value, line};
+use super::{
+    Client,
+    bare::{Names, copy, is_of_connection},
+    is_value, line,
+};
 
 /// Who asks, so that whoever is asked by way of itself notices (RFC 9110 §7.6.3).
-const VIA: &str = "1.1 headgate";
+pub const VIA: &str = "1.1 headgate";
 /// Questions about questions that are asked at most.
 const DEEPEST: usize = 3;
 
@@ -83,7 +86,8 @@ impl Question<'_> {
             }
             line(&mut out, name, value);
         }
-        self.copy(client, &mut out);
+        let names = Names { odd: self.odd_names, underscores: self.underscores, head: self.head };
+        copy(client.headers, names, |name| self.may_send(name), &mut out);
         line(&mut out, "Via", VIA.as_bytes());
         out.extend_from_slice(b"\r\n");
         Some(out)
@@ -91,31 +95,6 @@ impl Question<'_> {
 
     fn configures(&self, name: &str) -> bool {
         self.extra.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
-    }
-
-    /// Writes what the client sent and may send.
-    fn copy(&self, client: &Client<'_>, out: &mut Vec<u8>) {
-        let nominated = Nominated::new(client.headers);
-        let mut spelling = Spelling::new(self.head);
-        let mut cookie: &[u8] = b"cookie";
-        let mut cookies: SmallVec<[&[u8]; 4]> = SmallVec::new();
-        for (name, value) in client.headers {
-            let odd = self.odd_names && is_odd(name, self.underscores);
-            if odd || !self.may_send(name) || nominated.drops(name) {
-                continue;
-            }
-            let spelled = spelling.of(name, value.len());
-            if *name == http::header::COOKIE {
-                cookie = spelled;
-                cookies.push(value.as_bytes());
-            } else {
-                line(out, spelled, value.as_bytes());
-            }
-        }
-        // HTTP/2 splits cookies (RFC 9113 §8.2.3).
-        if !cookies.is_empty() {
-            line(out, cookie, &cookies.join(&b"; "[..]));
-        }
     }
 
     /// Whether the client's header of this name is passed on.
@@ -129,8 +108,7 @@ impl Question<'_> {
         }
         match &*plain {
             // Decided here.
-            "host"
-            | "x-original-url"
+            "x-original-url"
             | "x-original-method"
             | "x-sent-from"
             | "x-real-ip"
@@ -139,10 +117,7 @@ impl Question<'_> {
             | "x-request-id"
             | "x-auth-request-redirect" => false,
             // Of the connection, or of a body, which is not sent.
-            "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding"
-            | "trailer" | "upgrade" | "expect" | "content-length" | "proxy" | "http2-settings" => {
-                false
-            }
+            text if is_of_connection(text) => false,
             // Other names for what is asked for: who may choose them chooses what is decided about.
             "x-original-uri" | "x-scheme" => self.believed && self.original_uri.is_none(),
             "forwarded" | "x-forwarded-host" | "x-forwarded-method" | "x-forwarded-path"
@@ -175,6 +150,7 @@ mod tests {
             best_host: b"a.test",
             port: b"80",
             scheme: b"http",
+            is_behind_proxy: false,
             headers,
         }
     }

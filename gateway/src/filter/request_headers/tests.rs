@@ -28,6 +28,7 @@ fn written(lines: &[(&'static str, &'static str)], rules: &Rules<'_>) -> Vec<(St
         best_host: b"a.test",
         port: b"80",
         scheme: b"http",
+        is_behind_proxy: false,
         headers: &headers,
     };
     let mut out = Vec::new();

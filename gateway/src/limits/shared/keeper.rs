@@ -12,21 +12,16 @@ use std::{
 };
 
 use headgate_config::protection::{LimitFallback, LimitStore};
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
-    RedisResult, TlsCertificates, aio::MultiplexedConnection,
-};
+use redis::aio::MultiplexedConnection;
 use tokio::{
     runtime::Builder,
     time::{self, Instant},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{PREFIX, link::Link, script};
+use super::{PREFIX, connect::Connector, link::Link, script};
 use crate::filter::rate::Pace;
 
-/// For a connection, with its greeting.
-const CONNECT_LIMIT: Duration = Duration::from_millis(500);
 /// After a try that has failed.
 const PAUSE: Duration = Duration::from_millis(200);
 /// After a connection that has not lasted for [`LASTING`]. One that has may have been the victim of a hiccup.
@@ -36,10 +31,10 @@ const LASTING: Duration = Duration::from_secs(1);
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// For such a try.
 const PROBE_LIMIT: Duration = Duration::from_millis(500);
-/// Between two lines in the log about a store that stays down for another reason than before.
+/// Between two lines in the log that give the same reason for a store being down, with another in between.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
-/// Commands that wait to be sent before others wait for them.
-const QUEUE: usize = 1024;
+/// Reasons that the log gives in this time.
+const MOST_REASONS: usize = 4;
 
 /// The thread; it ends when this is dropped.
 pub struct Keeper {
@@ -90,22 +85,24 @@ struct Keep {
     link: Arc<Link>,
     /// For the log.
     server: String,
-    said: Option<(String, Instant)>,
+    said: Said,
 }
 
 impl Keep {
     fn new(spec: Arc<LimitStore>, link: Arc<Link>) -> Self {
         let server = format!("{}:{}/{}", spec.host, spec.port, spec.database);
-        Self { spec, link, server, said: None }
+        Self { spec, link, server, said: Said::default() }
     }
 
     async fn run(mut self) {
+        let spec = Arc::clone(&self.spec);
+        let connector = Connector::new(&spec);
         loop {
             let number = NUMBER.fetch_add(1, Relaxed);
-            let pause = match self.connect().await {
+            let pause = match self.connect(&connector).await {
                 Ok(connection) => {
                     tracing::info!(server = %self.server, "the store of shared limits answers");
-                    self.said = None;
+                    self.said = Said::default();
                     let since = Instant::now();
                     self.link.open(number, connection.clone());
                     let reason = self.watch(number, connection).await;
@@ -139,17 +136,11 @@ impl Keep {
     }
 
     /// A connection over which the store has counted something as quickly as requests want it.
-    async fn connect(&self) -> Result<MultiplexedConnection, String> {
-        let client = client(&self.spec).map_err(|error| error.to_string())?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_LIMIT))
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(QUEUE);
-        let opening = client.get_multiplexed_async_connection_with_config(&config);
-        let opened = time::timeout(CONNECT_LIMIT, opening).await;
-        let mut connection = opened
-            .map_err(|_| format!("no connection within {CONNECT_LIMIT:?}"))?
-            .map_err(|error| error.to_string())?;
+    async fn connect(
+        &self,
+        connector: &Result<Connector<'_>, String>,
+    ) -> Result<MultiplexedConnection, String> {
+        let mut connection = connector.as_ref().map_err(String::clone)?.connect().await?;
         // The first time the script may have to be loaded.
         self.probe(&mut connection, PROBE_LIMIT).await?;
         self.probe(&mut connection, self.spec.timeout).await?;
@@ -164,7 +155,7 @@ impl Keep {
     ) -> Result<(), String> {
         let key = format!("{PREFIX}{{}}");
         let paces = [Some(Pace::of_probes()), None];
-        match time::timeout(limit, script::take(connection, &key, &paces, None)).await {
+        match time::timeout(limit, script::take(connection, &key, &paces)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("no answer within {limit:?}")),
@@ -173,8 +164,7 @@ impl Keep {
 
     /// Says that the store is down, unless that is known.
     fn say(&mut self, reason: String) {
-        let known = self.said.as_ref();
-        if known.is_some_and(|(said, when)| *said == reason || when.elapsed() < SAY_AGAIN) {
+        if !self.said.is_news(&reason, Instant::now()) {
             return;
         }
         let until = match self.spec.fallback {
@@ -182,28 +172,55 @@ impl Keep {
             LimitFallback::Closed => "what it would count is answered with 503 until it does",
         };
         tracing::warn!(server = %self.server, %reason, "the store of shared limits does not answer: {until}");
-        self.said = Some((reason, Instant::now()));
     }
 }
 
-fn client(spec: &LimitStore) -> RedisResult<Client> {
-    let mut login = RedisConnectionInfo::default()
-        .set_db(spec.database.into())
-        .set_lib_name("headgate", env!("CARGO_PKG_VERSION"));
-    if let Some(given) = &spec.login {
-        login = login.set_password(given.password());
-        if let Some(username) = given.username() {
-            login = login.set_username(username);
+/// What the log has said about a store since it is down.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    /// Reasons, each with the moment when it was named last; the latest is at the end.
+    reasons: Vec<(String, Instant)>,
+}
+
+impl Said {
+    /// Whether the log should name this reason now, which it does then: another one than it has named last, unless both
+    /// take turns.
+    fn is_news(&mut self, reason: &str, now: Instant) -> bool {
+        if self.reasons.last().is_some_and(|(last, _)| last == reason) {
+            return false;
         }
+        self.reasons.retain(|(_, when)| now.saturating_duration_since(*when) < SAY_AGAIN);
+        let is_known = self.reasons.iter().any(|(known, _)| known == reason);
+        if is_known || self.reasons.len() >= MOST_REASONS {
+            return false;
+        }
+        self.reasons.push((reason.to_owned(), now));
+        true
     }
-    let (host, port) = (spec.host.clone(), spec.port);
-    let Some(tls) = &spec.tls else {
-        let info = ConnectionAddr::Tcp(host, port).into_connection_info()?;
-        return Client::open(info.set_redis_settings(login));
-    };
-    let address = ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None };
-    let authorities = tls.authorities.as_ref().map(|pem| pem.clone().into_bytes());
-    let info = address.into_connection_info()?.set_redis_settings(login);
-    let certificates = TlsCertificates { client_tls: None, root_cert: authorities };
-    Client::build_with_tls(info, certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_reason_is_said_at_once_and_the_same_is_not_said_again() {
+        let (begin, mut said) = (Instant::now(), Said::default());
+        let mut news =
+            |reason: &str, second| said.is_news(reason, begin + Duration::from_secs(second));
+        assert!(news("no address", 0));
+        assert!(!news("no address", 1));
+        assert!(news("wrong password", 2), "it is down for another reason");
+        assert!(!news("no address", 3), "they take turns");
+        assert!(!news("wrong password", 20));
+        assert!(news("no address", 21));
+        assert!(!news("no address", 600));
+    }
+
+    #[test]
+    fn reasons_that_never_repeat_do_not_fill_the_log() {
+        let (begin, mut said) = (Instant::now(), Said::default());
+        let news = (0..100).filter(|number| said.is_news(&number.to_string(), begin)).count();
+        assert_eq!(news, MOST_REASONS);
+    }
 }

@@ -35,7 +35,7 @@ impl Link {
         let asked = time::timeout(limit, async {
             let (of, mut connection) = self.connection().await?;
             number = Some(of);
-            Some(script::take(&mut connection, key, paces, None).await)
+            Some(script::take(&mut connection, key, paces).await)
         });
         let reason = match asked.await {
             Ok(None) => return None,

@@ -8,8 +8,7 @@ use crate::limits::Paces;
 
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("take.lua")));
 
-/// Whether a request of the client with this key may pass, which is counted if so; at `now` (milliseconds), or else by
-/// the clock of the server.
+/// Whether a request of the client with this key may pass, which is counted if so, by the clock of the server.
 ///
 /// # Errors
 /// Whatever the server or the way to it is in.
@@ -17,15 +16,11 @@ pub async fn take(
     connection: &mut MultiplexedConnection,
     key: &str,
     paces: &Paces,
-    now: Option<u64>,
 ) -> RedisResult<bool> {
     let mut call = TAKE.key(key);
     for pace in paces {
         let (leak, burst) = pace.as_ref().map_or((0, 0), |pace| (pace.leak(), pace.burst()));
         call.arg(leak).arg(burst);
-    }
-    if let Some(now) = now {
-        call.arg(now);
     }
     match call.invoke_async(connection).await? {
         0_u8 => Ok(false),

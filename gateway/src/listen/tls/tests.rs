@@ -9,17 +9,19 @@ use std::{
 use headgate_config::{PrivateKey, certificate::KeyFormat, client_certificates::Authorities};
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::{
-    CipherSuite, ClientConfig, ClientConnection, DigitallySignedStruct, HandshakeKind,
-    ServerConnection, SignatureScheme, SupportedProtocolVersion,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    CipherSuite, ClientConfig, ClientConnection, HandshakeKind, ServerConnection,
+    SupportedProtocolVersion,
     crypto::aws_lc_rs,
     version::{TLS12, TLS13},
 };
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::ServerName;
 use x509_parser::parse_x509_certificate;
 
 use super::*;
-use crate::observe::metrics::{Metrics, MetricsSettings};
+use crate::{
+    observe::metrics::{Metrics, MetricsSettings},
+    upstream::tls::AnyCertificate,
+};
 
 const FAKE: &str = "Kubernetes Ingress Controller Fake Certificate";
 
@@ -33,53 +35,13 @@ struct Seen {
     cipher: CipherSuite,
 }
 
-/// A client that believes everything, and says whether it was shown a certificate for a name of its choice.
-#[derive(Debug)]
-struct Gullible;
-
-impl ServerCertVerifier for Gullible {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let provider = aws_lc_rs::default_provider();
-        provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 fn client(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Gullible))
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate::new()))
         .with_no_client_auth()
 }
 

@@ -1,3 +1,5 @@
+mod limits;
+
 use std::collections::BTreeMap;
 
 use headgate_config::{
@@ -36,6 +38,7 @@ fn host(name: &str) -> Arc<Host> {
         mode: PathMode::Literal,
         locations: Vec::new(),
         app_root: None,
+        redirect_to: None,
         client_certificates: None,
         snippet: None,
         origin: None,

@@ -6,8 +6,9 @@ use super::{
     Metrics,
     series::Counter,
     text::{Exposition, Kind},
-    worker::{Asked, Shard, TokenOutcome},
+    worker::{Asked, Mirrored, Shard, TokenOutcome},
 };
+use crate::filter::jwt::Flaw;
 
 macro_rules! name {
     ($name:literal) => {
@@ -185,6 +186,12 @@ fn own(text: &mut Exposition, metrics: &Metrics) {
         text.instance_sample(ASKED, &[("result", label)], value);
     }
     tokens(text, metrics);
+    const MIRRORED: &str = "headgate_mirror_requests_total";
+    text.family(MIRRORED, Kind::Counter, "Copies of requests, by what came of them.");
+    for (outcome, label) in Mirrored::ALL {
+        let value = sum(metrics, |shard| &shard.mirrored[outcome as usize]);
+        text.instance_sample(MIRRORED, &[("result", label)], value);
+    }
 }
 
 fn tokens(text: &mut Exposition, metrics: &Metrics) {
@@ -193,6 +200,12 @@ fn tokens(text: &mut Exposition, metrics: &Metrics) {
     for (outcome, label) in TokenOutcome::ALL {
         let value = sum(metrics, |shard| &shard.tokens[outcome as usize]);
         text.instance_sample(ASKED, &[("result", label)], value);
+    }
+    const REFUSED: &str = "headgate_jwt_refusals_total";
+    text.family(REFUSED, Kind::Counter, "Tokens that do not count, by what is wrong with them.");
+    for (flaw, reason) in Flaw::ALL {
+        let value = sum(metrics, |shard| &shard.flaws[flaw as usize]);
+        text.instance_sample(REFUSED, &[("reason", reason)], value);
     }
     const FETCHED: &str = "headgate_jwt_key_fetches_total";
     text.family(

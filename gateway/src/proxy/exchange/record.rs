@@ -49,7 +49,7 @@ impl Exchange {
                 header_time: attempt.header,
                 response_time: attempt.response,
                 response_length: attempt.length,
-                after_redirect: false,
+                after_redirect: attempt.after_redirect,
             })
             .collect();
         let connection = &*self.connection;

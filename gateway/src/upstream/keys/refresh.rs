@@ -51,7 +51,7 @@ where
 }
 
 fn tell_success(shared: &Shared, keys: &crate::filter::jwt::keys::KeySet, failures: u32) {
-    let (url, count) = (&shared.source.url, keys.count());
+    let (url, count) = (&shared.shown, keys.count());
     if failures > 0 {
         tracing::info!(url, keys = count, "the keys of an issuer of tokens could be fetched again");
     }
@@ -60,6 +60,7 @@ fn tell_success(shared: &Shared, keys: &crate::filter::jwt::keys::KeySet, failur
         let skipped = keys.skipped();
         tracing::warn!(
             url,
+            ingresses = %shared.users,
             skipped,
             "an issuer publishes no key that tokens can be verified with: nobody's tokens count"
         );
@@ -71,13 +72,13 @@ fn tell_failure(shared: &Shared, failure: Failure, failures: u32) {
     if !failures.is_power_of_two() {
         return;
     }
-    let url = &shared.source.url;
+    let url = &shared.shown;
     let consequence = match shared.current() {
         Some(_) => "those from before are used for up to an hour",
         None => "locations that ask for its tokens answer 503",
     };
     tracing::warn!(
-        url, reason = %failure, failures, consequence,
+        url, ingresses = %shared.users, reason = %failure, failures, consequence,
         "the keys of an issuer of tokens cannot be fetched"
     );
 }

@@ -193,12 +193,13 @@ async fn locations_with_the_same_source_share_its_keys() {
     let metrics = Metrics::new(Default::default());
     let resolver = Resolver::new(tokio::runtime::Handle::current());
     let stores = KeyStores::new(resolver, metrics);
-    let first = stores.find(&source("http://127.0.0.1:1/", b"a"), None);
-    let same = stores.find(&source("http://127.0.0.1:1/", b"a"), None);
-    assert!(Arc::ptr_eq(&first, &same));
-    let other_url = stores.find(&source("http://127.0.0.1:1/x", b"a"), None);
-    let other_authority = stores.find(&source("http://127.0.0.1:1/", b"b"), None);
-    assert!(!Arc::ptr_eq(&first, &other_url) && !Arc::ptr_eq(&first, &other_authority));
+    let first = stores.find(&source("http://127.0.0.1:1/", b"a"), None, None);
+    let same = stores.find(&source("http://127.0.0.1:1/", b"a"), None, None);
+    let is_same = |one: &KeyUse, other: &KeyUse| Arc::ptr_eq(&one.store, &other.store);
+    assert!(is_same(&first, &same));
+    let other_url = stores.find(&source("http://127.0.0.1:1/x", b"a"), None, None);
+    let other_authority = stores.find(&source("http://127.0.0.1:1/", b"b"), None, None);
+    assert!(!is_same(&first, &other_url) && !is_same(&first, &other_authority));
     let task = first.task.clone();
     drop((first, same));
     let ended = async {
@@ -207,6 +208,45 @@ async fn locations_with_the_same_source_share_its_keys() {
         }
     };
     timeout(Duration::from_secs(5), ended).await.expect("nobody fetches what nobody uses");
-    drop(stores.find(&source("http://127.0.0.1:1/", b"a"), None));
+    drop(stores.find(&source("http://127.0.0.1:1/", b"a"), None, None));
     assert_eq!(stores.known.lock().len(), 3);
+}
+
+#[tokio::test]
+async fn a_message_about_a_source_names_those_who_use_it() {
+    let stores = KeyStores::new(
+        Resolver::new(tokio::runtime::Handle::current()),
+        Metrics::new(Default::default()),
+    );
+    let source =
+        KeySource { url: "http://127.0.0.1:1/".into(), upstream: None, authorities: Vec::new() };
+    let user = |name: &str| ObjectRef {
+        kind: "Ingress".into(),
+        namespace: "shop".into(),
+        name: name.into(),
+    };
+    let find = |name| stores.find(&source, None, Some(&user(name)));
+    let (b, a, again) = (find("b"), find("a"), find("a"));
+    let named = || b.users().to_string();
+    assert_eq!(named(), "shop/a, shop/b");
+    drop(a);
+    assert_eq!(named(), "shop/a, shop/b", "another location is the same Ingress's");
+    drop(again);
+    assert_eq!(named(), "shop/b");
+    let more: Vec<_> = ["c", "d", "e", "f", "g"].map(find).into();
+    assert_eq!(named(), "shop/b, shop/c, shop/d, shop/e, shop/f and 1 more");
+    drop(more);
+}
+
+#[test]
+fn what_may_be_secret_of_a_url_is_not_shown() {
+    for (url, expected) in [
+        ("https://i.test/realms/shop/certs", "https://i.test/realms/shop/certs"),
+        ("https://i.test:8443/keys?token=hush", "https://i.test:8443/keys"),
+        ("https://u:hush@i.test/keys#hush", "https://i.test/keys"),
+        ("https://i.test?hush@x/", "https://i.test"),
+        ("nonsense", "nonsense"),
+    ] {
+        assert_eq!(shown(url), expected, "{url}");
+    }
 }

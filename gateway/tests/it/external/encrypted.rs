@@ -1,38 +1,18 @@
 //! A service that is asked over TLS. Its certificate is not verified, as in the reference.
 
-use std::{
-    io::{Read, Write},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustls::{ServerConnection, StreamOwned};
 
 use super::*;
-use crate::support::Identity;
+use crate::support::{Identity, upstream::Reply};
 
 /// Answers every request of a connection with 200; notes the server names, and the requests.
 fn service(names: Arc<Mutex<Vec<Option<String>>>>, last: bool) -> Upstream {
-    let config = Identity::new().server();
-    Upstream::raw(move |client| {
-        let connection = ServerConnection::new(Arc::clone(&config)).expect("a server");
-        let mut stream = StreamOwned::new(connection, client.stream);
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while stream.read_exact(&mut byte).is_ok() {
-            head.push(byte[0]);
-            if head.ends_with(b"\r\n\r\n") {
-                head.clear();
-                names.lock().push(stream.conn.server_name().map(str::to_owned));
-                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-User: alice\r\n\r\nok";
-                stream.write_all(answer).expect("sent");
-                if last {
-                    stream.conn.send_close_notify();
-                    let _ = stream.flush();
-                    return;
-                }
-            }
-        }
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-User: alice\r\n\r\nok";
+    Identity::new().upstream(move |name| {
+        names.lock().push(name.map(str::to_owned));
+        if last { Reply::Last(answer.to_vec()) } else { Reply::Bytes(answer.to_vec()) }
     })
 }
 

@@ -172,3 +172,70 @@ fn an_issuer_may_be_an_upstream_of_the_table() {
     assert_eq!(bring(&gateway, &token).status, 200);
     assert_eq!(issuer.server.seen()[0].header("host"), Some("dex.auth.svc:5556"));
 }
+
+/// The values of a family by the URLs that they are about.
+fn by_url(gateway: &TestGateway, family: &str) -> Vec<(String, u64)> {
+    let text: Vec<u8> = gateway.metrics.scrape().flatten().collect();
+    let text = String::from_utf8(text).expect("a text");
+    let sample = |line: &str| {
+        let (_, rest) = line.split_once("url=\"")?;
+        let (url, _) = rest.split_once('"')?;
+        Some((url.to_owned(), line.rsplit(' ').next()?.parse().ok()?))
+    };
+    let own = text.lines().filter(|line| line.starts_with(&format!("{family}{{")));
+    own.filter_map(sample).collect()
+}
+
+#[test]
+fn each_place_of_keys_says_whether_it_is_in_order_without_its_secrets() {
+    let (app, signer) = (Upstream::echo("app"), Signer::p256());
+    let (good, bad) = (Issuer::publishing(&[signer.jwk("1")]), Issuer::answering(Vec::new()));
+    let table = snapshot::Table::default().upstream("app", &[app.address]);
+    let locations = |issuer: &Issuer, path: &str| {
+        let url = issuer.url().replace("of=shop", "client_secret=hush");
+        Guarded::by(&app, &url).location(path)
+    };
+    let table = table
+        .location("a.test", locations(&good, "/"))
+        .location("a.test", locations(&bad, "/x/"))
+        // The same place for all that is shown of it.
+        .location("a.test", Guarded::by(&app, &good.url()).location("/y/"));
+    let gateway = TestGateway::start(table.build());
+    let shown = |issuer: &Issuer, value| (format!("http://{}/keys", issuer.server.address), value);
+    let expect = |family: &str, what: &str, values: [u64; 2]| {
+        let mut expected = [shown(&good, values[0]), shown(&bad, values[1])];
+        expected.sort();
+        eventually(what, || by_url(&gateway, family) == expected);
+    };
+    expect("headgate_jwt_keys_up", "one of both is in order", [1, 0]);
+    expect("headgate_jwt_keys", "and has a key", [1, 0]);
+    bad.publish(&[signer.jwk("1"), signer.jwk("2")]);
+    expect("headgate_jwt_keys_up", "it recovers", [1, 1]);
+    expect("headgate_jwt_keys", "with its keys", [1, 2]);
+    gateway.live.publish(snapshot::Table::default().build());
+    eventually("what nobody uses is not shown", || {
+        gateway.live.collect();
+        by_url(&gateway, "headgate_jwt_keys_up").is_empty()
+    });
+}
+
+#[test]
+fn what_is_wrong_with_tokens_is_counted() {
+    let (app, signer) = (Upstream::echo("app"), Signer::p256());
+    let issuer = Issuer::publishing(&[signer.jwk("1")]);
+    let gateway = Guarded::by(&app, &issuer.url()).start();
+    let flaws = |reason: &str| {
+        let text: Vec<u8> = gateway.metrics.scrape().flatten().collect();
+        let text = String::from_utf8(text).expect("a text");
+        let label = format!("reason=\"{reason}\"");
+        let own = text.lines().filter(|line| line.starts_with("headgate_jwt_refusals_total{"));
+        let line = own.into_iter().find(|line| line.contains(&label)).map(str::to_owned);
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+    };
+    let late = signer.issue("1", &claims(json!({ "exp": now() - 61 })));
+    assert_eq!([bring(&gateway, &late).status, bring(&gateway, "a.b").status], [401, 401]);
+    assert_eq!(
+        (flaws("expired"), flaws("malformed"), flaws("signature")),
+        (Some(1), Some(1), Some(0))
+    );
+}

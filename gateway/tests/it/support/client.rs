@@ -29,6 +29,13 @@ impl Answer {
         header(&self.head, name)
     }
 
+    /// The values of a header that may be there several times.
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        let own = lines.filter(|(found, _)| found.eq_ignore_ascii_case(name));
+        own.map(|(_, value)| value.trim()).collect()
+    }
+
     /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("a text")

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use headgate_config::{
     Action, Balance, Blocked, Endpoints, Forward, ForwardedHeaders, Host, HostPattern,
     HttpsRedirect, Location, ObjectRef, Origin, PathMatch, PathMode, ProxySettings, Redirect,
-    Settings, Snapshot, Upstream, UpstreamId, Upstreams, WhenEmpty, protection::LimitStore,
+    Settings, Snapshot, Upstream, UpstreamId, Upstreams, WhenEmpty, protection::LimitCounting,
 };
 
 /// A table under construction.
@@ -44,10 +44,14 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         body_limit: Some(1024 * 1024),
         https_redirect: HttpsRedirect::Never,
         redirect: Redirect::default(),
+        fixed_redirect: None,
+        cors: None,
         rewrite: None,
         upstream_host: None,
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
+        error_pages: None,
+        mirror: None,
         throttle: None,
         snippet: None,
         access_log: true,
@@ -115,7 +119,7 @@ impl Table {
     }
 
     /// Counts shared limits there.
-    pub fn limit_store(mut self, store: LimitStore) -> Self {
+    pub fn limit_store(mut self, store: impl Into<LimitCounting>) -> Self {
         self.settings.limit_store = Some(store.into());
         self
     }
@@ -138,6 +142,7 @@ impl Table {
             locations: vec![Arc::new(fallback)],
             alias_origin: None,
             app_root: None,
+            redirect_to: None,
             client_certificates: None,
             snippet: None,
             origin: None,
@@ -151,6 +156,7 @@ impl Table {
                 locations,
                 alias_origin: None,
                 app_root: None,
+                redirect_to: None,
                 client_certificates: None,
                 snippet: None,
                 origin: None,

@@ -1,12 +1,20 @@
 //! A certificate for `a.test`, and clients that trust it.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use headgate_config::{Certificate, CertificateId, PrivateKey, TlsTable, certificate::KeyFormat};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, crypto::aws_lc_rs};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    crypto::aws_lc_rs,
+};
 use rustls_pki_types::PrivateKeyDer;
 
-use super::Client;
+use super::{Client, Upstream, upstream::Reply};
 
 /// A certificate with its key.
 pub struct Identity {
@@ -64,6 +72,35 @@ impl Identity {
         let name = "a.test".try_into().expect("a name");
         let tls = ClientConnection::new(Arc::new(config), name).expect("a client");
         client.encrypted(tls)
+    }
+
+    /// An upstream that presents it, and answers each head as `script` says; that gets the name that was asked for.
+    pub fn upstream(
+        &self,
+        script: impl Fn(Option<&str>) -> Reply + Send + Sync + 'static,
+    ) -> Upstream {
+        let config = self.server();
+        Upstream::raw(move |client| {
+            let connection = ServerConnection::new(Arc::clone(&config)).expect("a server");
+            let mut stream = StreamOwned::new(connection, client.stream);
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while stream.read_exact(&mut byte).is_ok() {
+                head.push(byte[0]);
+                if !head.ends_with(b"\r\n\r\n") {
+                    continue;
+                }
+                head.clear();
+                match script(stream.conn.server_name()) {
+                    Reply::Bytes(bytes) => stream.write_all(&bytes).expect("sent"),
+                    Reply::Last(bytes) => {
+                        stream.write_all(&bytes).expect("sent");
+                        stream.conn.send_close_notify();
+                        let _ = stream.flush();
+                        return;
+                    }
+                }
+            }
+        })
     }
 
     /// Servers that present it.

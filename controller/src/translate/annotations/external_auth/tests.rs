@@ -46,8 +46,14 @@ fn reading(
         ..Ingress::default()
     };
     let key = Key::new("default", "app");
-    let subject =
-        Subject { options, defaults: &defaults, objects: &objects, key: &key, ingress: &ingress };
+    let subject = Subject {
+        options,
+        defaults: &defaults,
+        objects: &objects,
+        authorities: &Default::default(),
+        key: &key,
+        ingress: &ingress,
+    };
     read(subject)
 }
 

@@ -32,7 +32,14 @@ fn reading(options: &Options, annotations: &[(&str, &str)], secrets: &[(&str, &[
     }
     let (config, key) = (Config::default(), Key::new("default", "app"));
     let defaults = &config.defaults;
-    let subject = Subject { options, defaults, objects: &objects, key: &key, ingress: &ingress };
+    let subject = Subject {
+        options,
+        defaults,
+        objects: &objects,
+        authorities: &Default::default(),
+        key: &key,
+        ingress: &ingress,
+    };
     read(subject).expect("not refused")
 }
 
@@ -129,28 +136,28 @@ fn what_cannot_be_read_denies() {
         ("jwt-claims-to-headers", "sub", "CLAIM=HEADER"),
         ("jwt-claims-to-headers", "sub=", "CLAIM=HEADER"),
         ("jwt-claims-to-headers", "=X-User", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=X User", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=X-User,id=x_user", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=Host", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=Content-Length", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=Authorization", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=X-Forwarded-For", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=X_Real_IP", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=ssl-client-subject-dn", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=Ssl_Client_Verify", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=X-Code", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=X-Format", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=X-Namespace", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=X-Ingress-Name", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=X-Service-Name", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=X-Service-Port", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=X-Sent-From", "CLAIM=HEADER"),
-        ("jwt-claims-to-headers", "sub=X-Auth-Request-Redirect", "CLAIM=HEADER"),
+        ("jwt-claims-to-headers", "sub=X User", "the header X User is not allowed"),
+        ("jwt-claims-to-headers", "sub=X-User,id=x_user", "the header x_user is named twice"),
+        ("jwt-claims-to-headers", "sub=Host", "the header Host is not allowed"),
+        ("jwt-claims-to-headers", "sub=Content-Length", "the header Content-Length is not allowed"),
+        ("jwt-claims-to-headers", "sub=Authorization", "the header Authorization is not allowed"),
+        ("jwt-claims-to-headers", "sub=X-Forwarded-For", "is not allowed"),
+        ("jwt-claims-to-headers", "sub=X_Real_IP", "is not allowed"),
+        ("jwt-claims-to-headers", "sub=ssl-client-subject-dn", "is not allowed"),
+        ("jwt-claims-to-headers", "sub=Ssl_Client_Verify", "is not allowed"),
+        ("jwt-claims-to-headers", "sub=X-Code", "is not allowed"),
+        ("jwt-claims-to-headers", "sub=X-Format", "is not allowed"),
+        ("jwt-claims-to-headers", "sub=X-Namespace", "is not allowed"),
+        ("jwt-claims-to-headers", "sub=X-Ingress-Name", "is not allowed"),
+        ("jwt-claims-to-headers", "sub=X-Service-Name", "is not allowed"),
+        ("jwt-claims-to-headers", "sub=X-Service-Port", "is not allowed"),
+        ("jwt-claims-to-headers", "sub=X-Sent-From", "is not allowed"),
+        ("jwt-claims-to-headers", "sub=X-Auth-Request-Redirect", "is not allowed"),
         ("jwt-ca-secret", "", "empty"),
         ("jwt-ca-secret", "none", "no Secret default/none"),
         ("jwt-ca-secret", "other/ca", "another namespace"),
         // Misspelt.
-        ("jwt-audiences", "shop", "no annotation headgate.io/jwt-audiences"),
+        ("jwt-audiences", "shop", "did you mean headgate.io/jwt-audience?"),
         ("jwt-", "x", "no annotation"),
     ] {
         let full = format!("headgate.io/{name}");

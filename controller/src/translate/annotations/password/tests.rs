@@ -50,6 +50,7 @@ fn try_read(
         options: &options,
         defaults: &config.defaults,
         objects: &objects,
+        authorities: &Default::default(),
         key: &key,
         ingress: &ingress,
     })

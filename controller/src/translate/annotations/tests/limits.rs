@@ -54,11 +54,20 @@ fn the_burst_is_a_multiple_of_the_rate() {
 fn nothing_above_zero_is_no_limit() {
     for annotations in [
         &[("limit-rps", "0")][..],
-        &[("limit-rpm", "-1"), ("limit-connections", "0")],
+        &[("limit-rpm", "0"), ("limit-connections", "0")],
         &[("limit-rps", "")],
         &[("limit-burst-multiplier", "3"), ("limit-allowlist", "10.0.0.1")],
     ] {
         assert_eq!(means(annotations), Annotations::default(), "{annotations:?}");
+    }
+}
+
+#[test]
+fn a_limit_below_zero_is_none_and_that_is_said() {
+    for name in ["limit-connections", "limit-rate", "limit-rpm", "limit-rps"] {
+        let (read, finding) = finding(&[(name, "-1")]);
+        assert_eq!((limits_of(&read), read.throttle), (None, None), "{name}");
+        assert!(finding.message.contains("-1 means that there is no such limit"), "{finding:?}");
     }
 }
 
@@ -107,7 +116,8 @@ fn clients_that_cannot_be_counted_as_wanted_close_what_is_limited() {
 /// Defaults with a store of shared limits, or with a reason why there is none.
 fn with_store(problem: Option<&str>, fallback: LimitFallback) -> Defaults {
     let mut defaults = (*Config::default().defaults).clone();
-    defaults.limits.store = StoreState { problem: problem.map(str::to_owned), fallback };
+    let problem = problem.map(str::to_owned);
+    defaults.limits.store = StoreState { problem, fallback, is_set: true };
     defaults
 }
 
@@ -145,10 +155,13 @@ fn rates_are_shared_where_that_is_wanted_and_possible() {
 fn without_a_store_each_replica_counts_or_nothing_passes() {
     let own = [("limit-rps", "10"), ("headgate.io/limit-shared", "true")];
     let local = with_store(Some("there is none"), LimitFallback::Local);
-    assert_eq!(shared(&local, &own), (false, false, vec!["LimitNotShared"]));
+    assert_eq!(shared(&local, &own), (true, false, vec!["LimitNotShared"]), "metrics tell");
     assert_eq!(shared(&Config::default().defaults, &own), (false, false, vec!["LimitNotShared"]));
     let closed = with_store(Some("there is none"), LimitFallback::Closed);
-    assert_eq!(shared(&closed, &own), (false, true, vec!["AnnotationParsingFailed"]));
+    assert_eq!(shared(&closed, &own), (true, false, vec!["LimitNotShared"]));
+    let mut nowhere = closed.clone();
+    nowhere.limits.store.is_set = false;
+    assert_eq!(shared(&nowhere, &own), (false, true, vec!["AnnotationParsingFailed"]));
     assert_eq!(shared(&closed, &own[..1]), (false, false, vec![]), "it is not shared");
 }
 

@@ -27,12 +27,21 @@ fn read(data: &[(&str, &str)]) -> Config {
 fn store(config: &Config) -> &LimitStore {
     assert_eq!(config.verdicts, []);
     assert_eq!(config.defaults.limits.store.problem, None);
-    config.settings.limit_store.as_ref().unwrap()
+    asked(config).unwrap()
+}
+
+/// The store that is asked.
+fn asked(config: &Config) -> Option<&LimitStore> {
+    match config.settings.limit_store.as_ref()? {
+        LimitCounting::Store(store) => Some(store),
+        LimitCounting::Unusable(_) => None,
+    }
 }
 
 /// What is said, where there is no store.
 fn problem(config: &Config, effect: Effect) -> &str {
-    assert_eq!(config.settings.limit_store, None);
+    let fallback = config.defaults.limits.store.fallback;
+    assert_eq!(config.settings.limit_store, Some(LimitCounting::Unusable(fallback)));
     assert!(config.defaults.limits.store.problem.is_some());
     assert_eq!(config.verdicts.len(), 1, "{:?}", config.verdicts);
     assert_eq!(config.verdicts[0].effect, effect);
@@ -133,7 +142,11 @@ fn without_what_the_secret_should_say_there_is_no_store() {
         ("a/b/c", json!({}), "is not NAMESPACE/NAME"),
         ("sys/other", json!({}), "there is no Secret sys/other"),
         ("sys/redis", json!({ "pass": "x" }), "has none of the keys"),
-        ("sys/redis", json!({ "username": "x" }), "has a username and no password"),
+        (
+            "sys/redis",
+            json!({ "username": "x" }),
+            "has a username and no password; add password, or remove username",
+        ),
         ("sys/redis", json!({ "password": "" }), "has a password that is empty"),
         ("sys/redis", json!({ "password": "x", "ca.crt": "x" }), "has a ca.crt that is no list"),
     ] {
@@ -145,7 +158,7 @@ fn without_what_the_secret_should_say_there_is_no_store() {
         let fallback = ("limit-shared-fallback", "closed");
         let closed = read_with(&[url, ("limit-shared-secret", name), fallback], secret);
         let message = problem(&closed, Effect::Denied);
-        assert!(message.contains("the locations answer 503"), "{message}");
+        assert!(message.contains("what it would count is answered 503"), "{message}");
     }
 }
 
@@ -155,7 +168,7 @@ fn what_is_no_fallback_is_the_safe_one() {
     assert_eq!(store(&with("local")).fallback, LimitFallback::Local);
     assert_eq!(store(&with("")).fallback, LimitFallback::Local);
     let typo = with("close");
-    assert_eq!(typo.settings.limit_store.as_ref().unwrap().fallback, LimitFallback::Closed);
+    assert_eq!(asked(&typo).unwrap().fallback, LimitFallback::Closed);
     assert_eq!(typo.verdicts.len(), 1);
     assert!(typo.verdicts[0].message.contains("counts as closed"), "{:?}", typo.verdicts);
 }
@@ -164,7 +177,7 @@ fn what_is_no_fallback_is_the_safe_one() {
 fn a_time_that_makes_no_sense_leaves_the_default() {
     for text in ["0", "-1", "10001", "20ms", "many"] {
         let config = read(&[("limit-shared-url", "redis://a"), ("limit-shared-timeout", text)]);
-        let store = config.settings.limit_store.as_ref().unwrap();
+        let store = asked(&config).unwrap();
         assert_eq!(store.timeout, DEFAULT_TIMEOUT, "{text}");
         assert_eq!(config.verdicts.len(), 1);
     }

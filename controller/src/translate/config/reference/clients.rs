@@ -37,7 +37,7 @@ const CONNECTIONS: &[Row] = &[
 const HEADERS: &[Row] = &[
     row("add-headers", "empty", "`namespace/name` of a ConfigMap with headers for all answers."),
     row("allow-backend-server-header", "`false`", "Passes the upstream's `Server` header on, if `server-tokens` is true."),
-    row("custom-http-errors", "empty", "Statuses, separated by commas, whose answers the default backend gives."),
+    row("custom-http-errors", "empty", "Statuses from 300 to 599, separated by commas, whose answers the default backend gives."),
     row("default-type", "`text/html`", "`Content-Type` of answers of nginx's own that have none."),
     row("disable-proxy-intercept-errors", "`false`", "Only answers of the gateway's own are replaced by `custom-http-errors`."),
     row("hide-headers", "empty", "Headers of upstreams that clients do not get."),

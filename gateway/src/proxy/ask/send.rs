@@ -2,6 +2,7 @@
 
 use std::{future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
 use super::{PATIENCE, failure::Failure};
@@ -25,8 +26,10 @@ const BODY_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Question<'a> {
     /// Its method.
     pub method: &'a Method,
-    /// Its head, which is all of it.
+    /// Its head.
     pub head: &'a [u8],
+    /// Its body, whose length the head says.
+    pub body: Bytes,
     /// Largest head of an answer, in bytes.
     pub limit: u64,
 }
@@ -58,10 +61,12 @@ impl Question<'_> {
 
     async fn over(&self, worker: &Worker, connection: &mut Pooled) -> Result<h1::Head, ProxyError> {
         let expect = Expect::new(self.method, |_, _| true, self.limit);
+        let body = match &self.body {
+            none if none.is_empty() => RequestBody::Empty,
+            body => RequestBody::Full(body.clone()),
+        };
         let write_head = |out: &mut Vec<u8>| out.extend_from_slice(self.head);
-        connection
-            .send(write_head, RequestBody::Empty, None, expect)
-            .map_err(|_| ProxyError::UpstreamClosed)?;
+        connection.send(write_head, body, None, expect).map_err(|_| ProxyError::UpstreamClosed)?;
         let deadline = worker.deadlines.set(PATIENCE);
         poll_fn(|cx| match connection.poll_head(cx) {
             Poll::Ready(outcome) => Poll::Ready(outcome),

@@ -1,8 +1,9 @@
-//! The URL of a service that is asked. What a client sends ends up in it, and must not lead out of its place.
+//! The URL of a service that is asked, or gets copies. What a client sends ends up in it, and must not lead out of its
+//! place.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::super::variables::{Part, Variables, parts};
+use super::variables::{Part, Variables, parts};
 
 /// A URL with variables. Where its parts begin and end is decided before anything is filled in.
 pub struct Url {

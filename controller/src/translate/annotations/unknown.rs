@@ -1,0 +1,181 @@
+//! Names that no annotation has: what was probably meant by them, and whether they can be passed over.
+//!
+//! The reference ignores what it does not know, and so it is here, with a word about it. Of our own names whoever writes one
+//! means this program: one that looks like protection closes its locations, since the author takes them for closed.
+
+use super::{
+    BY_NAME, OWN_PREFIX,
+    definition::Definition,
+    full_name,
+    group::Group::{Auth, RateLimit},
+    values::Values,
+};
+use crate::translate::wording;
+
+/// A longer name was not meant to be one of ours.
+const LONGEST: usize = 64;
+/// Words in the names of what protects.
+const PROTECTING: &[&str] = &[
+    "acl",
+    "allow",
+    "allowlist",
+    "auth",
+    "authn",
+    "authz",
+    "blacklist",
+    "block",
+    "blocklist",
+    "deny",
+    "denylist",
+    "jwks",
+    "jwt",
+    "limit",
+    "limits",
+    "mtls",
+    "oauth",
+    "oauth2",
+    "oidc",
+    "password",
+    "ratelimit",
+    "secret",
+    "secure",
+    "security",
+    "token",
+    "waf",
+    "whitelist",
+];
+
+/// Says what is to be said about names that no annotation has, as they are written behind the prefix.
+pub fn tell(values: &mut Values<'_>, names: &[&str]) {
+    let prefix = &values.subject.options.annotations_prefix;
+    let mut passed_over = Vec::new();
+    let mut denial = None;
+    for name in names {
+        let meant = nearest(name);
+        let suggestion = meant.map(|meant| {
+            // In the same form as the name itself, where both have the same prefix.
+            if is_own(name) { full_name(prefix, meant) } else { meant.to_owned() }
+        });
+        if protects(name, meant) {
+            let hint =
+                suggestion.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+            let full = full_name(prefix, name);
+            denial.get_or_insert_with(|| format!(
+                "there is no annotation {full}{hint}; correct its name or remove it: it looks like protection, so that the locations answer 503 rather than stand open"
+            ));
+        } else {
+            let hint = suggestion.map(|meant| format!(" (did you mean {meant}?)"));
+            passed_over.push(format!("{name}{}", hint.unwrap_or_default()));
+        }
+    }
+    if !passed_over.is_empty() {
+        let message =
+            wording::without_effect("annotation", &passed_over, ["is unknown", "are unknown"]);
+        values.warn("UnknownAnnotation", message);
+    }
+    values.denied = values.denied.take().or(denial);
+}
+
+/// The name of the definition that is most like a name that there is none of, if any is like it at all.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let plain = short(name);
+    if plain.len() > LONGEST {
+        return None;
+    }
+    // Of an own name, own ones first.
+    let preferred = |known: &str| is_own(known) != is_own(name);
+    let near = BY_NAME.keys().filter_map(|known| {
+        let most = 1 + short(known).len() / 6;
+        let distance = distance(plain, short(known), most)?;
+        Some((distance, preferred(known), *known))
+    });
+    near.min().map(|(_, _, known)| known)
+}
+
+fn is_own(name: &str) -> bool {
+    name.starts_with(OWN_PREFIX)
+}
+
+/// A name without the prefix of our own.
+fn short(name: &str) -> &str {
+    name.strip_prefix(OWN_PREFIX).unwrap_or(name)
+}
+
+/// Whether whoever wrote an unknown name expects to be protected by it.
+fn protects(name: &str, meant: Option<&str>) -> bool {
+    let definition: Option<&&Definition> = meant.and_then(|meant| BY_NAME.get(meant));
+    let groups = definition.and_then(|known| Some(known.documentation.as_ref()?.group));
+    if !is_own(name) {
+        // The reference has nothing of this name: ours is meant, behind the other prefix.
+        return meant.is_some_and(|meant| is_own(meant) && short(meant) == name);
+    }
+    matches!(groups, Some(Auth | RateLimit))
+        || short(name).split(['-', '.', '_']).any(|word| PROTECTING.contains(&word))
+}
+
+/// How many characters have to be added, removed, replaced or swapped with their neighbours to make one text of the other, if
+/// it is no more than `most`.
+fn distance(one: &str, other: &str, most: usize) -> Option<usize> {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len().abs_diff(other.len()) > most {
+        return None;
+    }
+    let mut rows = [Vec::new(), Vec::new(), (0..=other.len()).collect::<Vec<usize>>()];
+    for (row, left) in one.iter().enumerate() {
+        rows.rotate_left(1);
+        let mut next = vec![row + 1];
+        for (column, right) in other.iter().enumerate() {
+            let replaced = rows[1][column] + usize::from(left != right);
+            let mut best = replaced.min(rows[1][column + 1] + 1).min(next[column] + 1);
+            let is_swap =
+                row > 0 && column > 0 && one[row - 1] == *right && other[column - 1] == *left;
+            if is_swap {
+                best = best.min(rows[0][column - 1] + 1);
+            }
+            next.push(best);
+        }
+        rows[2] = next;
+    }
+    rows[2].last().copied().filter(|distance| *distance <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (one, other, expected) in [
+            ("", "", Some(0)),
+            ("limit-share", "limit-shared", Some(1)),
+            ("limit-sharde", "limit-shared", Some(1)),
+            ("satsify", "satisfy", Some(1)),
+            ("auth-rul", "auth-url", Some(1)),
+            ("ab", "ba", Some(1)),
+            ("abc", "ca", Some(3)),
+            ("kitten", "sitting", Some(3)),
+            ("abcdef", "ghijkl", None),
+            ("a", "abcde", None),
+        ] {
+            assert_eq!(distance(one, other, 3), expected, "{one} {other}");
+            assert_eq!(distance(other, one, 3), expected, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_like_one_another() {
+        for (name, expected) in [
+            ("headgate.io/limit-share", Some("headgate.io/limit-shared")),
+            ("headgate.io/jwt-issuers", Some("headgate.io/jwt-issuer")),
+            ("headgate.io/auth-url", Some("auth-url")),
+            ("auth-ur", Some("auth-url")),
+            ("limit-shared", Some("headgate.io/limit-shared")),
+            ("white-list-source-range", Some("whitelist-source-range")),
+            ("headgate.io/of-tomorrow", None),
+            ("tpyo", None),
+            (&"a".repeat(1000), None),
+        ] {
+            assert_eq!(nearest(name), expected, "{name:.60}");
+        }
+    }
+}
