@@ -214,7 +214,7 @@ fn snippets_where_their_risk_is_accepted() {
         ("modsecurity-snippet", "SecRule x", "there is no firewall"),
         ("stream-snippet", "server {}", "--tcp-services-configmap"),
     ] {
-        let refusal = read_with(&defaults, &[(name, value)]).unwrap_err().to_string();
+        let refusal = read_with(&defaults, &[(name, value)]).unwrap_err().message;
         assert!(refusal.contains(name) && refusal.contains(expected), "{refusal}");
     }
     let both = [("server-snippet", "set $b 1;"), ("configuration-snippet", "add_header A $b;")];

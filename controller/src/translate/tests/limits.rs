@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::snippets::{LimitCounting, LimitFallback, LimitStore};
+use headgate_config::protection::{LimitCounting, LimitFallback, LimitStore};
 
 use super::*;
 
