@@ -134,6 +134,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             cors: None,
             rewrite: None,
             upstream_host: None,
+            headers: None,
             proxy: Arc::clone(&proxy),
             protection: None,
             error_pages: None,
@@ -154,6 +155,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
         redirect_to: None,
         client_certificates: None,
         snippet: None,
+        ciphers: None,
         origin: None,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{ClientCertificates, Location, ObjectRef, snippet::HostSnippet};
+use crate::{ClientCertificates, HostCiphers, Location, ObjectRef, snippet::HostSnippet};
 
 /// A virtual host. Once it is chosen for a request no other host is looked at (routing §3.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +36,9 @@ pub struct Host {
     /// What snippets ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snippet: Option<Arc<HostSnippet>>,
+    /// Suites other than those of all hosts (`ssl-ciphers`, `ssl-prefer-server-ciphers`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ciphers: Option<HostCiphers>,
     /// The object that created the host, if any.
     pub origin: Option<ObjectRef>,
 }

@@ -7,10 +7,13 @@
 //! pointer equality.
 
 pub mod access_log;
+pub mod balance;
 pub mod certificate;
 pub mod client_certificates;
+pub mod compression;
 pub mod cors;
 pub mod error_pages;
+pub mod headers;
 pub mod host;
 pub mod location;
 pub mod mirror;
@@ -21,14 +24,21 @@ pub mod redirect;
 pub mod settings;
 pub mod snapshot;
 pub mod snippet;
+pub mod stream;
+pub mod tls_settings;
 pub mod upstream;
 pub mod upstreams;
 
 pub use access_log::{AccessLogRules, LogEscape};
+pub use balance::Balance;
 pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
+pub use compression::{Coding, Compression};
 pub use cors::Cors;
 pub use error_pages::ErrorPages;
+pub use headers::{
+    AnswerHeaders, ConnectionHeader, GlobalHeaders, HeadLimits, HeaderLine, Replacement,
+};
 pub use host::{Host, HostPattern, PathMode};
 pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,
@@ -41,5 +51,7 @@ pub use protection::Protection;
 pub use redirect::FixedRedirect;
 pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
-pub use upstream::{Balance, Endpoints, Upstream, UpstreamId};
+pub use stream::{StreamProtocol, StreamService, StreamSettings, Streams};
+pub use tls_settings::{HostCiphers, KeyGroup, TicketKey, TlsSettings, TlsSuite, TlsVersions};
+pub use upstream::{Endpoints, Upstream, UpstreamId};
 pub use upstreams::Upstreams;

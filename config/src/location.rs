@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use serde::Serialize;
 
 use crate::{
-    Cors, ErrorPages, FixedRedirect, Mirror, ObjectRef, Protection, UpstreamId,
-    protection::Throttle, snippet::Snippet,
+    AnswerHeaders, ConnectionHeader, Cors, ErrorPages, FixedRedirect, Mirror, ObjectRef,
+    Protection, UpstreamId, protection::Throttle, snippet::Snippet,
 };
 
 /// One path of one host, after all objects of the host were merged.
@@ -35,6 +35,8 @@ pub struct Location {
     pub rewrite: Option<Rewrite>,
     /// Replaces the `Host` header that is sent upstream (`upstream-vhost`). May contain `$variables`.
     pub upstream_host: Option<String>,
+    /// What happens to headers of answers; none is nothing.
+    pub headers: Option<Arc<AnswerHeaders>>,
     /// Timeouts, retries and such; shared between locations with equal values.
     pub proxy: Arc<ProxySettings>,
     /// What a request has to pass; none is nothing.
@@ -165,6 +167,13 @@ pub struct ProxySettings {
     pub head_limit: u64,
     /// Receive the whole request body before the upstream is contacted, where it is small enough.
     pub request_buffering: bool,
+    /// Take answers from the upstream in pieces of `head_limit` bytes, and pass on none before it is complete. The upstream
+    /// may decide otherwise by `X-Accel-Buffering` (`proxy-buffering`).
+    pub buffering: bool,
+    /// Speak HTTP/1.0: no chunked requests (`proxy-http-version`).
+    pub http10: bool,
+    /// `Connection` of requests, if it is not what the client and the settings make it.
+    pub connection: Option<ConnectionHeader>,
 }
 
 impl Default for ProxySettings {
@@ -177,6 +186,9 @@ impl Default for ProxySettings {
             retry: Retry::default(),
             head_limit: 4096,
             request_buffering: true,
+            buffering: false,
+            http10: false,
+            connection: None,
         }
     }
 }

@@ -7,7 +7,10 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{AccessLogRules, Network, ObjectRef, protection::LimitCounting};
+use crate::{
+    AccessLogRules, Compression, GlobalHeaders, HeadLimits, Network, ObjectRef, StreamSettings,
+    TlsSettings, protection::LimitCounting,
+};
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +29,12 @@ pub struct Settings {
     pub original_uri_header: bool,
     /// Accept header names with `_` (`enable-underscores-in-headers`).
     pub underscores_in_headers: bool,
+    /// Headers of all requests and answers.
+    pub headers: GlobalHeaders,
+    /// How large the head of a request may be.
+    pub head_limits: HeadLimits,
+    /// Which answers are compressed.
+    pub compression: Compression,
     /// Answer HTTP/2 (`use-http2`).
     pub http2: bool,
     /// Streams that a client may have open at once on an HTTP/2 connection (`http2-max-concurrent-streams`).
@@ -54,6 +63,12 @@ pub struct Settings {
     pub drain_timeout: Option<Duration>,
     /// Where shared limits are counted, if anywhere.
     pub limit_store: Option<LimitCounting>,
+    /// How TLS is spoken with clients.
+    pub tls: TlsSettings,
+    /// How TCP and UDP are forwarded.
+    pub stream: StreamSettings,
+    /// Limit for a PROXY header, where TLS connections may be passed through (`proxy-protocol-header-timeout`).
+    pub proxy_protocol_timeout: Duration,
     /// Write the access log at all (inverse of `disable-access-log`).
     pub access_log: bool,
     /// What the access log leaves out, and how it writes values.
@@ -72,6 +87,9 @@ impl Default for Settings {
             generate_request_id: true,
             original_uri_header: false,
             underscores_in_headers: false,
+            headers: GlobalHeaders::default(),
+            head_limits: HeadLimits::default(),
+            compression: Compression::default(),
             http2: true,
             http2_streams: 128,
             keep_alive: Duration::from_secs(75),
@@ -89,6 +107,9 @@ impl Default for Settings {
             ],
             drain_timeout: None,
             limit_store: None,
+            tls: TlsSettings::default(),
+            stream: StreamSettings::default(),
+            proxy_protocol_timeout: Duration::from_secs(5),
             access_log: true,
             log: AccessLogRules::default(),
             log_format: None,

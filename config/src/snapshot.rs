@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{Host, Settings, TlsTable, Upstreams, Verdict};
+use crate::{Host, Settings, Streams, TlsTable, Upstreams, Verdict};
 
 /// Everything the gateway serves. Parts that did not change since the snapshot before keep their `Arc`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Certificates by server name.
     pub tls: Arc<TlsTable>,
+    /// What is forwarded below HTTP.
+    pub streams: Arc<Streams>,
     /// Settings for all hosts.
     pub settings: Arc<Settings>,
     /// Findings about objects, sorted.

@@ -1,8 +1,10 @@
 //! Upstreams: named sets of endpoints.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use serde::Serialize;
+
+use crate::balance::{Affinity, Balance, Canary};
 
 /// Identity of an upstream. All locations that name the same Service port share one (routing §11.1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -36,6 +38,19 @@ pub struct Upstream {
     pub endpoints: Endpoints,
     /// How requests are spread.
     pub balance: Balance,
+    /// What binds clients to endpoints, if anything does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Arc<Affinity>>,
+    /// Who gets a share of its requests, if anybody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Arc<Canary>>,
+}
+
+impl Upstream {
+    /// One whose endpoints are asked in turn.
+    pub fn new(id: UpstreamId, endpoints: Endpoints) -> Self {
+        Self { id, endpoints, balance: Balance::RoundRobin, affinity: None, canary: None }
+    }
 }
 
 /// The endpoints of an upstream.
@@ -54,13 +69,4 @@ pub enum Endpoints {
         /// somebody who has no business there (`externalName` in a cluster; routing §11.6).
         remote_only: bool,
     },
-}
-
-/// How requests are spread over endpoints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Balance {
-    /// One after the other, from a random start.
-    #[default]
-    RoundRobin,
 }

@@ -116,7 +116,7 @@ impl Serialize for Upstreams {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Balance, Endpoints};
+    use crate::Endpoints;
 
     fn id(number: usize) -> UpstreamId {
         UpstreamId { namespace: "ns".into(), service: format!("s{number:05}"), port: "80".into() }
@@ -124,7 +124,7 @@ mod tests {
 
     fn upstream(number: usize, port: u16) -> Arc<Upstream> {
         let endpoints = Endpoints::Addresses(vec![([10, 0, 0, 1], port).into()]);
-        Arc::new(Upstream { id: id(number), endpoints, balance: Balance::RoundRobin })
+        Arc::new(Upstream::new(id(number), endpoints))
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! What the command line says about reading and translating objects. Fixed for the life of the process.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 use headgate_config::{PrivateKey, Rewrite};
 
@@ -27,6 +31,14 @@ pub struct Options {
     pub default_ssl_certificate: Option<NamespacedName>,
     /// The main ConfigMap (`--configmap`).
     pub configmap: Option<NamespacedName>,
+    /// The ConfigMap of TCP services (`--tcp-services-configmap`).
+    pub tcp_services_configmap: Option<NamespacedName>,
+    /// The ConfigMap of UDP services (`--udp-services-configmap`).
+    pub udp_services_configmap: Option<NamespacedName>,
+    /// Ports that no TCP or UDP service may have, because they are our own.
+    pub reserved_ports: Vec<u16>,
+    /// Pass TLS connections through to hosts that want it (`--enable-ssl-passthrough`).
+    pub ssl_passthrough: bool,
     /// Prefix of annotation names, without `/` (`--annotations-prefix`).
     pub annotations_prefix: String,
     /// Check the values of annotations (`--enable-annotation-validation`).
@@ -68,6 +80,8 @@ pub struct PatternCheck {
     pub alias: fn(&str) -> Result<(), String>,
     /// Of an entry of a list of blocked header values.
     pub blocked: fn(&str) -> Result<(), String>,
+    /// Of the value of a header, by its case.
+    pub header: fn(&str) -> Result<(), String>,
 }
 
 /// The namespaces whose objects count (routing §1.1).
@@ -95,6 +109,10 @@ impl Default for Options {
             default_backend_service: None,
             default_ssl_certificate: None,
             configmap: None,
+            tcp_services_configmap: None,
+            udp_services_configmap: None,
+            reserved_ports: Vec::new(),
+            ssl_passthrough: false,
             annotations_prefix: "nginx.ingress.kubernetes.io".into(),
             enable_annotation_validation: true,
             deep_inspect: true,
@@ -107,6 +125,19 @@ impl Default for Options {
             certificate_check: None,
             pattern_check: None,
         }
+    }
+}
+
+impl Options {
+    /// The ConfigMaps that are followed whether any Ingress names them or not. Those of streams do not exist for us beyond
+    /// the namespace that is watched (routing §1.1).
+    pub fn config_maps(&self) -> BTreeSet<&NamespacedName> {
+        let is_in_scope = |name: &&NamespacedName| match &self.namespaces {
+            NamespaceScope::One(only) => *only == name.namespace,
+            NamespaceScope::All | NamespaceScope::Labelled(_) => true,
+        };
+        let streams = self.tcp_services_configmap.iter().chain(&self.udp_services_configmap);
+        self.configmap.iter().chain(streams.filter(is_in_scope)).collect()
     }
 }
 

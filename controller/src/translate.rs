@@ -2,11 +2,12 @@
 //!
 //! A [`Translator`] looks only at what changed and keeps everything else, `Arc` by `Arc`; what it makes is the same as
 //! if it had looked at everything. Its steps, in order: `config` (ConfigMap), `admission` (which Ingresses, in which
-//! version), `hosts` (path tables, aliases), `upstreams` (endpoints), `tls` (certificates).
+//! version), `hosts` (path tables, aliases), `upstreams` (endpoints), `tls` (certificates), `streams` (what is forwarded below HTTP).
 
 mod admission;
 pub(crate) mod annotations;
 mod authorities;
+mod ciphers;
 pub(crate) mod class;
 pub(crate) mod config;
 mod error_pages;
@@ -21,6 +22,7 @@ pub(crate) mod pattern;
 mod questions;
 mod referrers;
 pub mod snippet;
+mod streams;
 mod taken;
 mod tls;
 pub(crate) mod upstream;
@@ -42,6 +44,7 @@ pub use annotations::reference::tables as annotation_tables;
 use config::Config;
 pub use config::reference::tables as configmap_tables;
 use hosts::HostTable;
+use streams::StreamTable;
 use tls::TlsState;
 use upstreams::UpstreamTable;
 
@@ -56,6 +59,7 @@ pub struct Translator {
     host_list: Arc<[Arc<Host>]>,
     upstreams: UpstreamTable,
     tls: TlsState,
+    streams: StreamTable,
     source_verdicts: Vec<Verdict>,
     /// That the main ConfigMap does not exist, where that is worth a word.
     missing_config: Option<Verdict>,
@@ -84,6 +88,7 @@ impl Translator {
             hosts: HostTable::default(),
             host_list: Arc::default(),
             tls: TlsState::default(),
+            streams: StreamTable::default(),
             source_verdicts: Vec::new(),
             missing_config: None,
             default_certificate: options.default_ssl_certificate.as_ref().map(Key::from),
@@ -130,6 +135,7 @@ impl Translator {
             hosts: self.host_list.clone(),
             upstreams: self.upstreams.upstreams().clone(),
             tls: self.tls_table.clone(),
+            streams: Arc::clone(self.streams.streams()),
             settings: self.config.settings.clone(),
             verdicts: self.verdicts.clone(),
         }
@@ -157,6 +163,7 @@ impl Translator {
         for service in &changes.services {
             self.upstreams.service_changed(service);
         }
+        self.verdicts_changed |= self.upstreams.attach(&self.hosts);
         let refreshed = self.upstreams.refresh(&self.options, objects);
         self.changed |= refreshed.changed;
         self.verdicts_changed |= refreshed.verdicts;
@@ -173,6 +180,10 @@ impl Translator {
                 self.changed = true;
             }
         }
+        let streams =
+            self.streams.refresh(&self.options, objects, &self.hosts, &rebuilt.names, changes);
+        self.changed |= streams.changed;
+        self.verdicts_changed |= streams.verdicts;
         self.collect_verdicts();
     }
 
@@ -195,12 +206,15 @@ impl Translator {
         }
     }
 
-    /// Reads the ConfigMap if it changed, or the Secret that it names; says whether that changes what Ingresses mean.
+    /// Reads the ConfigMap if it changed, or an object that it names; says whether that changes what Ingresses mean.
     fn read_config(&mut self, objects: &Objects, changes: &Changes) -> bool {
         let key = self.options.configmap.as_ref().map(Key::from);
         let secret = self.config.limit_secret.as_ref();
         let secret_changed = secret.is_some_and(|secret| changes.secrets.contains(secret));
-        let is_changed = |key: &Key| secret_changed || changes.config_maps.contains(key);
+        let named = &self.config.named_maps;
+        let named_changed = named.iter().any(|map| changes.config_maps.contains(map));
+        let is_changed =
+            |key: &Key| secret_changed || named_changed || changes.config_maps.contains(key);
         let Some(key) = key.filter(is_changed) else { return false };
         let map = objects.config_map(&key);
         let mut config = Config::read(&self.options, map.map(|map| (&key, &**map)), objects);
@@ -244,7 +258,7 @@ impl Translator {
         }
         let own =
             self.admission.verdicts().chain(self.upstreams.verdicts()).chain(self.tls.verdicts());
-        let own = own.chain(self.hosts.verdicts());
+        let own = own.chain(self.hosts.verdicts()).chain(self.streams.verdicts());
         let known = own.chain(&self.config.verdicts).chain(&self.source_verdicts);
         let known = known.chain(&self.missing_config);
         let is_remark = |verdict: &&Verdict| {

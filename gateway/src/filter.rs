@@ -5,6 +5,8 @@ pub mod access;
 pub mod blocked;
 pub mod body;
 pub mod client_address;
+pub mod compression;
+pub mod cookie;
 pub mod cors;
 pub mod external;
 pub mod jwt;

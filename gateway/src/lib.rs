@@ -26,7 +26,9 @@ mod noise;
 pub mod observe;
 mod page;
 mod proxy;
+mod pump;
 pub mod route;
+
 pub mod run;
 pub mod upstream;
 pub mod webhook;
@@ -34,6 +36,7 @@ mod worker;
 
 pub use filter::texts::check as check_blocked;
 pub use filter::{jwt, password};
+pub use upstream::balance::canary::check as check_header;
 
 /// Asking another service, as far as the benchmarks run it.
 pub mod asking {

@@ -4,15 +4,19 @@
 //! accepted it.
 
 pub(crate) mod chunk;
+mod client_hello;
 pub(crate) mod conn;
+pub(crate) mod forward;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod guard;
-mod head;
+pub(crate) mod head;
 mod http;
 mod http2;
 mod malformed_stream;
+mod passthrough;
 mod pieces;
+pub(crate) mod ports;
 pub(crate) mod proxy_protocol;
 pub(crate) mod sockets;
 mod stream;

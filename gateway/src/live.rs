@@ -12,13 +12,16 @@ mod host;
 mod mirror;
 mod protection;
 mod snippet;
+mod stream_log;
+mod streams;
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -33,9 +36,14 @@ pub(crate) use self::{
     mirror::LiveMirror,
     protection::{Check, LiveExternal, LiveProtection, LiveToken},
     snippet::Rival,
+    stream_log::{LogFile, StreamLog},
+    streams::{LiveService, LiveStreams},
 };
 use crate::{
-    filter::{access::AddressSet, blocked::Blocked, external::cache::Answers, texts::Texts},
+    filter::{
+        access::AddressSet, blocked::Blocked, compression::Compressor, external::cache::Answers,
+        request_headers::ConfiguredHeaders, response_headers::GlobalHeaders, texts::Texts,
+    },
     listen::tls::TlsState,
     observe::{
         access_log::{DEFAULT as DEFAULT_FORMAT, Escape, LogFormat},
@@ -45,14 +53,19 @@ use crate::{
     upstream::{names::Names, pool::KeepAlive, resolve::Resolver},
 };
 
+/// How often ports that could not be bound are tried.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+
 /// Everything that a request is executed against.
 pub struct LiveConfig {
     /// Which host a request belongs to. The same object as before if no host changed.
     pub hosts: Arc<HostTable<Arc<LiveHost>>>,
     /// Certificates by server name.
     pub tls: Arc<TlsState>,
-    /// Whether any host asks its clients for certificates.
-    pub(crate) asks_clients: bool,
+    /// Whether it depends on the host that a client names how a handshake is made.
+    pub(crate) hosts_differ: bool,
+    /// What is forwarded below HTTP.
+    pub(crate) streams: Arc<LiveStreams>,
     /// Settings for all hosts.
     pub(crate) settings: Arc<LiveSettings>,
     /// What it was compiled from; its verdicts include those of the compiler.
@@ -83,8 +96,16 @@ pub(crate) struct LiveSettings {
     pub listener: ListenerSettings,
     /// Form of the access log.
     pub log_format: LogFormat,
+    /// The log of TCP and UDP.
+    pub stream_log: StreamLog,
     /// Who gets nothing, if anybody.
     pub blocked: Option<Box<Blocked>>,
+    /// Headers that every upstream is sent, if there are any.
+    pub request_headers: Option<ConfiguredHeaders>,
+    /// What all answers lose and gain.
+    pub headers: GlobalHeaders,
+    /// Which answers are compressed, if any are.
+    pub compressor: Option<Box<Compressor>>,
     /// Targets that are not logged, if there are any.
     pub unlogged: Option<Texts>,
     /// Who may read the status of connections.
@@ -109,7 +130,8 @@ pub(crate) struct ListenerSettings {
 }
 
 impl LiveSettings {
-    fn new(spec: &Arc<Settings>) -> Self {
+    /// Compiles settings, and keeps what is as `before`.
+    fn new(spec: &Arc<Settings>, before: Option<&Self>) -> Self {
         let hsts = spec.hsts.as_ref().and_then(|hsts| {
             let mut text = format!("max-age={}", hsts.max_age);
             if hsts.include_subdomains {
@@ -136,7 +158,12 @@ impl LiveSettings {
                 linger_timeout: Duration::from_secs(5),
             },
             log_format: log_format(spec),
+            stream_log: StreamLog::new(&spec.stream, before.map(|before| &before.stream_log)),
             blocked: Blocked::new(&spec.blocked),
+            request_headers: (!spec.headers.request.is_empty())
+                .then(|| ConfiguredHeaders::new(&spec.headers.request)),
+            headers: GlobalHeaders::new(&spec.headers),
+            compressor: Compressor::new(&spec.compression),
             unlogged: unlogged(spec),
             status_readers: AddressSet::new(&spec.status_readers),
             spec: Arc::clone(spec),
@@ -183,6 +210,10 @@ pub(crate) struct Asking {
 
 struct Publisher {
     compiler: Compiler,
+    /// The snapshot that is live, as it came.
+    source: Option<Snapshot>,
+    /// When ports that could not be bound are tried again.
+    next_try: Instant,
     /// Configurations that requests may still use. They are dropped here, not on a worker: taking apart a large table
     /// would hold up its requests.
     retired: Vec<Arc<LiveConfig>>,
@@ -198,7 +229,12 @@ impl Live {
         Self {
             current: ArcSwap::from_pointee(first),
             revision: AtomicU64::new(0),
-            publisher: Mutex::new(Publisher { compiler, retired: Vec::new() }),
+            publisher: Mutex::new(Publisher {
+                compiler,
+                source: None,
+                next_try: Instant::now(),
+                retired: Vec::new(),
+            }),
             asking,
         }
     }
@@ -210,7 +246,21 @@ impl Live {
 
     /// Compiles a snapshot and makes it live. Requests that are on their way keep what they have.
     pub fn publish(&self, snapshot: Snapshot) {
+        self.make_live(&mut self.publisher.lock(), snapshot);
+    }
+
+    /// Says where the ports of TCP and UDP services are to be, and how many workers there are to serve them. Opens those
+    /// that are published already.
+    pub(crate) fn serve_on(&self, address: IpAddr, workers: usize) {
         let mut publisher = self.publisher.lock();
+        publisher.compiler.streams.set_place(address, workers);
+        if let Some(snapshot) = publisher.source.clone() {
+            self.make_live(&mut publisher, snapshot);
+        }
+    }
+
+    fn make_live(&self, publisher: &mut Publisher, snapshot: Snapshot) {
+        publisher.source = Some(snapshot.clone());
         let revision = self.revision() + 1;
         let next = publisher.compiler.compile(snapshot, revision);
         let old = self.current.swap(Arc::new(next));
@@ -221,11 +271,18 @@ impl Live {
         publisher.retired.retain(|config| Arc::strong_count(config) > 1);
     }
 
-    /// Drops what no request uses any more: old configurations, counters of limits. Called from time to time.
+    /// Drops what no request uses any more: old configurations, counters of limits. Tries again to bind ports that could
+    /// not be bound. Called from time to time.
     pub fn collect(&self) {
         if let Some(mut publisher) = self.publisher.try_lock() {
             publisher.retired.retain(|config| Arc::strong_count(config) > 1);
             publisher.compiler.forget_limits();
+            if publisher.next_try <= Instant::now() && publisher.compiler.streams.has_failed() {
+                publisher.next_try = Instant::now() + TRY_AGAIN;
+                if let Some(snapshot) = publisher.source.clone() {
+                    self.make_live(&mut publisher, snapshot);
+                }
+            }
         }
     }
 

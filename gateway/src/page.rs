@@ -25,7 +25,6 @@ pub struct Style {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadRequest {
     /// The head of the request is larger than allowed.
-    #[expect(dead_code, reason = "refusals of heads do not say their cause yet")]
     HeaderTooLarge,
     /// The client's certificate was not accepted.
     CertificateError,

@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod attempt;
+mod choose;
 mod client_certificate;
 mod decide;
 mod discard;
@@ -15,6 +16,7 @@ mod outbound;
 mod place;
 mod protect;
 mod response_body;
+mod revise;
 mod send;
 mod snippet;
 mod throttle;

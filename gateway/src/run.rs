@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock,
-    listen::{self, Connections, Security, sockets},
+    listen::{self, Connections, Security, forward::Forwards, sockets},
     live::Live,
     observe::{
         access_log::AccessLog,
@@ -59,6 +59,7 @@ pub struct Gateway {
 
 /// What a worker thread starts with.
 struct Seat {
+    index: usize,
     http: TcpListener,
     https: TcpListener,
     https_port: u16,
@@ -92,8 +93,10 @@ pub fn start(
         stop: CancellationToken::new(),
         threads: Vec::with_capacity(count),
     };
+    live.serve_on(startup.address, count);
     for (index, (http, https)) in http.into_iter().zip(https).enumerate() {
         let seat = Seat {
+            index,
             http,
             https,
             https_port: gateway.https.port(),
@@ -146,7 +149,8 @@ fn work(seat: Seat) {
         }
     };
     runtime.block_on(async move {
-        let Seat { http, https, https_port, live, metrics, log, ids, leaving, stop, grace } = seat;
+        let Seat { index, http, https, https_port, live, metrics, log, ids, leaving, stop, grace } =
+            seat;
         let worker = Rc::new(Worker::new(live, ids, https_port, metrics, log));
         let connections = Rc::new(Connections::default());
         let mut accepting = JoinSet::new();
@@ -166,7 +170,10 @@ fn work(seat: Seat) {
             }
         }
         let until = Until { leaving, stop };
-        housekeeping(&worker, &connections, &mut accepting, &until).await;
+        let mut forwards = Forwards::new(index);
+        housekeeping(&worker, &connections, &mut forwards, &mut accepting, &until).await;
+        // No new ones; those that are open are waited for as for upgraded connections.
+        drop(forwards);
         let grace = worker.live().settings.spec.drain_timeout.unwrap_or(grace);
         drain(&worker, &connections, grace).await;
         worker.tick();
@@ -181,8 +188,9 @@ struct Until {
 
 /// Does the regular work until it is told to stop.
 async fn housekeeping(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     connections: &Connections,
+    forwards: &mut Forwards,
     accepting: &mut JoinSet<()>,
     until: &Until,
 ) {
@@ -203,6 +211,7 @@ async fn housekeeping(
         }
         clock::advance();
         worker.deadlines.wake_expired();
+        forwards.follow(worker);
         if round.is_multiple_of(HOUSEKEEPING_TICKS) {
             connections.sweep(worker);
             worker.tick();

@@ -5,6 +5,7 @@
 //! counters belong to a worker ([`worker`]), so that nothing is handed over between threads. Both outlive the route
 //! table: an endpoint change touches neither a host nor a location.
 
+pub(crate) mod balance;
 pub(crate) mod body;
 pub(crate) mod h1;
 pub(crate) mod keys;

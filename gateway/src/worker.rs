@@ -14,8 +14,12 @@ use crate::{
     clock,
     deadline::Deadlines,
     filter::body::Budget,
-    live::{Asking, Live, LiveConfig},
-    observe::{access_log::WorkerLog, metrics::WorkerMetrics, request_id::RequestIds},
+    live::{Asking, Live, LiveConfig, LogFile},
+    observe::{
+        access_log::{StreamRecord, WorkerLog},
+        metrics::WorkerMetrics,
+        request_id::RequestIds,
+    },
     proxy::OnTheirWay,
     upstream::{WorkerUpstreams, origin::Origins},
 };
@@ -46,6 +50,8 @@ pub struct Worker {
     pub metrics: Rc<WorkerMetrics>,
     /// The access log's buffer.
     pub log: WorkerLog,
+    /// The buffer of the file that streams are logged to, if they have one.
+    stream_log: RefCell<Option<(Arc<LogFile>, WorkerLog)>>,
     /// What is held of request bodies.
     pub held_bodies: Budget,
     /// Time limits of requests.
@@ -81,6 +87,7 @@ impl Worker {
             asking,
             metrics: Rc::new(metrics),
             log,
+            stream_log: RefCell::default(),
             held_bodies: Budget::default(),
             deadlines: Rc::default(),
             tunnels: TaskTracker::new(),
@@ -101,6 +108,23 @@ impl Worker {
     /// A new request id.
     pub fn request_id(&self) -> HeaderValue {
         self.ids.borrow_mut().generate()
+    }
+
+    /// Logs a session of TCP or UDP.
+    pub fn log_stream(&self, record: &StreamRecord<'_>) {
+        let live = self.live();
+        let log = &live.settings.stream_log;
+        let Some(file) = &log.file else {
+            self.log.write_stream(&log.format, record);
+            return;
+        };
+        let mut own = self.stream_log.borrow_mut();
+        if !own.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, file)) {
+            *own = Some((Arc::clone(file), file.log.worker()));
+        }
+        if let Some((_, own)) = &*own {
+            own.write_stream(&log.format, record);
+        }
     }
 
     /// From now on connections that are used end with their next answer, and others stay.
@@ -132,5 +156,8 @@ impl Worker {
         self.asking.answers.sweep(clock::tick());
         self.metrics.sweep();
         self.log.flush();
+        if let Some((_, log)) = &*self.stream_log.borrow() {
+            log.flush();
+        }
     }
 }

@@ -132,6 +132,9 @@ pub struct Serve {
     /// Address of that port [default: the value of --bind-address]
     #[arg(long, help_heading = "Listeners")]
     pub healthz_host: Option<IpAddr>,
+    /// Pass TLS connections through, undecrypted, to hosts with the annotation ssl-passthrough
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, help_heading = "Listeners")]
+    pub enable_ssl_passthrough: bool,
     /// Path that answers health probes, also on the default host
     #[arg(long, default_value = "/healthz", help_heading = "Listeners")]
     pub health_check_path: String,
@@ -183,6 +186,12 @@ pub struct Serve {
     /// ConfigMap with the settings for all hosts, as namespace/name
     #[arg(long, help_heading = "Configuration objects")]
     pub configmap: Option<NamespacedName>,
+    /// ConfigMap with TCP ports to open and the Services behind them, as namespace/name
+    #[arg(long, help_heading = "Configuration objects")]
+    pub tcp_services_configmap: Option<NamespacedName>,
+    /// ConfigMap with UDP ports to open and the Services behind them, as namespace/name
+    #[arg(long, help_heading = "Configuration objects")]
+    pub udp_services_configmap: Option<NamespacedName>,
     /// Service for requests that no host or path takes, as namespace/name
     #[arg(long, help_heading = "Configuration objects")]
     pub default_backend_service: Option<NamespacedName>,
@@ -304,6 +313,10 @@ impl Serve {
             default_backend_service: self.default_backend_service.clone(),
             default_ssl_certificate: self.default_ssl_certificate.clone(),
             configmap: self.configmap.clone(),
+            tcp_services_configmap: self.tcp_services_configmap.clone(),
+            udp_services_configmap: self.udp_services_configmap.clone(),
+            reserved_ports: self.own_ports(),
+            ssl_passthrough: self.enable_ssl_passthrough,
             annotations_prefix: self.annotations_prefix.clone(),
             enable_annotation_validation: self.enable_annotation_validation,
             deep_inspect: self.deep_inspect,
@@ -315,6 +328,12 @@ impl Serve {
             pattern_check: Some(PATTERN_CHECK),
             ..Options::default()
         })
+    }
+
+    /// Ports that no TCP or UDP service may have.
+    fn own_ports(&self) -> Vec<u16> {
+        let own = [self.http_port, self.https_port, self.healthz_port];
+        own.into_iter().chain(self.inert.kept_ports()).collect()
     }
 
     /// What the metrics are told.

@@ -111,7 +111,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Sends a GET and reads the whole answer. `target` goes into the request line as it is.
     pub async fn get(&mut self, host: &str, target: &str) -> Result<Answer, Failure> {
-        self.ask(host, target, "").await
+        self.ask("GET", host, target, "").await
+    }
+
+    /// The same with a POST, whose body is empty.
+    pub async fn post(&mut self, host: &str, target: &str) -> Result<Answer, Failure> {
+        self.ask("POST", host, target, "Content-Length: 0\r\n").await
     }
 
     /// The same as if it came from a client with this address, for whoever believes `X-Forwarded-For`.
@@ -121,14 +126,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         target: &str,
         client: IpAddr,
     ) -> Result<Answer, Failure> {
-        self.ask(host, target, &format!("X-Forwarded-For: {client}\r\n")).await
+        self.ask("GET", host, target, &format!("X-Forwarded-For: {client}\r\n")).await
     }
 
-    async fn ask(&mut self, host: &str, target: &str, more: &str) -> Result<Answer, Failure> {
+    async fn ask(
+        &mut self,
+        method: &str,
+        host: &str,
+        target: &str,
+        more: &str,
+    ) -> Result<Answer, Failure> {
         self.requests += 1;
         let exchange = async {
             let head = format!(
-                "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: headgate-tests\r\nAccept: */*\r\n{more}\r\n"
+                "{method} {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: headgate-tests\r\nAccept: */*\r\n{more}\r\n"
             );
             self.stream.write_all(head.as_bytes()).await.map_err(Failure::Io)?;
             self.answer().await

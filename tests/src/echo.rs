@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -21,6 +22,9 @@ use crate::{client::dechunk, websocket};
 const MAX_HEADERS: usize = 64;
 const BIND_TRIES: usize = 20;
 
+/// Is told of every request, by the server's name, the method and the target, and says how long the answer has to wait.
+pub type Observer = Arc<dyn Fn(&str, &str, &str) -> Duration + Send + Sync>;
+
 /// A running echo server; it and its connections end when it is dropped.
 pub struct Echo {
     name: String,
@@ -32,32 +36,42 @@ pub struct Echo {
 impl Echo {
     /// Starts a server on the address; port 0 picks a free one.
     pub async fn start(name: &str, address: SocketAddr) -> Result<Self> {
+        Self::start_observed(name, address, Arc::new(|_, _, _| Duration::ZERO)).await
+    }
+
+    async fn start_observed(name: &str, address: SocketAddr, observer: Observer) -> Result<Self> {
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on {address}"))?;
         let address = listener.local_addr()?;
         let served = Arc::new(AtomicU64::new(0));
-        let accepting = tokio::spawn(accept(listener, name.into(), Arc::clone(&served)));
+        let accepting = tokio::spawn(accept(listener, name.into(), Arc::clone(&served), observer));
         Ok(Self { name: name.into(), address, served, accepting })
     }
 
     /// Starts one server per name on consecutive addresses from 127.0.0.11 on, all on the same free port, as one
     /// EndpointSlice needs them.
     pub async fn group(names: &[&str]) -> Result<Vec<Self>> {
+        Self::group_observed(names, Arc::new(|_, _, _| Duration::ZERO)).await
+    }
+
+    /// The same with an observer.
+    pub async fn group_observed(names: &[&str], observer: Observer) -> Result<Vec<Self>> {
         for _ in 0..BIND_TRIES {
-            if let Ok(group) = Self::group_on_one_port(names).await {
+            if let Ok(group) = Self::group_on_one_port(names, &observer).await {
                 return Ok(group);
             }
         }
         bail!("no port is free on {} loopback addresses", names.len())
     }
 
-    async fn group_on_one_port(names: &[&str]) -> Result<Vec<Self>> {
+    async fn group_on_one_port(names: &[&str], observer: &Observer) -> Result<Vec<Self>> {
         let mut group: Vec<Self> = Vec::new();
         for (index, name) in names.iter().enumerate() {
             let port = group.first().map_or(0, |first| first.address.port());
             let last = u8::try_from(11 + index).context("too many servers")?;
-            group.push(Self::start(name, (Ipv4Addr::new(127, 0, 0, last), port).into()).await?);
+            let address = (Ipv4Addr::new(127, 0, 0, last), port).into();
+            group.push(Self::start_observed(name, address, Arc::clone(observer)).await?);
         }
         Ok(group)
     }
@@ -84,24 +98,34 @@ impl Drop for Echo {
     }
 }
 
-async fn accept(listener: TcpListener, name: Arc<str>, served: Arc<AtomicU64>) {
+async fn accept(listener: TcpListener, name: Arc<str>, served: Arc<AtomicU64>, observer: Observer) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        let (name, served) = (Arc::clone(&name), Arc::clone(&served));
+        let (name, served, observer) =
+            (Arc::clone(&name), Arc::clone(&served), Arc::clone(&observer));
         // The peer may leave at any time; that is its business, so the result says nothing.
-        connections.spawn(async move { drop(serve(stream, &name, &served).await) });
+        connections.spawn(async move { drop(serve(stream, &name, &served, &observer).await) });
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn serve(mut stream: TcpStream, name: &str, served: &AtomicU64) -> Result<()> {
+async fn serve(
+    mut stream: TcpStream,
+    name: &str,
+    served: &AtomicU64,
+    observer: &Observer,
+) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut unread = Vec::new();
     while let Some(request) = next(&mut stream, &mut unread).await? {
         served.fetch_add(1, Ordering::Relaxed);
+        let wait = observer(name, &request.method, &request.target);
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
         if let Some(nonce) = request.websocket_nonce {
             return websocket::echo(stream, unread, &nonce).await;
         }
@@ -120,6 +144,7 @@ async fn serve(mut stream: TcpStream, name: &str, served: &AtomicU64) -> Result<
 }
 
 struct Request {
+    method: String,
     target: String,
     close: bool,
     websocket_nonce: Option<String>,
@@ -159,6 +184,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize, Option<usize>)>> {
         return Ok(None);
     };
     let mut request = Request {
+        method: parsed.method.unwrap_or_default().into(),
         target: parsed.path.unwrap_or("/").into(),
         close: parsed.version == Some(0),
         websocket_nonce: None,

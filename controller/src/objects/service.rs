@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use headgate_config::StreamProtocol;
 use k8s_openapi::{
     api::{
         core::v1 as core,
@@ -51,8 +52,8 @@ pub struct ServicePort {
     pub name: Box<str>,
     /// Number.
     pub number: i32,
-    /// Whether its protocol is TCP.
-    pub is_tcp: bool,
+    /// Its protocol; `None` is another one.
+    pub protocol: Option<StreamProtocol>,
     /// Port of the pods.
     pub target: TargetPort,
 }
@@ -81,7 +82,7 @@ impl TargetPort {
 pub struct EndpointSlice {
     /// The Service that its label names.
     pub service: Option<Key>,
-    /// Its TCP ports; `None` if it lists no ports of any protocol.
+    /// Its TCP and UDP ports; `None` if it lists no ports of any protocol.
     pub ports: Option<Box<[SlicePort]>>,
     /// Addresses of the endpoints that are ready.
     pub addresses: Box<[IpAddr]>,
@@ -92,13 +93,15 @@ pub struct EndpointSlice {
 /// The zones that an endpoint is meant for.
 pub type Zones = Box<[Box<str>]>;
 
-/// A TCP port of an EndpointSlice.
+/// A port of an EndpointSlice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlicePort {
     /// Name; empty if there is none.
     pub name: Box<str>,
     /// Number, if it has one.
     pub number: Option<i32>,
+    /// Its protocol.
+    pub protocol: StreamProtocol,
 }
 
 impl From<core::Service> for Service {
@@ -128,7 +131,7 @@ impl From<core::ServicePort> for ServicePort {
         Self {
             name: port.name.unwrap_or_default().into(),
             number: port.port,
-            is_tcp: is_tcp(port.protocol.as_deref()),
+            protocol: protocol(port.protocol.as_deref()),
             target: match port.target_port {
                 None => TargetPort::Number(port.port),
                 // 0 is how some programs leave it out.
@@ -145,10 +148,12 @@ impl From<discovery::EndpointSlice> for EndpointSlice {
         let metadata = slice.metadata;
         let service = metadata.labels.and_then(|mut labels| labels.remove(SERVICE_LABEL));
         let ports = slice.ports.filter(|ports| !ports.is_empty()).map(|ports| {
-            let tcp = ports.into_iter().filter(|port| is_tcp(port.protocol.as_deref()));
-            let ports = tcp.map(|port| SlicePort {
-                name: port.name.unwrap_or_default().into(),
-                number: port.port,
+            let ports = ports.into_iter().filter_map(|port| {
+                Some(SlicePort {
+                    protocol: protocol(port.protocol.as_deref())?,
+                    name: port.name.unwrap_or_default().into(),
+                    number: port.port,
+                })
             });
             ports.collect()
         });
@@ -178,8 +183,12 @@ fn zones_of(endpoint: &Endpoint) -> Zones {
     hints.into_iter().flatten().map(|zone| zone.name.as_str().into()).collect()
 }
 
-fn is_tcp(protocol: Option<&str>) -> bool {
-    matches!(protocol, None | Some("" | "TCP"))
+fn protocol(protocol: Option<&str>) -> Option<StreamProtocol> {
+    match protocol {
+        None | Some("" | "TCP") => Some(StreamProtocol::Tcp),
+        Some("UDP") => Some(StreamProtocol::Udp),
+        Some(_) => None,
+    }
 }
 
 /// `ready` nil counts as ready; `serving` and `terminating` are not looked at (routing §11.4).

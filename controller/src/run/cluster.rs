@@ -88,7 +88,7 @@ pub fn run_cluster(
     let link = Link {
         signals: signals.clone(),
         scope: options.namespaces.clone(),
-        config_map: options.configmap.clone(),
+        config_maps: options.config_maps().into_iter().cloned().collect(),
         back: Back {
             write_back,
             board,

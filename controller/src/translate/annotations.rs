@@ -12,7 +12,9 @@ pub mod values;
 
 mod access;
 mod access_log;
+pub mod affinity;
 mod alias;
+pub mod balancing;
 mod canary;
 pub mod client_certificates;
 mod cors;
@@ -20,6 +22,7 @@ mod default_backend;
 pub mod errors;
 pub mod external_auth;
 mod group;
+pub mod headers;
 mod ignored;
 mod jwt;
 pub mod limits;
@@ -33,6 +36,7 @@ pub mod reference;
 mod rewrite;
 mod service_upstream;
 mod snippet;
+mod tls;
 mod unknown;
 mod upstream_host;
 
@@ -42,10 +46,11 @@ use std::{
 };
 
 use headgate_config::{
-    ClientCertificates, Cors, Effect, FixedRedirect, Mirror, ObjectRef, Protection, ProxySettings,
-    Redirect, Verdict, protection::Throttle,
+    Balance, ClientCertificates, Cors, Effect, FixedRedirect, Mirror, ObjectRef, Protection,
+    ProxySettings, Redirect, TlsSuite, Verdict, balance::CanaryRules, protection::Throttle,
 };
 
+use affinity::AffinityWish;
 use definition::{
     Definition,
     State::{self, Closes, Honoured, NoEffect, NotYet, Refused},
@@ -75,13 +80,16 @@ impl Family {
 /// All families. The order has no meaning.
 static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[access::ANNOTATIONS], access::read),
+    Family::new(Honoured, &[affinity::ANNOTATIONS], affinity::read),
     Family::new(Honoured, &[alias::ANNOTATIONS], alias::read),
-    Family::new(NotYet, &[canary::ANNOTATIONS], canary::read),
+    Family::new(Honoured, &[balancing::ANNOTATIONS], balancing::read),
+    Family::new(Honoured, &[canary::ANNOTATIONS], canary::read),
     Family::new(Honoured, &[client_certificates::ANNOTATIONS], client_certificates::read),
     Family::new(Honoured, &[cors::ANNOTATIONS], cors::read),
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
     Family::new(Honoured, &[errors::ANNOTATIONS], errors::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
+    Family::new(Honoured, &[headers::ANNOTATIONS], headers::read),
     Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
     Family::new(Honoured, &[jwt::ANNOTATIONS], jwt::read),
     Family::new(Honoured, &[access_log::ANNOTATIONS], access_log::read),
@@ -96,6 +104,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[service_upstream::ANNOTATIONS], service_upstream::read),
     Family::new(Honoured, &[snippet::ANNOTATIONS], snippet::read),
     Family::new(Refused, &[snippet::REFUSED], snippet::refuse),
+    Family::new(Honoured, &[tls::ANNOTATIONS], tls::read),
     Family::new(Honoured, &[upstream_host::ANNOTATIONS], upstream_host::read),
 ];
 
@@ -137,10 +146,22 @@ fn defined_name<'a>(prefix: &str, full: &'a str) -> Option<&'a str> {
 pub struct Annotations {
     /// Why all locations of the Ingress answer 503, if they do (annotations §1.4, outcome D).
     pub denied: Option<String>,
+    /// `ssl-ciphers`.
+    pub ssl_ciphers: Option<Arc<[TlsSuite]>>,
+    /// `ssl-prefer-server-ciphers`.
+    pub ssl_own_order: Option<bool>,
+    /// `ssl-passthrough`.
+    pub ssl_passthrough: bool,
     /// `auth-tls-*`, which hold for its hosts.
     pub client_certificates: Option<Arc<ClientCertificates>>,
     /// The Ingress only lends its backends to others (routing §13).
     pub canary: bool,
+    /// Which share of their requests it wants for them.
+    pub canary_rules: Option<Arc<CanaryRules>>,
+    /// `affinity` and what belongs to it.
+    pub affinity: Option<Arc<AffinityWish>>,
+    /// `load-balance` and `upstream-hash-by`.
+    pub balance: Balance,
     /// `use-regex`.
     pub use_regex: bool,
     /// `rewrite-target`.
@@ -153,6 +174,8 @@ pub struct Annotations {
     pub aliases: Vec<String>,
     /// `upstream-vhost`.
     pub upstream_host: Option<String>,
+    /// What happens to headers of answers.
+    pub headers: headers::Wishes,
     /// `default-backend`: name of a Service in the Ingress's namespace.
     pub default_backend: Option<String>,
     /// Which answers are replaced.
@@ -192,14 +215,21 @@ impl Default for Annotations {
     fn default() -> Self {
         Self {
             denied: None,
+            ssl_ciphers: None,
+            ssl_own_order: None,
+            ssl_passthrough: false,
             client_certificates: None,
             canary: false,
+            canary_rules: None,
+            affinity: None,
+            balance: Balance::RoundRobin,
             use_regex: false,
             rewrite_target: None,
             forwarded_prefix: None,
             app_root: None,
             aliases: Vec::new(),
             upstream_host: None,
+            headers: headers::Wishes::default(),
             default_backend: None,
             errors: errors::ErrorRules::default(),
             mirror: None,

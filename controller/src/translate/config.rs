@@ -5,6 +5,7 @@
 
 mod draft;
 mod global_auth;
+mod global_headers;
 mod keys;
 pub mod limit_store;
 pub mod reference;
@@ -15,7 +16,7 @@ pub mod value;
 use std::sync::Arc;
 
 use draft::Draft;
-use headgate_config::{Effect, ObjectRef, Settings, Verdict};
+use headgate_config::{Effect, HostCiphers, ObjectRef, Settings, Verdict};
 use k8s_openapi::api::core::v1::ConfigMap;
 use limit_store::StoreState;
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub standby: Option<bool>,
     /// The Secret that `limit-shared-secret` names.
     pub limit_secret: Option<Key>,
+    /// The ConfigMaps that `proxy-set-headers` and `add-headers` name.
+    pub named_maps: Vec<Key>,
     /// The ConfigMap, if there is one.
     pub object: Option<ObjectRef>,
     /// Findings about the ConfigMap.
@@ -55,6 +58,8 @@ pub struct Defaults {
     pub default_host: Arc<Annotations>,
     /// Retry methods that are not idempotent, whatever the annotation says (`retry-non-idempotent`).
     pub retry_non_idempotent: bool,
+    /// What hosts offer that say nothing about ciphers (`ssl-ciphers`).
+    pub ciphers: HostCiphers,
     /// Location paths that begin with one of these are never redirected to HTTPS (`no-tls-redirect-locations`).
     pub no_tls_redirect: Vec<String>,
     /// At location paths that begin with one of these nobody is asked who he is (`no-auth-locations`).
@@ -110,6 +115,8 @@ pub struct Restrictions {
     /// Whether a path that is not ImplementationSpecific may only be made of letters, digits and `._-/`
     /// (`strict-validate-path-type`). Reviews ask for it; what has been created is served.
     pub strict_paths: bool,
+    /// The headers that they may add to answers, with upper and lower case (`global-allowed-response-headers`).
+    pub allowed_headers: Vec<String>,
 }
 
 impl Restrictions {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::{Host, HostPattern, PathMode};
+use headgate_config::{Host, HostCiphers, HostPattern, PathMode};
 
 use super::{
     config::Defaults,
@@ -85,9 +85,22 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> B
         redirect_to: None,
         client_certificates: guard::client_certificates(members.guards).cloned(),
         snippet: maker.host_snippet(),
+        ciphers: ciphers(defaults, members.ingresses),
         origin: creator.or(members.catch_all).map(|ingress| ingress.reference()),
     };
     Built { host, www_redirect }
+}
+
+/// What the host offers, if that is other than what all do. For the list and for the order the oldest Ingress that says
+/// something decides (annotations §1.10).
+fn ciphers(defaults: &Defaults, ingresses: &[Arc<Accepted>]) -> Option<HostCiphers> {
+    let suites = ingresses.iter().find_map(|ingress| ingress.annotations.ssl_ciphers.clone());
+    let own_order = ingresses.iter().find_map(|ingress| ingress.annotations.ssl_own_order);
+    let ciphers = HostCiphers {
+        suites: suites.unwrap_or_else(|| defaults.ciphers.suites.clone()),
+        own_order: own_order.unwrap_or(defaults.ciphers.own_order),
+    };
+    (ciphers != defaults.ciphers).then_some(ciphers)
 }
 
 fn pattern(name: &str) -> HostPattern {

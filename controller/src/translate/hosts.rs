@@ -231,6 +231,11 @@ impl HostTable {
         Some((state.host.as_ref()?, &state.ingresses))
     }
 
+    /// The Ingress that takes the requests that no host takes.
+    pub fn catch_all(&self) -> Option<&Arc<Accepted>> {
+        self.catch_alls.first()
+    }
+
     /// The alias patterns of all hosts that want some. Names of real hosts are dropped, and an alias that several hosts
     /// want goes to the one whose name sorts first (routing §2.6).
     fn share_out_aliases(&self) -> BTreeMap<String, Vec<HostPattern>> {
@@ -296,7 +301,8 @@ fn with_aliases(ingresses: &[Arc<Accepted>]) -> Option<&Arc<Accepted>> {
     ingresses.iter().find(|ingress| !ingress.annotations.aliases.is_empty())
 }
 
-fn insert_by_age(ingresses: &mut SmallVec<[Arc<Accepted>; 1]>, ingress: &Arc<Accepted>) {
+/// Adds an Ingress to others that are sorted, oldest first.
+pub fn insert_by_age(ingresses: &mut SmallVec<[Arc<Accepted>; 1]>, ingress: &Arc<Accepted>) {
     let at = ingresses.partition_point(|other| other.age < ingress.age);
     ingresses.insert(at, ingress.clone());
 }

@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::objects::{Kind, Object};
 
+mod balance;
 mod client_certificates;
 mod error_pages;
 mod external;
+mod headers;
 mod inheritance;
 mod limits;
 mod password;

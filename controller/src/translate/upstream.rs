@@ -7,7 +7,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use headgate_config::{Balance, Effect, Endpoints, Upstream, UpstreamId, Verdict};
+use headgate_config::{Effect, Endpoints, StreamProtocol, Upstream, UpstreamId, Verdict};
 
 use crate::{
     objects::{EndpointSlice, Key, Kind, Objects, Service, ServicePort, TargetPort},
@@ -33,7 +33,7 @@ pub fn resolve(
     by_cluster_ip: bool,
 ) -> Resolved {
     let key = Key::new(&id.namespace, &id.service);
-    let lookup = Lookup { options, objects, id, key: &key };
+    let lookup = Lookup { options, objects, id, key: &key, stream: None };
     let (endpoints, problem) = match lookup.endpoints(by_cluster_ip) {
         Ok(endpoints) => (endpoints, None),
         Err(problem) => (Endpoints::Addresses(Vec::new()), Some(problem)),
@@ -46,8 +46,24 @@ pub fn resolve(
             message,
         })
     });
-    let upstream = Upstream { id: id.clone(), endpoints, balance: Balance::RoundRobin };
-    Resolved { upstream, verdict }
+    Resolved { upstream: Upstream::new(id.clone(), endpoints), verdict }
+}
+
+/// The endpoints of a port of a Service that streams are forwarded to. The port is the Service's own, by number or name
+/// (operations §10).
+///
+/// # Errors
+///
+/// Why there is no such port.
+pub fn resolve_stream(
+    options: &Options,
+    objects: &Objects,
+    id: &UpstreamId,
+    protocol: StreamProtocol,
+) -> Result<Endpoints, String> {
+    let key = Key::new(&id.namespace, &id.service);
+    let lookup = Lookup { options, objects, id, key: &key, stream: Some(protocol) };
+    lookup.endpoints(false).map_err(|problem| problem.message)
 }
 
 struct Problem {
@@ -60,6 +76,8 @@ struct Lookup<'a> {
     objects: &'a Objects,
     id: &'a UpstreamId,
     key: &'a Key,
+    /// What is forwarded, if that is not HTTP.
+    stream: Option<StreamProtocol>,
 }
 
 impl Lookup<'_> {
@@ -93,7 +111,8 @@ impl Lookup<'_> {
         let zone = self.options.zone.as_deref();
         for slice in slices {
             let near = Near::of(slice, service.proximity, zone);
-            let fresh = addresses_of(slice, port, near).filter(|address| seen.insert(*address));
+            let fresh = addresses_of(slice, port, near);
+            let fresh = fresh.filter(|address| seen.insert(*address));
             addresses.extend(fresh);
         }
         addresses.shrink_to_fit();
@@ -109,9 +128,10 @@ impl Lookup<'_> {
             TargetPort::Number(target) => Some(*target) == number,
             TargetPort::Name(name) => **name == *wanted,
         };
-        let mut ports = service.ports.iter().filter(|port| port.is_tcp);
-        let found =
-            ports.clone().find(|port| self.is_wanted(port)).or_else(|| ports.find(by_target));
+        let protocol = self.protocol();
+        let mut ports = service.ports.iter().filter(|port| port.protocol == Some(protocol));
+        let found = ports.clone().find(|port| self.is_wanted(port));
+        let found = found.or_else(|| ports.find(by_target).filter(|_| self.stream.is_none()));
         found.ok_or_else(|| self.no_port())
     }
 
@@ -120,12 +140,18 @@ impl Lookup<'_> {
         wanted.is_empty() || wanted.parse() == Ok(port.number) || *port.name == *wanted
     }
 
+    fn protocol(&self) -> StreamProtocol {
+        self.stream.unwrap_or(StreamProtocol::Tcp)
+    }
+
     fn no_port(&self) -> Problem {
         Problem {
             reason: "ServicePortNotFound",
             message: format!(
-                "the Service {} has no TCP port {:?}, which a backend names; correct one of them",
-                self.key, self.id.port
+                "the Service {} has no {} port {:?}, which a backend names; correct one of them",
+                self.key,
+                self.protocol().word().to_ascii_uppercase(),
+                self.id.port
             ),
         }
     }
@@ -178,8 +204,8 @@ fn addresses_of<'a>(
         None => port.target.number().into_iter().collect(),
         Some([]) => Vec::new(),
         Some(ports) => {
-            let named =
-                ports.iter().filter(|other| port.name.is_empty() || other.name == port.name);
+            let ports = ports.iter().filter(|other| Some(other.protocol) == port.protocol);
+            let named = ports.filter(|other| port.name.is_empty() || other.name == port.name);
             let numbers: Vec<_> = named.filter_map(|port| port.number).collect();
             if numbers.is_empty() { port.target.number().into_iter().collect() } else { numbers }
         }

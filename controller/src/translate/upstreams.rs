@@ -1,4 +1,7 @@
-//! All upstreams: who mentions each, and what its Service gives it (routing §11.1).
+//! All upstreams: who mentions each, what they want of it, and what its Service gives it (routing §11.1).
+
+mod canaries;
+mod policy;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,6 +12,7 @@ use headgate_config::{UpstreamId, Upstreams, Verdict};
 use smallvec::SmallVec;
 
 use super::{
+    hosts::HostTable,
     ingress::{Accepted, host_of},
     location::first_port_of,
     upstream,
@@ -17,6 +21,7 @@ use crate::{
     objects::{Key, Objects},
     options::Options,
 };
+use canaries::Canaries;
 
 /// The upstreams that accepted Ingresses and the options mention.
 ///
@@ -26,6 +31,8 @@ pub struct UpstreamTable {
     states: BTreeMap<UpstreamId, State>,
     /// There is one if any Ingress that mentions it is serving.
     upstreams: Upstreams,
+    /// Which of them get a share of the requests of others.
+    canaries: Canaries,
     dirty: BTreeSet<UpstreamId>,
 }
 
@@ -49,8 +56,18 @@ struct State {
 #[derive(Debug)]
 struct Mention {
     ingress: Arc<Accepted>,
+    way: Way,
+}
+
+/// How an Ingress mentions an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// As the backend of a path.
+    Path,
     /// As `spec.defaultBackend`.
-    as_default: bool,
+    Default,
+    /// As something else, which says nothing about how it is to be used.
+    Aside,
 }
 
 impl UpstreamTable {
@@ -69,6 +86,7 @@ impl UpstreamTable {
 
     /// Puts one version of an Ingress in place of another.
     pub fn replace(&mut self, before: Option<&Arc<Accepted>>, after: Option<&Arc<Accepted>>) {
+        self.canaries.replace(before, after);
         if let Some(ingress) = before {
             for (id, _) in mentions(ingress) {
                 if let Some(state) = self.states.get_mut(&id) {
@@ -78,10 +96,10 @@ impl UpstreamTable {
             }
         }
         if let Some(ingress) = after {
-            for (id, as_default) in mentions(ingress) {
+            for (id, way) in mentions(ingress) {
                 let mentions = &mut self.states.entry(id.clone()).or_default().mentions;
                 let at = mentions.partition_point(|mention| mention.ingress.age <= ingress.age);
-                mentions.insert(at, Mention { ingress: ingress.clone(), as_default });
+                mentions.insert(at, Mention { ingress: ingress.clone(), way });
                 self.dirty.insert(id);
             }
         }
@@ -101,16 +119,28 @@ impl UpstreamTable {
         self.dirty.extend(ids);
     }
 
+    /// Finds out which upstreams get a share of the requests of others at the paths of `hosts`.
+    /// Says whether there is anything else to say about them than before.
+    pub fn attach(&mut self, hosts: &HostTable) -> bool {
+        self.canaries.refresh(hosts, &mut self.dirty)
+    }
+
     /// Looks up what has to be; says what is other than before.
     pub fn refresh(&mut self, options: &Options, objects: &Objects) -> Refreshed {
         let global = options.default_backend_service.as_ref().map(first_port_of);
         let mut refreshed = Refreshed::default();
-        for id in std::mem::take(&mut self.dirty) {
-            let state = self.states.entry(id.clone()).or_default();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        self.canaries.add_partners(&mut dirty);
+        for id in dirty {
             let is_global = global.as_ref() == Some(&id);
-            if is_global || state.mentions.iter().any(|mention| mention.ingress.is_serving()) {
-                let by_cluster_ip = state.by_cluster_ip(&id);
-                let resolved = upstream::resolve(options, objects, &id, by_cluster_ip);
+            self.states.entry(id.clone()).or_default();
+            let policy = self.policy(&id);
+            let is_alternative = self.canaries.is_alternative(&id);
+            let Some(state) = self.states.get_mut(&id) else { continue };
+            let is_serving = |mention: &Mention| mention.ingress.is_serving();
+            if is_global || is_alternative || state.mentions.iter().any(is_serving) {
+                let mut resolved = upstream::resolve(options, objects, &id, policy.by_cluster_ip);
+                policy.apply(&mut resolved.upstream);
                 refreshed.verdicts |= state.judge(resolved.verdict, &id, is_global);
                 // What is equal to before is kept.
                 if self.upstreams.get(&id).map(|upstream| &**upstream) != Some(&resolved.upstream) {
@@ -133,9 +163,10 @@ impl UpstreamTable {
         &self.upstreams
     }
 
-    /// Findings about Services, said to the Ingresses that name them.
+    /// Findings about Services, said to the Ingresses that name them, and about canaries.
     pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
-        self.states.values().flat_map(|state| &state.verdicts)
+        let own = self.states.values().flat_map(|state| &state.verdicts);
+        own.chain(self.canaries.verdicts())
     }
 }
 
@@ -163,16 +194,6 @@ impl State {
         }
         said
     }
-
-    /// `service-upstream` belongs to the upstream, not to the path: the oldest mention decides, but each mention as
-    /// `spec.defaultBackend` decides anew.
-    fn by_cluster_ip(&self, id: &UpstreamId) -> bool {
-        let anew = self.mentions.iter().rfind(|mention| mention.as_default);
-        let decides = anew.or(self.mentions.first());
-        // The Service of the annotation `default-backend` is always reached by its endpoints.
-        !id.port.is_empty()
-            && decides.is_some_and(|mention| mention.ingress.annotations.service_upstream)
-    }
 }
 
 /// Where an Ingress mentions an upstream first.
@@ -199,17 +220,18 @@ fn place_of(ingress: &Accepted, id: &UpstreamId) -> String {
 }
 
 /// Every upstream that an Ingress mentions, once for each way.
-fn mentions(ingress: &Accepted) -> BTreeSet<(UpstreamId, bool)> {
+fn mentions(ingress: &Accepted) -> BTreeSet<(UpstreamId, Way)> {
     let paths = ingress.rules().iter().flat_map(|rule| &rule.paths);
-    let backends = paths.filter_map(|path| ingress.upstream(&path.backend)).map(|id| (id, false));
-    let default = ingress.default_backend().map(|id| (id, true));
+    let backends =
+        paths.filter_map(|path| ingress.upstream(&path.backend)).map(|id| (id, Way::Path));
+    let default = ingress.default_backend().map(|id| (id, Way::Default));
     let fallback = ingress.annotations.default_backend.as_ref().map(|service| UpstreamId {
         namespace: ingress.key().namespace().into(),
         service: service.clone(),
         port: String::new(),
     });
     let asked = [asked(ingress), keys(ingress), mirrored(ingress)].into_iter().flatten().cloned();
-    let asked = asked.chain(fallback).map(|id| (id, false));
+    let asked = asked.chain(fallback).map(|id| (id, Way::Aside));
     backends.chain(default).chain(asked).collect()
 }
 

@@ -95,6 +95,7 @@ impl Counterparts {
             locations: Vec::new(),
             app_root: None,
             redirect_to: Some(to.to_owned()),
+            ciphers: None,
             client_certificates: None,
             snippet: None,
             origin: Some(ingress.clone()),

@@ -155,12 +155,14 @@ fn ingress() -> impl Strategy<Value = Object> {
         (option::of(select(&["a.test", "x.b.test"][..])), select(&["rsa", "ed25519"][..])),
     );
     let flags = (
-        prop::bool::weighted(0.1),
+        prop::bool::weighted(0.25),
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.1),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.2),
     );
-    (spec(), aliases, secret, flags).prop_map(|(spec, aliases, secret, (canary, denied, by_ip, spare))| {
+    (spec(), aliases, secret, flags).prop_map(|(spec, aliases, secret, (canary, denied, by_ip, spare, bound, timed))| {
         let mut annotations = json!({});
         let mut set = |name: &str, value: &str| annotations[format!("nginx.ingress.kubernetes.io/{name}")] = value.into();
         if let Some(aliases) = aliases {
@@ -171,6 +173,10 @@ fn ingress() -> impl Strategy<Value = Object> {
             ("auth-url", "https://auth.test/", denied),
             ("service-upstream", "true", by_ip),
             ("default-backend", "three", spare),
+            ("affinity", "cookie", bound),
+            ("affinity-canary-behavior", "legacy", canary && timed),
+            ("load-balance", "ewma", timed),
+            ("session-cookie-name", &*spec.name.to_uppercase(), bound),
         ] {
             if wanted {
                 set(name, value);

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use headgate_config::{
-    Action, Balance, Certificate, CertificateId, Effect, Endpoints, Forward, Host, HostPattern,
+    Action, Certificate, CertificateId, Effect, Endpoints, Forward, Host, HostPattern,
     HttpsRedirect, Location, Origin, PathMatch, PathMode, PrivateKey, Redirect, TlsTable, Upstream,
     UpstreamId, Verdict, WhenEmpty, certificate::KeyFormat,
 };
@@ -97,11 +97,8 @@ fn unchunked(head: &str, body: &str) -> String {
 
 fn upstream(service: &str) -> (UpstreamId, Arc<Upstream>) {
     let id = UpstreamId { namespace: "shop".into(), service: service.into(), port: "80".into() };
-    let upstream = Upstream {
-        id: id.clone(),
-        endpoints: Endpoints::Addresses(vec!["10.0.0.7:8080".parse().unwrap()]),
-        balance: Balance::RoundRobin,
-    };
+    let endpoints = Endpoints::Addresses(vec!["10.0.0.7:8080".parse().unwrap()]);
+    let upstream = Upstream::new(id.clone(), endpoints);
     (id, Arc::new(upstream))
 }
 
@@ -118,6 +115,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         cors: None,
         rewrite: None,
         upstream_host: None,
+        headers: None,
         proxy: Arc::default(),
         protection: None,
         error_pages: None,
@@ -137,6 +135,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         redirect_to: None,
         client_certificates: None,
         snippet: None,
+        ciphers: None,
         origin: None,
     })
 }
@@ -160,6 +159,7 @@ fn snapshot() -> Snapshot {
         ]
         .into(),
         upstreams: [upstream].into_iter().collect(),
+        streams: Arc::default(),
         tls: Arc::new(TlsTable {
             names: BTreeMap::from([
                 ("a.test".into(), Some(id_of.clone())),

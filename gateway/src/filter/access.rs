@@ -94,7 +94,8 @@ impl Access {
         }
         // An address of IPv4 in the clothes of IPv6 is one of IPv4, as in the sets.
         let client = client.to_canonical();
-        let is_meant = |rule: &&AccessRule| rule.network.is_none_or(|network| network.contains(client));
+        let is_meant =
+            |rule: &&AccessRule| rule.network.is_none_or(|network| network.contains(client));
         self.rules.iter().find(is_meant).is_none_or(|rule| rule.allows)
     }
 }
@@ -132,7 +133,8 @@ mod tests {
         let rule = |allows, network: &str| AccessRule { allows, network: network.parse().ok() };
         let rules = vec![rule(true, "192.0.2.1"), rule(false, "192.0.2.0/24"), rule(true, "")];
         let mut spec = AccessLists { rules, ..AccessLists::default() };
-        let admits = |spec: &AccessLists, client: &str| Access::new(spec).admits(client.parse().unwrap());
+        let admits =
+            |spec: &AccessLists, client: &str| Access::new(spec).admits(client.parse().unwrap());
         assert!(admits(&spec, "192.0.2.1") && admits(&spec, "::ffff:192.0.2.1"));
         assert!(!admits(&spec, "192.0.2.2") && admits(&spec, "2001:db8::1"));
         spec.allow = networks("192.0.2.2");

@@ -89,6 +89,7 @@ mod tests {
             query,
             request_id: b"",
             origin: &config::Origin::default(),
+            connection: None,
         };
         let copy = Mirror::new(&Arc::new(spec))?.copy(&variables)?;
         let text = |bytes| String::from_utf8(bytes).expect("a text");

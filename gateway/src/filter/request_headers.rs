@@ -5,24 +5,28 @@
 
 mod bare;
 mod client;
+mod configured;
+mod copy;
+mod nominated;
 mod question;
 mod spelling;
 
 use std::borrow::Cow;
 
-use http::{
-    HeaderMap, HeaderValue,
-    header::{self, HeaderName},
-};
-use smallvec::SmallVec;
+use http::HeaderValue;
 
-use self::spelling::Spelling;
 pub use self::{
     bare::{Bare, Names},
     client::Client,
+    configured::ConfiguredHeaders,
     question::{Question, VIA, is_endless},
 };
-use crate::{field_name::is_alike, upstream::h1::may_follow_request};
+use self::{
+    copy::{copy, is_about_certificate, is_odd},
+    nominated::Nominated,
+    spelling::Spelling,
+};
+use crate::field_name::is_alike;
 
 /// What decides about single headers. All values must be valid in a header.
 pub struct Rules<'a> {
@@ -38,16 +42,22 @@ pub struct Rules<'a> {
     pub odd_names: bool,
     /// Names with `_` are fine.
     pub underscores: bool,
+    /// Pass on lines whose names are no names of headers, and odd names.
+    pub keep_invalid: bool,
     /// Ask the upstream to upgrade with the client's `Upgrade`.
     pub upgrade: Option<&'a HeaderValue>,
     /// Ask the upstream to close the connection afterwards. Not with `upgrade`.
     pub close: bool,
+    /// `Connection`, whatever the two above say. `Upgrade` is sent all the same.
+    pub connection: Option<&'static str>,
     /// How the body is framed.
     pub framing: Framing,
     /// Whose values are sent as `X-Original-Forwarded-For` and `X-Original-Forwarded-Host`.
     pub originals: Originals<'a>,
     /// Headers that are decided elsewhere, whatever the client or the rules above say.
     pub overrides: &'a [Override<'a>],
+    /// Headers of the configuration, beside the standard ones and in place of the client's.
+    pub configured: &'a [Override<'a>],
     /// The client's head as it came, for the spelling of its names; empty where it had no text form.
     pub head: &'a [u8],
 }
@@ -98,6 +108,17 @@ impl Rules<'_> {
     fn decides(&self, name: &str) -> bool {
         self.overrides.iter().any(|header| header.name.eq_ignore_ascii_case(name))
     }
+
+    /// Whether the client's header of this name gives way to a configured one.
+    fn replaces(&self, name: &str) -> bool {
+        self.configured.iter().any(|header| is_alike(&header.name, name))
+    }
+
+    /// Whether a configured header is sent: not where a policy says who the client is.
+    fn sends(&self, configured: &Override<'_>) -> bool {
+        let name = &configured.name;
+        name.eq_ignore_ascii_case("authorization") || !self.decides(name)
+    }
 }
 
 /// Whether a text can be the value of a header.
@@ -132,6 +153,12 @@ pub fn write(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
             line(out, &*header.name, value);
         }
     }
+    // A name that is standard as well is sent twice, as the reference does.
+    for header in rules.configured.iter().filter(|header| rules.sends(header)) {
+        if let Some(value) = &header.value {
+            line(out, &*header.name, value);
+        }
+    }
     match rules.framing {
         Framing::None => {}
         Framing::Length(length) => line(out, "Content-Length", length.to_string().as_bytes()),
@@ -139,9 +166,12 @@ pub fn write(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
     }
     if let Some(protocol) = rules.upgrade {
         line(out, "Upgrade", protocol.as_bytes());
-        line(out, "Connection", b"upgrade");
-    } else if rules.close {
-        line(out, "Connection", b"close");
+    }
+    match rules.connection {
+        Some(connection) => line(out, "Connection", connection.as_bytes()),
+        None if rules.upgrade.is_some() => line(out, "Connection", b"upgrade"),
+        None if rules.close => line(out, "Connection", b"close"),
+        None => {}
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -154,184 +184,6 @@ fn line(out: &mut Vec<u8>, name: impl AsRef<[u8]>, value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
-}
-
-/// Writes what the client sent and may send.
-fn copy(client: &Client<'_>, rules: &Rules<'_>, out: &mut Vec<u8>) {
-    let nominated = Nominated::new(client.headers);
-    let mut spelling = Spelling::new(rules.head);
-    let mut cookie: &[u8] = b"cookie";
-    let mut cookies: SmallVec<[&[u8]; 4]> = SmallVec::new();
-    for (name, value) in client.headers {
-        if rules.decides(name.as_str()) {
-            continue;
-        }
-        for (original, sent_as) in [
-            (rules.originals.addresses, "X-Original-Forwarded-For"),
-            (rules.originals.host, "X-Original-Forwarded-Host"),
-        ] {
-            if name == original && !value.is_empty() && !rules.decides(sent_as) {
-                line(out, sent_as, value.as_bytes());
-            }
-        }
-        match fate(name) {
-            Fate::Drop => {}
-            Fate::Cookie => {
-                cookie = spelling.of(name, value.len());
-                cookies.push(value.as_bytes());
-            }
-            // Without chunks there is no place for what it announces.
-            Fate::Trailer if rules.framing != Framing::Chunked => {}
-            Fate::Trailer => {
-                let names = announced(value, rules);
-                if !names.is_empty() {
-                    line(out, spelling.of(name, value.len()), &names);
-                }
-            }
-            Fate::Prefix if rules.prefix.is_some() => {}
-            Fate::OriginalUri if rules.original_uri.is_some() => {}
-            Fate::Keep | Fate::Prefix | Fate::OriginalUri => {
-                let odd = rules.odd_names && is_odd(name, rules.underscores);
-                if !odd && !nominated.drops(name) {
-                    line(out, spelling.of(name, value.len()), value.as_bytes());
-                }
-            }
-        }
-    }
-    // HTTP/2 splits cookies; upstreams of HTTP/1 expect one line (RFC 9113 §8.2.3).
-    match cookies.as_slice() {
-        [] => {}
-        [one] => line(out, cookie, one),
-        many => line(out, cookie, &many.join(&b"; "[..])),
-    }
-}
-
-enum Fate {
-    Keep,
-    Drop,
-    Cookie,
-    Trailer,
-    Prefix,
-    OriginalUri,
-}
-
-/// What happens to a header of the client, by its name.
-fn fate(name: &HeaderName) -> Fate {
-    match name.as_str() {
-        "host"
-        | "connection"
-        | "keep-alive"
-        | "proxy-connection"
-        | "te"
-        | "transfer-encoding"
-        | "upgrade"
-        | "expect"
-        | "content-length"
-        | "proxy"
-        | "http2-settings"
-        | "x-real-ip"
-        | "x-request-id"
-        | "x-forwarded-port"
-        | "x-forwarded-proto"
-        | "x-forwarded-scheme"
-        | "x-scheme"
-        | "x-forwarded-for"
-        | "x-forwarded-host"
-        | "x-original-forwarded-for"
-        | "x-original-forwarded-host" => Fate::Drop,
-        // Whatever an upstream makes of `-` and `_`: what it is told about certificates, it is told by the gateway.
-        name if is_about_certificate(name) => Fate::Drop,
-        "x-forwarded-prefix" => Fate::Prefix,
-        "x-original-uri" => Fate::OriginalUri,
-        "cookie" => Fate::Cookie,
-        "trailer" => Fate::Trailer,
-        _ => Fate::Keep,
-    }
-}
-
-fn is_about_certificate(name: &str) -> bool {
-    let prefix = b"ssl-client-";
-    name.len() > prefix.len()
-        && name
-            .bytes()
-            .zip(prefix)
-            .all(|(byte, own)| byte == *own || (byte == b'_' && *own == b'-'))
-}
-
-/// The names of a client's `Trailer` that are passed on behind the body.
-fn announced(value: &HeaderValue, rules: &Rules<'_>) -> Vec<u8> {
-    let is_decided = |name: &HeaderName| {
-        rules.overrides.iter().any(|header| is_alike(&header.name, name.as_str()))
-    };
-    let names: Vec<&[u8]> = value
-        .as_bytes()
-        .split(|b| *b == b',')
-        .map(<[u8]>::trim_ascii)
-        .filter(|name| {
-            HeaderName::from_bytes(name)
-                .is_ok_and(|name| may_follow_request(&name) && !is_decided(&name))
-        })
-        .collect();
-    names.join(&b", "[..])
-}
-
-fn is_odd(name: &HeaderName, underscores: bool) -> bool {
-    !name
-        .as_str()
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b == b'-' || (underscores && b == b'_'))
-}
-
-/// Names that the client's `Connection` nominates as hop-by-hop (RFC 9110 §7.6.1).
-struct Nominated {
-    names: Vec<HeaderName>,
-}
-
-/// Names that are heeded of a client's `Connection`; real ones name one or two.
-const MAX_NOMINATED: usize = 32;
-
-impl Nominated {
-    fn new(headers: &HeaderMap) -> Self {
-        let mut names = Vec::new();
-        for value in headers.get_all(header::CONNECTION) {
-            for token in value.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-                if token.eq_ignore_ascii_case(b"keep-alive")
-                    || token.eq_ignore_ascii_case(b"close")
-                    || token.eq_ignore_ascii_case(b"upgrade")
-                {
-                    continue;
-                }
-                if let Ok(name) = HeaderName::from_bytes(token)
-                    && !is_protected(&name)
-                    && names.len() < MAX_NOMINATED
-                {
-                    names.push(name);
-                }
-            }
-        }
-        Self { names }
-    }
-
-    fn drops(&self, name: &HeaderName) -> bool {
-        !self.names.is_empty() && self.names.contains(name)
-    }
-}
-
-/// End-to-end headers that carry identity or decisions: a client must not be able to make the gateway drop them.
-fn is_protected(name: &HeaderName) -> bool {
-    let text = name.as_str();
-    text.starts_with("x-")
-        || text.starts_with("ssl-client")
-        || matches!(
-            text,
-            "authorization"
-                | "cookie"
-                | "forwarded"
-                | "content-type"
-                | "content-encoding"
-                | "cache-control"
-                | "host"
-        )
 }
 
 #[cfg(test)]

@@ -1,5 +1,12 @@
 //! What an upstream's answer loses and gains on its way to the client.
 
+mod cookie;
+mod global;
+mod location;
+mod replace;
+
+pub use self::{global::GlobalHeaders, location::AnswerHeaders};
+
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{self, HeaderName},
@@ -16,6 +23,11 @@ pub fn is_kept(name: &HeaderName, status: StatusCode) -> bool {
         | "date" | "x-pad" => false,
         text => !text.starts_with("x-accel-"),
     }
+}
+
+/// The same where clients may know what is behind the gateway (`allow-backend-server-header`).
+pub fn is_kept_with_server(name: &HeaderName, status: StatusCode) -> bool {
+    *name == header::SERVER || is_kept(name, status)
 }
 
 /// Removes the headers that `connection` nominates (RFC 9110 §7.6.1), but never one that frames or describes the

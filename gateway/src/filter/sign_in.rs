@@ -92,6 +92,7 @@ mod tests {
             query: b"",
             request_id: b"",
             origin: &origin,
+            connection: None,
         };
         let spec = SignIn { url: url.into(), return_parameter: "rd".into() };
         location(&spec, &variables).map(|value| value.to_str().unwrap().to_owned())

@@ -164,6 +164,5 @@ impl<'a> Scope<'a> {
     }
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,18 @@
 //! Values of `$variables` in configured texts (annotations, appendix A).
 
-use std::borrow::Cow;
+mod template;
+
+use std::{borrow::Cow, time::SystemTime};
 
 use headgate_config::Origin;
 use http::{HeaderMap, HeaderValue, Method, header};
 
+pub use self::template::Template;
 use super::sign_in;
-use crate::observe::access_log::basic_user;
+use crate::{
+    listen::conn::Connection,
+    observe::access_log::{basic_user, time_text},
+};
 
 /// What variables are taken from.
 pub struct Variables<'a> {
@@ -38,6 +44,8 @@ pub struct Variables<'a> {
     pub request_id: &'a [u8],
     /// What the location was made from.
     pub origin: &'a Origin,
+    /// The client's connection, where there is one.
+    pub(crate) connection: Option<&'a Connection>,
 }
 
 impl<'a> Variables<'a> {
@@ -67,6 +75,7 @@ impl<'a> Variables<'a> {
             "service_name" => self.origin.service.as_bytes(),
             "service_port" => self.origin.port.as_bytes(),
             "location_path" => self.origin.path.as_bytes(),
+            "ssl_protocol" | "ssl_cipher" | "ssl_server_name" => self.session(name).as_bytes(),
             _ => {
                 if let Some(name) = name.strip_prefix("arg_") {
                     return Some(self.argument(name));
@@ -85,6 +94,14 @@ impl<'a> Variables<'a> {
         match name {
             "escaped_request_uri" => return Some(Cow::Owned(sign_in::escape(self.target))),
             "remote_user" => return Some(Cow::Owned(self.user())),
+            "remote_port" => {
+                let port = self.connection.map(|connection| connection.peer.port().to_string());
+                return Some(Cow::Owned(port.unwrap_or_default().into_bytes()));
+            }
+            "msec" | "time_iso8601" => {
+                let text = time_text(SystemTime::now(), name == "msec");
+                return Some(Cow::Owned(text.into_bytes()));
+            }
             "http_host" | "http_host_name" => {}
             _ => {
                 if let Some(header) = name.strip_prefix("http_") {
@@ -107,6 +124,16 @@ impl<'a> Variables<'a> {
             }
         }
         out
+    }
+
+    /// What the TLS handshake has settled; empty without one.
+    fn session(&self, name: &str) -> &'a str {
+        let session = self.connection.and_then(Connection::session);
+        session.map_or("", |session| match name {
+            "ssl_protocol" => session.protocol,
+            "ssl_cipher" => session.cipher,
+            _ => session.server_name.as_deref().unwrap_or_default(),
+        })
     }
 
     /// All lines of a header, whose name is given in lower case and with `_` in place of `-`.

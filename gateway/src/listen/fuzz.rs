@@ -79,7 +79,9 @@ fn show(pieces: &[&[u8]], room: usize) -> Shown {
     let peer = ([127, 0, 0, 1], 1).into();
     let connection = Arc::new(Connection::new(peer, peer, HeaderValue::from_static("80"), false));
     let pieces = pieces.iter().filter(|piece| !piece.is_empty()).map(|piece| piece.to_vec());
-    let mut guarded = Guarded::new(Pieces(pieces.collect()), Arc::clone(&connection), Vec::new());
+    let pieces = Pieces(pieces.collect());
+    let limits = headgate_config::HeadLimits::default();
+    let mut guarded = Guarded::new(pieces, Arc::clone(&connection), Vec::new(), limits);
     let mut shown = Shown { bytes: Vec::new(), heads: Vec::new(), malformed: false };
     let mut cx = Context::from_waker(Waker::noop());
     let mut buffer = vec![0; room];

@@ -15,6 +15,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use headgate_config::HeadLimits;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -45,9 +46,9 @@ pub struct Guarded<S> {
 }
 
 impl<S> Guarded<S> {
-    /// Guards a stream. `early` are bytes that were already read from it.
-    pub fn new(stream: S, connection: Arc<Connection>, early: Vec<u8>) -> Self {
-        let follower = Follower::new(Arc::clone(&connection), early);
+    /// Guards a stream. `early` are bytes that were already read from it; no head is larger than `limits` allow.
+    pub fn new(stream: S, connection: Arc<Connection>, early: Vec<u8>, limits: HeadLimits) -> Self {
+        let follower = Follower::new(Arc::clone(&connection), early, limits);
         Self { stream, connection, follower, lingered: 0, write_closed: false }
     }
 }

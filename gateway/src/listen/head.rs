@@ -3,15 +3,11 @@
 
 mod fields;
 
+use headgate_config::HeadLimits;
 use memchr::memchr;
 
 use self::fields::Fields;
 use crate::route::target::split_absolute;
-
-/// Longest request line, line end included; longer ones are 414 (`large-client-header-buffers`, 4 × 8k).
-const MAX_REQUEST_LINE: usize = 8192;
-/// Longest head; longer ones are 400.
-pub(super) const MAX_HEAD: usize = 4 * 8192;
 
 /// How the body after a head is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +30,11 @@ pub(super) struct Accepted {
     pub wants_upgrade: bool,
 }
 
-/// The status that a refused head is answered with; the connection is closed after it.
+/// The status that a refused head is answered with, or [`TOO_LARGE`]; the connection is closed after it.
 pub(super) type Refusal = u16;
+
+/// A head, or a line of it, that is too large: a 400 with a page of its own. The number is the reference's.
+pub(crate) const TOO_LARGE: Refusal = 494;
 
 /// Where the head at the start of `bytes` ends, if all of it is there. `from` is where a search before left off.
 /// Empty lines in front of the request line are allowed (RFC 9112 §2.2) and must have been skipped.
@@ -52,23 +51,27 @@ pub(super) fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// The refusal of a head of which only this much has arrived, if it can be told already.
-pub(super) fn refuse_partial(bytes: &[u8]) -> Option<Refusal> {
-    if memchr(b'\n', bytes).is_none() && bytes.len() >= MAX_REQUEST_LINE {
+/// The refusal of a head of which only this much has arrived, if it can be told already. A request line that is too long,
+/// its end included, is 414.
+pub(super) fn refuse_partial(bytes: &[u8], limits: HeadLimits) -> Option<Refusal> {
+    if memchr(b'\n', bytes).is_none() && bytes.len() >= limits.line as usize {
         return Some(414);
     }
-    (bytes.len() > MAX_HEAD).then_some(400)
+    (bytes.len() > limits.total as usize).then_some(TOO_LARGE)
 }
 
 /// Checks a complete head (request line, header lines, empty line).
-pub(super) fn check(head: &[u8]) -> Result<Accepted, Refusal> {
+pub(super) fn check(head: &[u8], limits: HeadLimits) -> Result<Accepted, Refusal> {
+    if head.len() > limits.total as usize {
+        return Err(TOO_LARGE);
+    }
     let mut lines = Lines { rest: head };
     let line_end = memchr(b'\n', head).map_or(head.len(), |at| at + 1);
-    if line_end > MAX_REQUEST_LINE {
+    if line_end > limits.line as usize {
         return Err(414);
     }
     let (version, repair) = request_line(lines.next().unwrap_or_default())?;
-    let mut fields = Fields::new(repair);
+    let mut fields = Fields::new(repair, limits.line as usize);
     for line in lines {
         if line.is_empty() {
             break;

@@ -20,8 +20,6 @@ use crate::{live::ListenerSettings, observe::metrics, proxy, worker::Worker};
 /// Flow-control window of a stream, and of a connection.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Largest header list of a request.
-const MAX_HEADER_LIST: u32 = 32 * 1024;
 /// Longest silence of a peer with open streams before it is asked whether it is there. Not shorter than what idle
 /// connections are kept by default: those are closed and not asked.
 const MAX_SILENCE: Duration = Duration::from_secs(75);
@@ -39,7 +37,8 @@ pub(super) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     connection.tunnel();
-    let guarded = Guarded::new(stream, Arc::clone(&connection), early);
+    let head_limits = worker.live().settings.spec.head_limits;
+    let guarded = Guarded::new(stream, Arc::clone(&connection), early, head_limits);
     let stream = Answering::new(guarded, Arc::clone(&connection));
     let streams = StreamExecutor::new(&worker, &connection, limits.send_timeout);
     let enough = Rc::new(Notify::new());
@@ -67,7 +66,7 @@ pub(super) async fn serve<S>(
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(limits.http2_streams)
-            .max_header_list_size(MAX_HEADER_LIST)
+            .max_header_list_size(head_limits.total)
             .max_send_buf_size(BUFFER)
             .serve_connection(stream, service)
     );

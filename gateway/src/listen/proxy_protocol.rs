@@ -30,6 +30,8 @@ const LONGEST_BINARY: usize = 4096;
 pub struct Proxied {
     /// The client, as the load balancer saw it.
     pub source: SocketAddr,
+    /// What it has reached.
+    pub destination: SocketAddr,
     /// Its address as a header value.
     pub source_ip: HeaderValue,
     /// The port that the client has reached.
@@ -43,7 +45,7 @@ impl Proxied {
         let source = SocketAddr::new(source.ip().to_canonical(), source.port());
         let source_ip = HeaderValue::from_str(&source.ip().to_string()).ok()?;
         let port = destination.port();
-        Some(Self { source, source_ip, port, port_text: port.into() })
+        Some(Self { source, destination, source_ip, port, port_text: port.into() })
     }
 }
 
@@ -98,6 +100,17 @@ async fn line_ahead(stream: &TcpStream, most: usize) -> io::Result<usize> {
     let mut next = [0; LONGEST_TEXT];
     let known = stream.peek(&mut next[..most]).await?;
     Ok(memchr(b'\n', &next[..known]).map_or(0, |end| end + 1))
+}
+
+/// The header of version 1 that says so. Of addresses of two kinds it says that nothing is known.
+pub fn text(Addresses { source, destination }: &Addresses) -> String {
+    let (from, to) = (source.ip().to_canonical(), destination.ip().to_canonical());
+    let family = match (from, to) {
+        (IpAddr::V4(_), IpAddr::V4(_)) => "TCP4",
+        (IpAddr::V6(_), IpAddr::V6(_)) => "TCP6",
+        _ => return "PROXY UNKNOWN\r\n".into(),
+    };
+    format!("PROXY {family} {from} {to} {} {}\r\n", source.port(), destination.port())
 }
 
 /// Looks for a header at the begin of `bytes`.

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -34,6 +34,27 @@ pub fn bind(address: IpAddr, port: u16, count: usize, flag: &str) -> io::Result<
     Ok(sockets)
 }
 
+/// Binds `count` sockets for datagrams to one port, of which the system gives each client to one.
+///
+/// # Errors
+/// The port is taken or may not be used; the message names the address.
+pub fn bind_udp(address: IpAddr, port: u16, count: usize) -> io::Result<Vec<UdpSocket>> {
+    let address = SocketAddr::new(address, port);
+    let bind = |is_shared: bool| {
+        let socket = unbound(address, Type::DGRAM, Protocol::UDP)?;
+        socket.set_reuse_port(is_shared)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        Ok(socket.into())
+    };
+    let explain = |error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot receive on {address} (UDP service): {error}"))
+    };
+    // As with connections, a second process must not get in by accident.
+    drop::<UdpSocket>(bind(false).map_err(explain)?);
+    (0..count.max(1)).map(|_| bind(true).map_err(explain)).collect()
+}
+
 fn exclusive(address: SocketAddr) -> io::Result<Socket> {
     let socket = new_socket(address)?;
     socket.bind(&address.into())?;
@@ -50,8 +71,13 @@ fn shared(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn new_socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = unbound(address, Type::STREAM, Protocol::TCP)?;
     socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+fn unbound(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use headgate_config::{Certificate, CertificateId, TlsTable};
+use headgate_config::{Certificate, CertificateId, HostCiphers, TlsTable};
 use rustls::ServerConfig;
 
 mod certificate;
@@ -19,18 +19,22 @@ mod names;
 mod self_signed;
 mod server;
 mod session;
+mod sessions;
+mod tickets;
+mod variants;
 
 #[cfg(test)]
 mod tests;
 
 pub use certificate::check_certificate;
 pub use exposition::write_metrics;
+pub use server::Offer;
 pub use session::Session;
 
 use crate::client_certificate::trust::Trust;
 use certificate::Loaded;
-use client_auth::Asking;
 use names::Names;
+use variants::{Variant, Variants};
 
 /// The compiled TLS side of a table. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -39,14 +43,14 @@ pub struct TlsState(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     table: Arc<TlsTable>,
-    http2: bool,
+    offer: Offer,
     names: Arc<Names>,
     certificates: Certificates,
     /// What the configurations of all tables have in common, made for the first handshake.
     base: Arc<OnceLock<ServerConfig>>,
     config: OnceLock<Arc<ServerConfig>>,
-    /// Like `config`, for hosts that ask their clients for certificates.
-    asking: Asking,
+    /// Like `config`, for hosts that ask their clients for certificates, or have ciphers of their own.
+    variants: Variants,
 }
 
 /// Everything that was loaded, or refused, with what it was loaded from.
@@ -54,10 +58,11 @@ type Certificates = HashMap<CertificateId, (Arc<Certificate>, Result<Arc<Loaded>
 
 impl TlsState {
     /// Compiles `table`. Whatever is the same as in `previous` is taken over from there; the cost of new keys is
-    /// that of the changed certificates only. `http2` offers HTTP/2 to clients.
-    pub fn compile(table: &Arc<TlsTable>, previous: Option<&Self>, http2: bool) -> Self {
+    /// that of the changed certificates only. `offer` is what clients
+    /// are offered.
+    pub fn compile(table: &Arc<TlsTable>, previous: Option<&Self>, offer: &Offer) -> Self {
         let same_table = previous.filter(|previous| Arc::ptr_eq(&previous.0.table, table));
-        if let Some(same) = same_table.filter(|previous| previous.0.http2 == http2) {
+        if let Some(same) = same_table.filter(|previous| previous.0.offer == *offer) {
             return same.clone();
         }
         let certificates = load(table, previous);
@@ -68,15 +73,16 @@ impl TlsState {
                 loaded.as_ref().ok().map(|loaded| Arc::clone(&loaded.key))
             })),
         };
-        let base = previous.map(|previous| Arc::clone(&previous.0.base)).unwrap_or_default();
+        let same_base = previous.filter(|previous| previous.0.offer.tls == offer.tls);
+        let base = same_base.map(|previous| Arc::clone(&previous.0.base)).unwrap_or_default();
         Self(Arc::new(Inner {
             table: Arc::clone(table),
-            http2,
+            offer: offer.clone(),
             names,
             certificates,
             base,
             config: OnceLock::new(),
-            asking: Asking::default(),
+            variants: Variants::default(),
         }))
     }
 
@@ -86,8 +92,9 @@ impl TlsState {
     }
 
     fn config(&self) -> &Arc<ServerConfig> {
-        let Inner { base, names, http2, config, .. } = &*self.0;
-        let make = || server::of_table(base.get_or_init(server::base), Arc::clone(names), *http2);
+        let Inner { base, names, offer, config, .. } = &*self.0;
+        let base = || base.get_or_init(|| server::base(&offer.tls));
+        let make = || server::of_table(base(), Arc::clone(names), offer.http2);
         config.get_or_init(|| Arc::new(make()))
     }
 
@@ -103,9 +110,20 @@ impl TlsState {
         }
     }
 
-    /// What the next handshake with a client that is asked for a certificate of these authorities is to be done with.
-    pub(crate) fn asking_config(&self, trust: &Arc<Trust>) -> Arc<ServerConfig> {
-        self.0.asking.config(self.config(), trust)
+    /// What the next handshake of a host is to be done with: one that has these ciphers, or asks its clients for a
+    /// certificate of these authorities.
+    pub(crate) fn config_for(
+        &self,
+        ciphers: Option<&HostCiphers>,
+        trust: Option<&Arc<Trust>>,
+    ) -> Arc<ServerConfig> {
+        match (ciphers, trust) {
+            (None, None) => self.server_config(),
+            (ciphers, trust) => {
+                let variant = Variant { ciphers, trust };
+                self.0.variants.config(self.config(), &self.0.offer.tls, variant)
+            }
+        }
     }
 
     /// Whether a request host (lower-case, without port and trailing dot) "has a certificate" for the HTTPS redirect

@@ -20,14 +20,16 @@ use super::{
     mirror::LiveMirror,
     protection::{LiveProtection, Shared},
     snippet::{LiveHostSnippet, LiveSnippet},
+    streams::StreamCompiler,
 };
 use crate::{
     client_certificate::{Policy, trust::Trusts},
     filter::{
         cors::Cors, jwt::VerifiedTokens, password::Passwords, redirect::fixed::FixedRedirect,
+        response_headers::AnswerHeaders,
     },
     limits,
-    listen::tls::TlsState,
+    listen::tls::{Offer, TlsState},
     observe::metrics::Metrics,
     route::{host::HostTable, path::PathTable, rewrite::RewriteProgram},
     upstream::{Registry, keys::KeyStores, resolve::Resolver},
@@ -45,13 +47,15 @@ pub(super) struct Compiler {
     hosts: HashMap<usize, Arc<LiveHost>, foldhash::fast::FixedState>,
     /// Their table.
     table: Arc<HostTable<Arc<LiveHost>>>,
-    /// Whether any of them asks its clients for certificates.
-    asks_clients: bool,
+    /// Whether handshakes with them are not all alike.
+    hosts_differ: bool,
+    /// What is forwarded below HTTP.
+    pub(super) streams: StreamCompiler,
     /// What is wrong with them.
     found: Vec<Verdict>,
     /// Upstreams of the snapshot before that the live one does not mention.
     unused: Vec<UpstreamId>,
-    tls: Option<(Arc<TlsTable>, bool, Arc<TlsState>)>,
+    tls: Option<(Arc<TlsTable>, Offer, Arc<TlsState>)>,
     settings: Option<Arc<LiveSettings>>,
     findings: Findings,
     /// What is shared by locations that ask for passwords.
@@ -70,12 +74,13 @@ impl Compiler {
         Self {
             keys: KeyStores::new(resolver.clone(), Arc::clone(&metrics)),
             tokens: Arc::default(),
+            streams: StreamCompiler::new(&resolver),
             registry: Registry::new(resolver),
             limits: limits::Registry::new(&metrics),
             metrics,
             hosts: HashMap::default(),
             table: Arc::new(HostTable::new([])),
-            asks_clients: false,
+            hosts_differ: false,
             found: Vec::new(),
             unused: Vec::new(),
             tls: None,
@@ -93,15 +98,18 @@ impl Compiler {
         for (before, now) in snapshot.upstreams.unshared(&self.last.upstreams) {
             upstreams.add(before, now);
         }
-        for upstream in upstreams.fresh {
+        for upstream in &upstreams.fresh {
             self.registry.upsert(upstream);
+        }
+        for upstream in &upstreams.fresh {
+            self.registry.bind(&upstream.id, &self.metrics);
         }
         self.unused = upstreams.gone.into_iter().map(|upstream| upstream.id.clone()).collect();
         let settings = self.settings(&snapshot.settings);
         if let Some(store) = &settings.spec.limit_store {
             self.limits.set_store(Some(store));
         }
-        let tls = self.tls(&snapshot.tls, settings.spec.http2);
+        let tls = self.tls(&snapshot.tls, &settings.spec);
         // A change of endpoints, the most frequent one, is none of the hosts.
         let is_same = Arc::ptr_eq(&self.last.hosts, &snapshot.hosts)
             || self.last.hosts.iter().map(identity).eq(snapshot.hosts.iter().map(identity));
@@ -110,11 +118,14 @@ impl Compiler {
         }
         let mut found = self.found.clone();
         found.extend(finding::broken_blocks(&settings));
+        let streams = self.streams.compile(&snapshot.streams);
+        found.extend_from_slice(self.streams.found());
         self.findings.report(&mut snapshot, found);
         let snapshot = Arc::new(snapshot);
         self.last = Arc::clone(&snapshot);
-        let (hosts, asks_clients) = (Arc::clone(&self.table), self.asks_clients);
-        LiveConfig { hosts, tls, asks_clients, settings, snapshot, revision }
+        let hosts_differ = self.hosts_differ || settings.spec.tls.rejects_unknown_names;
+        let hosts = Arc::clone(&self.table);
+        LiveConfig { hosts, tls, hosts_differ, streams, settings, snapshot, revision }
     }
 
     /// Forgets upstreams that the live snapshot does not mention.
@@ -145,7 +156,8 @@ impl Compiler {
         let aliases = aliases.filter_map(|error| finding::broken_alias(hosts, error));
         self.found = live.iter().flat_map(|host| &host.findings).cloned().chain(aliases).collect();
         let asks = |host: &Arc<LiveHost>| host.client_certificates.as_ref()?.asks().map(drop);
-        self.asks_clients = live.iter().any(|host| asks(host).is_some());
+        let differs = |host: &Arc<LiveHost>| host.spec.ciphers.is_some() || asks(host).is_some();
+        self.hosts_differ = live.iter().any(differs);
         self.hosts = hosts.iter().map(identity).zip(live).collect();
         self.table = Arc::new(table);
     }
@@ -153,20 +165,24 @@ impl Compiler {
     fn settings(&mut self, spec: &Arc<Settings>) -> Arc<LiveSettings> {
         match &self.settings {
             Some(settings) if settings.spec == *spec => Arc::clone(settings),
-            _ => Arc::clone(self.settings.insert(Arc::new(LiveSettings::new(spec)))),
+            before => {
+                let settings = Arc::new(LiveSettings::new(spec, before.as_deref()));
+                Arc::clone(self.settings.insert(settings))
+            }
         }
     }
 
-    fn tls(&mut self, table: &Arc<TlsTable>, http2: bool) -> Arc<TlsState> {
-        if let Some((old, old_http2, state)) = &self.tls
+    fn tls(&mut self, table: &Arc<TlsTable>, settings: &Settings) -> Arc<TlsState> {
+        let offer = Offer::of(settings);
+        if let Some((old, old_offer, state)) = &self.tls
             && Arc::ptr_eq(old, table)
-            && *old_http2 == http2
+            && *old_offer == offer
         {
             return Arc::clone(state);
         }
         let previous = self.tls.as_ref().map(|(_, _, state)| &**state);
-        let state = Arc::new(TlsState::compile(table, previous, http2));
-        self.tls = Some((Arc::clone(table), http2, Arc::clone(&state)));
+        let state = Arc::new(TlsState::compile(table, previous, &offer));
+        self.tls = Some((Arc::clone(table), offer, Arc::clone(&state)));
         state
     }
 
@@ -211,7 +227,8 @@ impl Compiler {
         }
         let compile = |spec| Arc::new(self.location(host, spec, &mut findings));
         let locations = specs.iter().map(compile).collect();
-        let snippet = host.snippet.as_ref().map(|spec| self.host_snippet(host, spec, &mut findings));
+        let snippet =
+            host.snippet.as_ref().map(|spec| self.host_snippet(host, spec, &mut findings));
         let certificates = host.client_certificates.as_ref().map(|spec| {
             Policy::new(spec, &self.trusts).unwrap_or_else(|problem| {
                 findings.extend(finding::unusable_authorities(host, spec, &problem));
@@ -282,6 +299,12 @@ impl Compiler {
             LiveProtection::new(protection, &host.name, spec, find, shared)
         });
         let protection = protection.map(Box::new);
+        let headers = spec.headers.as_ref().map(|rules| {
+            let unusable = |field, error| {
+                findings.extend(finding::unusable_replacement(host, spec, field, &error));
+            };
+            Box::new(AnswerHeaders::new(rules, unusable))
+        });
         let find = |id: &UpstreamId| self.upstream(id);
         let pages = spec.error_pages.as_ref();
         let error_pages = pages.and_then(|pages| LiveErrorPages::new(pages, &action, find));
@@ -295,6 +318,7 @@ impl Compiler {
             snippet,
             error_pages: error_pages.map(Box::new),
             mirror: mirror.map(Box::new),
+            headers,
             key,
             fixed_host,
             spec: Arc::clone(spec),

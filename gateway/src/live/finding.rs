@@ -52,6 +52,20 @@ pub(super) fn broken_snippet(
     Some(verdict(origin?, Effect::Denied, "InvalidSnippet", message))
 }
 
+/// What is to be replaced in headers of answers, and cannot be.
+pub(super) fn unusable_replacement(
+    host: &Host,
+    location: &Location,
+    field: &str,
+    error: &impl Display,
+) -> Option<Verdict> {
+    let (path, host) = (&location.origin.path, &host.name);
+    let message = format!(
+        "{field} of path {path:?} of host {host:?} cannot be used: {error}; headers of answers stay as they are"
+    );
+    Some(verdict(location.origin.object.as_ref()?, Effect::Warning, "InvalidValue", message))
+}
+
 /// Authorities, or a pattern for subjects, that no certificate can be verified by.
 pub(super) fn unusable_authorities(
     host: &Host,

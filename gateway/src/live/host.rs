@@ -17,6 +17,7 @@ use crate::{
         body::{READ_AHEAD, READ_TWICE},
         cors::Cors,
         redirect::fixed::FixedRedirect,
+        response_headers::AnswerHeaders,
         variables::Variables,
     },
     observe::metrics::{LocationKey, Metrics, NameKey},
@@ -58,6 +59,8 @@ pub struct LiveLocation {
     pub protection: Option<Box<LiveProtection>>,
     /// What snippets ask for. Most have none.
     pub(crate) snippet: Option<Box<LiveSnippet>>,
+    /// What happens to headers of answers. Mostly nothing.
+    pub headers: Option<Box<AnswerHeaders>>,
     /// Which answers are replaced. Most locations replace none.
     pub error_pages: Option<Box<LiveErrorPages>>,
     /// Where copies of requests go, if there are any.
@@ -115,7 +118,15 @@ impl LiveHost {
                 _ => None,
             })
             .collect();
-        Self { spec: Arc::clone(spec), table, locations, client_certificates, snippet, names, findings }
+        Self {
+            spec: Arc::clone(spec),
+            table,
+            locations,
+            client_certificates,
+            snippet,
+            names,
+            findings,
+        }
     }
 
     /// The name in metrics of a routing host that led here, if it is literally in the table.

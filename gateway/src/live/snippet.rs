@@ -60,7 +60,10 @@ struct Own {
 
 enum Matcher {
     Exact(Box<[u8]>),
-    Prefix { text: Box<[u8]>, is_final: bool },
+    Prefix {
+        text: Box<[u8]>,
+        is_final: bool,
+    },
     /// None cannot be used.
     Pattern(Option<Search>),
 }
@@ -109,7 +112,13 @@ impl LiveHostSnippet {
             location: compile(&own.location),
         });
         let locations = locations.collect();
-        Box::new(Self { spec: Arc::clone(spec), program: early, late_program: late, error, locations })
+        Box::new(Self {
+            spec: Arc::clone(spec),
+            program: early,
+            late_program: late,
+            error,
+            locations,
+        })
     }
 
     /// The location of a snippet that takes a path, if it goes before what `rival` says of the host's own: exact paths,

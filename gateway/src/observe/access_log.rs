@@ -21,15 +21,18 @@ mod escape;
 mod format;
 mod number;
 mod record;
+mod stream;
 mod user;
 mod variable;
 
+pub(crate) use clock::time_text;
 pub(crate) use escape::Escape;
-pub(crate) use format::{Captured, DEFAULT, LogFormat};
+pub(crate) use format::{Captured, DEFAULT, FormatError, LogFormat};
 pub(crate) use record::{AccessRecord, Attempt, TlsInfo};
+pub(crate) use stream::{StreamFormat, StreamRecord, StreamUpstream};
 pub(crate) use user::basic_user;
 
-use clock::Clock;
+use clock::{Clock, Now};
 
 /// Size at which a worker hands its buffer over.
 const BUFFER: usize = 32 * 1024;
@@ -130,12 +133,21 @@ impl AccessLog {
 impl WorkerLog {
     /// Writes one line. The time of the line is the time of this call.
     pub fn write(&self, format: &LogFormat, record: &AccessRecord<'_>) {
+        self.line(|text, now| format.write(text, record, now));
+    }
+
+    /// Writes one line about a session of TCP or UDP.
+    pub fn write_stream(&self, format: &StreamFormat, record: &StreamRecord<'_>) {
+        self.line(|text, now| format.write(text, record, now));
+    }
+
+    fn line(&self, write: impl FnOnce(&mut Vec<u8>, &Now)) {
         let mut buffer = self.buffer.borrow_mut();
         let Buffer { text, lines, clock } = &mut *buffer;
         if text.capacity() == 0 {
             text.reserve(BUFFER + LINE);
         }
-        format.write(text, record, clock.at(SystemTime::now()));
+        write(text, clock.at(SystemTime::now()));
         text.push(b'\n');
         *lines += 1;
         if text.len() >= BUFFER {

@@ -12,23 +12,35 @@ use hyper::ext::ReasonPhrase;
 use super::{
     exchange::Exchange,
     protect::Refusal,
-    response_body::{ResponseBody, Source},
-    snippet,
+    response_body::{Encoded, ResponseBody, Source},
+    revise, snippet,
     tunnel::Tunnel,
 };
-use crate::{error::ProxyError, filter::redirect::fixed::Told, live::LiveConfig, page};
+use crate::{
+    error::ProxyError, filter::redirect::fixed::Told, listen::head::TOO_LARGE, live::LiveConfig,
+    page,
+};
 
 /// An answer before it is sent.
 pub struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) source: Source,
-    /// The body is the status' stock page.
-    stock_page: bool,
+    /// The body is a stock page.
+    page: Option<Stock>,
     /// The connection ends with this answer.
     close: bool,
     /// What begins behind it.
     tunnel: Option<Box<Tunnel>>,
+}
+
+/// A stock page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stock {
+    /// That of the status.
+    Status,
+    /// That of a 400 with this cause.
+    BadRequest(page::BadRequest),
 }
 
 impl Answer {
@@ -36,7 +48,7 @@ impl Answer {
     pub fn page(status: StatusCode) -> Self {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CONTENT_TYPE, page::CONTENT_TYPE);
-        Self { stock_page: true, ..Self::upstream(status, headers, Source::Empty) }
+        Self { page: Some(Stock::Status), ..Self::upstream(status, headers, Source::Empty) }
     }
 
     /// The stock page of a status given as number.
@@ -46,6 +58,9 @@ impl Answer {
 
     /// The answer to a head that was refused; the connection ends with it.
     pub fn refused(status: u16) -> Self {
+        if status == TOO_LARGE {
+            return Self::bad_request(page::BadRequest::HeaderTooLarge);
+        }
         Self { close: true, ..Self::code(status) }
     }
 
@@ -56,9 +71,8 @@ impl Answer {
 
     /// A 400 with a page for its cause; the connection ends with it.
     pub fn bad_request(cause: page::BadRequest) -> Self {
-        let page = page::bad_request(cause, page::Style::default());
         let stock = Self::page(StatusCode::BAD_REQUEST);
-        Self { close: true, stock_page: false, source: Source::Full(Some(page)), ..stock }
+        Self { close: true, page: Some(Stock::BadRequest(cause)), ..stock }
     }
 
     /// The answer to a request for a host that wants another connection; this one ends with it.
@@ -70,7 +84,7 @@ impl Answer {
     pub fn explained(status: StatusCode, text: &'static str) -> Self {
         let page = Self::page(status);
         let source = Source::Full(Some(bytes::Bytes::from_static(text.as_bytes())));
-        Self { stock_page: false, source, ..page }
+        Self { page: None, source, ..page }
     }
 
     /// An answer in plain text.
@@ -118,7 +132,15 @@ impl Answer {
 
     /// The answer of an upstream.
     pub fn upstream(status: StatusCode, headers: HeaderMap, source: Source) -> Self {
-        Self { status, headers, source, stock_page: false, close: false, tunnel: None }
+        Self { status, headers, source, page: None, close: false, tunnel: None }
+    }
+
+    /// The same with another cookie, if there is one.
+    pub fn with_cookie(mut self, cookie: Option<HeaderValue>) -> Self {
+        if let Some(cookie) = cookie {
+            self.headers.append(header::SET_COOKIE, cookie);
+        }
+        self
     }
 
     /// The 101 of an upstream, and the tunnel behind it.
@@ -139,7 +161,7 @@ impl Answer {
 
     /// Whether its body is the stock page of its status.
     pub fn is_stock_page(&self) -> bool {
-        self.stock_page
+        self.page == Some(Stock::Status)
     }
 
     /// What is left of it where another answer takes its place. A connection that it came over is closed.
@@ -169,9 +191,6 @@ impl Answer {
         {
             self.headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
-        if exchange.has_snippets() {
-            snippet::finish(&exchange, live, &mut self);
-        }
         if exchange.version() != Version::HTTP_2 && self.status != StatusCode::SWITCHING_PROTOCOLS {
             let value = self.connection(&exchange, &settings.spec);
             self.headers.insert(header::CONNECTION, HeaderValue::from_static(value));
@@ -179,17 +198,18 @@ impl Answer {
         if let Some(cookies) = exchange.cookies.take() {
             cookies.add_to(self.status, &mut self.headers);
         }
+        revise::add(&mut self.headers, &exchange, live);
+        let wants_compression =
+            !exchange.has_snippets() || snippet::finish(&exchange, live, &mut self);
+        let reason = self.print_page(&exchange, &settings.spec);
+        if settings.compressor.is_some() && wants_compression {
+            self.compress(&exchange, live);
+        }
         exchange.status = self.status.as_u16();
         exchange.head_sent = head_length(&self.headers);
-        if matches!(self.source, Source::Upstream(_)) {
+        if self.source.is_upstream() {
             // It may go on for hours.
             exchange.release_table();
-        }
-        let mut reason = None;
-        if self.stock_page {
-            let style = page::Style { padding: exchange.wants_padding(), ..page::Style::default() };
-            self.source = Source::Full(Some(page::body(self.status, style)));
-            reason = page::reason(self.status);
         }
         let mut response = Response::new(match self.tunnel {
             Some(tunnel) => {
@@ -206,6 +226,35 @@ impl Answer {
         response
     }
 
+    /// Makes a stock page the body; the text of its status line, if that is not the registered one.
+    fn print_page(&mut self, exchange: &Exchange, settings: &Settings) -> Option<&'static str> {
+        let server_version = settings.headers.server_tokens;
+        let (body, reason) = match self.page? {
+            Stock::Status => {
+                let style = page::Style { padding: exchange.wants_padding(), server_version };
+                (page::body(self.status, style), page::reason(self.status))
+            }
+            Stock::BadRequest(cause) => {
+                let style = page::Style { padding: false, server_version };
+                (page::bad_request(cause, style), None)
+            }
+        };
+        self.source = Source::Full(Some(body));
+        reason
+    }
+
+    fn compress(&mut self, exchange: &Exchange, live: &LiveConfig) {
+        // The reference only knows what an upstream has announced.
+        let length =
+            self.source.left().filter(|_| self.page.is_some() || exchange.attempts.is_empty());
+        if let Some(encoder) =
+            revise::compress(self.status, &mut self.headers, length, exchange, live)
+        {
+            let inner = std::mem::replace(&mut self.source, Source::Empty);
+            self.source = Source::Encoded(Box::new(Encoded::new(inner, encoder)));
+        }
+    }
+
     /// What is said about the connection. The reference always says something.
     fn connection(&self, exchange: &Exchange, settings: &Settings) -> &'static str {
         let leaves_body = exchange.leaves_body();
@@ -214,7 +263,7 @@ impl Answer {
         }
         // As long as an upstream answers, the upload to it may yet come to its end.
         let close = self.close
-            || (leaves_body && !matches!(self.source, Source::Upstream(_)))
+            || (leaves_body && !self.source.is_upstream())
             || !exchange.wants_keep_alive()
             || exchange.worker.is_leaving()
             || settings.keep_alive.is_zero()

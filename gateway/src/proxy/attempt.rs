@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{error::ProxyError, upstream::pool::Endpoint};
+use super::tries::Failed;
+use crate::{clock, upstream::pool::Endpoint};
 
 /// One try to get an answer from an endpoint.
 pub struct Attempt {
@@ -23,6 +24,8 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// Bytes of the answer's body.
     pub length: u64,
+    failed: bool,
+    stale: bool,
     /// It is the first that asks for what is sent in place of the answer of those before it.
     pub after_redirect: bool,
 }
@@ -38,13 +41,36 @@ impl Attempt {
             response: None,
             status: None,
             length: 0,
+            failed: false,
+            stale: false,
             after_redirect: false,
         }
     }
 
     /// Notes that it failed.
-    pub fn fail(&mut self, error: ProxyError) {
+    pub fn fail(&mut self, failure: &Failed) {
         self.response = Some(self.started.elapsed());
-        self.status = Some(error.status().as_u16());
+        self.status = Some(failure.error.status().as_u16());
+        (self.failed, self.stale) = (true, failure.stale);
+    }
+
+    /// Whether it says something about the endpoint: a connection that had died while it was idle does not.
+    pub fn counts(&self) -> bool {
+        !self.stale
+    }
+
+    /// Lets what is known of how fast the endpoint answers grow by this, at its end or at `now`.
+    pub fn teach(&self, now: Instant) {
+        if !self.counts() {
+            return;
+        }
+        let whole = || self.response.unwrap_or_else(|| now.duration_since(self.started));
+        // A connection that changes its protocol may last for hours.
+        let took = match self.header {
+            Some(header) if self.status == Some(101) => header,
+            _ => whole(),
+        };
+        let took = self.connect.unwrap_or_default() + took;
+        self.endpoint.load.observe(took, self.failed, clock::milliseconds(now) as u32);
     }
 }

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 
 use super::{
     answer::{self, Answer},
+    choose::{Asked, Picked, pick_upstream},
     client_certificate,
     exchange::Exchange,
     inbound::Inbound,
@@ -24,7 +25,7 @@ use crate::{
     error::ProxyError,
     filter::{redirect, request_headers::Client, variables::Variables},
     listen::conn::Connection,
-    live::{LiveAction, LiveConfig, LiveLocation, LiveWhenEmpty},
+    live::{LiveAction, LiveConfig, LiveLocation},
     route::{rewrite::Rewritten, target::Target},
     upstream::WorkerUpstream,
 };
@@ -97,6 +98,9 @@ pub fn decide<'a>(
     let (scheme, best_host) = (client.scheme, client.best_host);
     let mut outbound = Outbound::new(inbound, client, location.upstream_host(&variables));
     outbound.overrides = client_certificate::overrides(peer, host);
+    if let Some(headers) = &live.settings.request_headers {
+        outbound.configured = headers.expand(&variables);
+    }
     if let Some(page) = page {
         outbound.ask_for_page(page);
     }
@@ -107,21 +111,33 @@ pub fn decide<'a>(
     if !is_stopped && let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
         return Ok(answer.into());
     }
-    if let Some(target) = &outbound.rewritten {
-        exchange.rewritten(target.as_bytes());
-    }
     let decision = redirect::HttpsDecision {
         scheme,
         has_certificate: &|| live.tls.has_certificate(name.as_bytes()),
     };
-    if decision.redirects(&location.spec) {
+    let asked = Asked {
+        inbound,
+        host,
+        name: name.as_bytes(),
+        location,
+        variables: &variables,
+        rewritten: outbound.rewritten.as_ref(),
+        live,
+    };
+    let redirects = decision.redirects(&location.spec);
+    let picked = (!redirects).then(|| pick_upstream(&exchange.worker.upstreams, &asked));
+    if let Some(target) = &outbound.rewritten {
+        exchange.rewritten(target.as_bytes());
+    }
+    let Some(picked) = picked else {
         let port = exchange.worker.https_port;
         let url = redirect::https(&location.spec, best_host, inbound.raw_target(), port);
         let status = redirect::status(live.settings.spec.redirect_status);
         return Ok(Answer::redirect(status, url).into());
-    }
-    let backend = match pick_upstream(exchange, &location.action) {
+    };
+    let backend = match picked {
         Picked::Own(upstream) => Backend::Upstream(upstream),
+        Picked::Chosen(chosen) => Backend::Upstream(exchange.adopt(chosen)),
         Picked::Fallback(upstream) => {
             outbound.explain_fallback(&location.spec.origin);
             Backend::Upstream(upstream)
@@ -241,38 +257,6 @@ pub fn variables<'a>(
         query: target.query().unwrap_or_default(),
         origin,
         request_id: exchange.request_id().map_or(b"", HeaderValue::as_bytes),
-    }
-}
-
-/// Which upstream a request goes to.
-enum Picked {
-    /// The location's own.
-    Own(Rc<WorkerUpstream>),
-    /// The one for when the location's own has no endpoint.
-    Fallback(Rc<WorkerUpstream>),
-    /// None: this status is answered.
-    Respond(u16),
-}
-
-fn pick_upstream(exchange: &Exchange, action: &LiveAction) -> Picked {
-    let (own, when_empty) = match action {
-        LiveAction::Forward { upstream, when_empty } => (upstream, when_empty),
-        LiveAction::Respond(status) => return Picked::Respond(*status),
-        // These were answered before anybody picks.
-        LiveAction::Deny | LiveAction::Health | LiveAction::ConnectionStatus => {
-            return Picked::Respond(503);
-        }
-    };
-    let upstreams = &exchange.worker.upstreams;
-    let own = upstreams.view(own);
-    if !own.is_empty() {
-        return Picked::Own(own);
-    }
-    match when_empty {
-        LiveWhenEmpty::Respond(status) => Picked::Respond(*status),
-        LiveWhenEmpty::Fallback(fallback) => {
-            let fallback = upstreams.view(fallback);
-            if fallback.is_empty() { Picked::Respond(503) } else { Picked::Fallback(fallback) }
-        }
+        connection: Some(&exchange.connection),
     }
 }

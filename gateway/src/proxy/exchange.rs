@@ -12,11 +12,9 @@ use headgate_config::protection::Throttle;
 use http::{HeaderName, HeaderValue, Method, Version, header, request::Parts};
 use smallvec::SmallVec;
 
-use super::{attempt::Attempt, inbound::Inbound};
+use super::{attempt::Attempt, choose::Chosen, inbound::Inbound};
 use crate::{
-    filter::{
-        cors::Cors, external::answer::Cookies, request_headers::Client, snippet::State,
-    },
+    filter::{cors::Cors, external::answer::Cookies, request_headers::Client, snippet::State},
     limits::Permit,
     listen::conn::Connection,
     live::{LiveHost, LiveLocation, LiveSettings},
@@ -26,7 +24,7 @@ use crate::{
     },
     page,
     route::target::Target,
-    upstream::{WorkerUpstream, body::Received},
+    upstream::{WorkerUpstream, balance::Choice, body::Received},
     worker::{HeldConfig, Worker},
 };
 
@@ -56,6 +54,10 @@ pub struct Exchange {
     pub snippet_host: Option<Arc<LiveHost>>,
     /// Whether an upstream has answered.
     pub is_answered: bool,
+    /// How the endpoint for the next try is found.
+    pub choice: Choice,
+    /// What it is sent to another upstream in place of, if it is.
+    pub alternative: Option<Alternative>,
     /// It counts as one of its client's requests on their way, where they are limited.
     pub permit: Option<Permit>,
     started: Instant,
@@ -74,6 +76,16 @@ pub struct Exchange {
     turned_away: bool,
     upstream: Option<Rc<WorkerUpstream>>,
     details: Option<Box<Details>>,
+}
+
+/// That a request is the share of another upstream than the location's own.
+pub struct Alternative {
+    /// The location's own.
+    pub primary: Rc<WorkerUpstream>,
+    /// The other.
+    pub upstream: Rc<WorkerUpstream>,
+    /// Its name in metrics.
+    pub key: NameKey,
 }
 
 /// What only some log formats show of a request.
@@ -132,6 +144,8 @@ impl Exchange {
             snippet: None,
             snippet_host: None,
             is_answered: false,
+            choice: Choice::default(),
+            alternative: None,
             permit: None,
             started: Instant::now(),
             logged,
@@ -207,14 +221,23 @@ impl Exchange {
         self.turned_away = true;
     }
 
-    /// The location that serves it, if one was found.
+    /// The location that the answer comes from, if one was found.
     pub fn location(&self) -> Option<&Arc<LiveLocation>> {
-        self.location.as_ref()
+        self.location.as_ref().filter(|_| !self.turned_away)
     }
 
-    /// Notes which upstream it is sent to.
+    /// Notes which upstream it is sent to. One that gets a share of another's requests is named beside that.
     pub fn set_upstream(&mut self, upstream: &Rc<WorkerUpstream>) {
-        self.upstream = Some(Rc::clone(upstream));
+        let alternative = self.alternative.as_ref();
+        let alternative = alternative.filter(|other| Rc::ptr_eq(&other.upstream, upstream));
+        let named = alternative.map_or(upstream, |alternative| &alternative.primary);
+        self.upstream = Some(Rc::clone(named));
+    }
+
+    /// Takes over what decides about the endpoint; returns the upstream.
+    pub fn adopt(&mut self, chosen: Chosen) -> Rc<WorkerUpstream> {
+        (self.choice, self.alternative) = (chosen.choice, chosen.alternative);
+        chosen.upstream
     }
 
     /// Leaves it out of the log and the metrics.
@@ -230,12 +253,22 @@ impl Exchange {
 
     /// How fast it may be answered, if that is limited.
     pub fn throttle(&self) -> Option<Throttle> {
-        self.answering()?.spec.throttle
+        self.location()?.spec.throttle
     }
 
     /// What its location says about scripts of other origins.
     pub fn cors(&self) -> Option<&Cors> {
-        self.location.as_ref()?.cors.as_deref()
+        self.location()?.cors.as_deref()
+    }
+
+    /// The request as it came.
+    pub fn inbound(&self) -> &Inbound {
+        &self.inbound
+    }
+
+    /// The routing host; empty if none was found.
+    pub fn host_name(&self) -> &[u8] {
+        &self.host_name
     }
 
     /// Whether snippets have a say in its answer.
@@ -244,24 +277,9 @@ impl Exchange {
         self.snippet_host.is_some() || self.location.as_ref().is_some_and(has_own)
     }
 
-    /// The request as it came.
-    pub fn inbound(&self) -> &Rc<Inbound> {
-        &self.inbound
-    }
-
-    /// The host as the request names it, once it is known.
-    pub fn host_name(&self) -> &[u8] {
-        &self.host_name
-    }
-
     /// Whether a location was found: its answers carry what the configuration adds to all of them.
     pub fn is_located(&self) -> bool {
-        self.answering().is_some()
-    }
-
-    /// The location that the answer comes from.
-    fn answering(&self) -> Option<&Arc<LiveLocation>> {
-        self.location.as_ref().filter(|_| !self.turned_away)
+        self.location().is_some()
     }
 
     /// Version of HTTP that the client speaks.

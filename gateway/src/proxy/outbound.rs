@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use headgate_config::Origin;
+use headgate_config::{ConnectionHeader, Origin, ProxySettings};
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use super::{exchange::Exchange, inbound::Inbound};
@@ -22,6 +22,8 @@ pub struct Outbound<'a> {
     pub overrides: Vec<Override<'a>>,
     /// Headers that snippets decide about, where nobody above does.
     pub besides: Vec<Override<'static>>,
+    /// Headers that the configuration sends to every upstream.
+    pub configured: Vec<Override<'a>>,
     /// The request as it came.
     pub inbound: &'a Inbound,
     client: Client<'a>,
@@ -36,8 +38,19 @@ impl<'a> Outbound<'a> {
     /// The request of a client; `host` replaces its `Host`.
     pub fn new(inbound: &'a Inbound, client: Client<'a>, host: Option<HeaderValue>) -> Self {
         let (rewritten, prefix, method) = (None, None, None);
-        let (overrides, besides, is_for_error) = (Vec::new(), Vec::new(), false);
-        Self { rewritten, prefix, overrides, besides, inbound, client, host, method, is_for_error }
+        let (overrides, besides, configured) = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            rewritten,
+            prefix,
+            overrides,
+            besides,
+            configured,
+            inbound,
+            client,
+            host,
+            method,
+            is_for_error: false,
+        }
     }
 
     /// Takes over what snippets decide, now that all that protects has had its say.
@@ -102,11 +115,17 @@ impl<'a> Outbound<'a> {
         self.rewritten.as_ref().map_or(self.inbound.raw_target(), HeaderValue::as_bytes)
     }
 
+    /// Names of headers that are decided about: no trailer field of a client has one of them.
+    pub fn decided(&self) -> Vec<&str> {
+        self.overrides.iter().chain(&self.configured).map(|header| &*header.name).collect()
+    }
+
     /// Appends the head as it is sent; `framing` says how the body follows.
     pub fn write_head(
         &self,
         exchange: &Exchange,
         live: &LiveConfig,
+        proxy: &ProxySettings,
         framing: Framing,
         out: &mut Vec<u8>,
     ) {
@@ -123,9 +142,8 @@ impl<'a> Outbound<'a> {
             let head = Bare { method, target, host, own, framing, names };
             return head.write(self.client.headers, out);
         }
-        for part in
-            [self.method().as_str().as_bytes(), b" ", self.target(), b" HTTP/1.1\r\n".as_slice()]
-        {
+        let version: &[u8] = if proxy.http10 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" };
+        for part in [self.method().as_str().as_bytes(), b" ", self.target(), version] {
             out.extend_from_slice(part);
         }
         let target = self.inbound.raw_target();
@@ -137,14 +155,17 @@ impl<'a> Outbound<'a> {
                 .then_some(target),
             odd_names,
             underscores: spec.underscores_in_headers,
+            keep_invalid: spec.headers.keep_invalid,
             upgrade: self.upgrade(),
             close: spec.upstream_keepalive == 0,
+            connection: proxy.connection.map(ConnectionHeader::text),
             framing,
             originals: Originals {
                 addresses: &spec.forwarded.for_header,
                 host: &spec.forwarded.host_header,
             },
             overrides: &self.overrides,
+            configured: &self.configured,
             head: &self.inbound.head.text,
         };
         request_headers::write(&self.client, &rules, out);

@@ -1,6 +1,9 @@
 //! The body of an answer while it is sent. Its end is the end of the request: the upstream's connection goes back to
 //! its pool, and the exchange is recorded.
 
+mod encoded;
+mod gathered;
+
 use std::{
     pin::Pin,
     rc::Rc,
@@ -12,6 +15,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
+pub use self::{encoded::Encoded, gathered::Gathered};
 use super::{exchange::Exchange, throttle::Throttled};
 use crate::{
     deadline::Deadline,
@@ -49,6 +53,10 @@ pub enum Source {
     Full(Option<Bytes>),
     /// An upstream, as they arrive.
     Upstream(Box<UpstreamBody>),
+    /// An upstream, in pieces of a size.
+    Gathered(Box<Gathered>),
+    /// One of these, compressed.
+    Encoded(Box<Encoded>),
 }
 
 impl Source {
@@ -58,22 +66,50 @@ impl Source {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Upstream(body) => body.poll_data(cx),
+            Self::Gathered(body) => body.poll(cx),
+            Self::Encoded(body) => body.poll(cx),
+        }
+    }
+
+    /// Whether it is an upstream that may go on for hours.
+    pub fn is_upstream(&self) -> bool {
+        self.upstream().is_some()
+    }
+
+    fn upstream(&self) -> Option<&UpstreamBody> {
+        match self {
+            Self::Empty | Self::Full(_) => None,
+            Self::Upstream(body) => Some(body),
+            Self::Gathered(body) => Some(body.inner()),
+            Self::Encoded(body) => body.inner().upstream(),
+        }
+    }
+
+    /// Bytes that were read from an upstream, where `sent` were passed on.
+    fn take_read(&mut self, sent: u64) -> u64 {
+        match self {
+            Self::Empty | Self::Full(_) => 0,
+            Self::Upstream(_) | Self::Gathered(_) => sent,
+            Self::Encoded(body) if body.inner().is_upstream() => body.take_read(),
+            Self::Encoded(_) => 0,
         }
     }
 
     /// Nobody asked it for a while, which is not its fault.
     pub fn was_held_up(&self) {
-        if let Self::Upstream(body) = self {
+        if let Some(body) = self.upstream() {
             body.deadline.reset(body.gap);
         }
     }
 
     /// Bytes that are still to come, if that is known.
-    fn left(&self) -> Option<u64> {
+    pub fn left(&self) -> Option<u64> {
         match self {
             Self::Empty => Some(0),
             Self::Full(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Upstream(body) => body.left(),
+            Self::Gathered(body) => body.left(),
+            Self::Encoded(body) => body.is_done().then_some(0),
         }
     }
 }
@@ -255,10 +291,8 @@ impl Body for ResponseBody {
                 this.untaken = true;
                 exchange.connection.handed_over();
             }
-            if let (Source::Upstream(_), Some(attempt)) =
-                (&this.source, exchange.attempts.last_mut())
-            {
-                attempt.length += length;
+            if let Some(attempt) = exchange.attempts.last_mut() {
+                attempt.length += this.source.take_read(length);
             }
         }
         polled

@@ -15,9 +15,11 @@ use hyper::body::{Body, Incoming};
 use super::{
     answer::Answer,
     attempt::Attempt,
+    choose::affinity_cookie,
     exchange::Exchange,
     outbound::Outbound,
-    response_body::{Lease, Source, UpstreamBody},
+    response_body::{Gathered, Lease, Source, UpstreamBody},
+    revise,
     tries::{Failed, Failure, Tries},
     tunnel,
 };
@@ -52,8 +54,10 @@ pub async fn prepare(
     match body.filter(|body| !body.is_end_stream()) {
         None => Ok(Prepared::empty(&outbound.inbound.parts.headers)),
         Some(body) => {
-            let (ahead, limit) = (location.read_ahead(), location.spec.body_limit);
             let budget = &exchange.worker.held_bodies;
+            let (settings, limit) = (location.proxy(), location.spec.body_limit);
+            let needed = needs_length(settings, body.size_hint().exact());
+            let ahead = location.read_ahead().max(if needed { body::READ_AHEAD } else { 0 });
             let patience = live.settings.listener.body_timeout;
             let deadline = exchange.worker.deadlines.set(patience);
             let received = Rc::default();
@@ -61,7 +65,10 @@ pub async fn prepare(
             let body = ClientBody::new(body, deadline, patience, received);
             // In a box, so that requests without a body do not have to carry its state along.
             let mut body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;
-            body.withhold(outbound.overrides.iter().map(|header| &*header.name));
+            if needs_length(settings, body.length) {
+                return Err(ProxyError::BodyTooLarge);
+            }
+            body.withhold(outbound.decided().into_iter());
             Ok(body)
         }
     }
@@ -87,14 +94,16 @@ pub async fn forward(
     let deadline = exchange.worker.deadlines.set(settings.read_timeout);
     let mut tries = Tries::new(settings, started);
     loop {
-        let endpoint = upstream.pick().ok_or(ProxyError::NoEndpoint)?;
+        let tried = exchange.attempts.iter().filter(|attempt| attempt.counts());
+        let tried = tried.map(|attempt| &attempt.endpoint);
+        let endpoint = upstream.pick(&mut exchange.choice, tried).ok_or(ProxyError::NoEndpoint)?;
         let began = if exchange.attempts.is_empty() { started } else { Instant::now() };
         let mut attempt = Attempt::new(&endpoint, began);
         attempt.after_redirect = std::mem::take(&mut is_redirected);
         exchange.attempts.push(attempt);
         let try_ = Try { live, settings, endpoint: &endpoint, outbound };
         let failure = match try_.run(exchange, body, tries.only_new, &deadline).await {
-            Ok((head, mut connection)) => {
+            Ok((mut head, mut connection)) => {
                 if settings.retry.on.statuses.contains(&head.status.as_u16())
                     && tries.again(Failure::Status, outbound.method(), body)
                 {
@@ -106,17 +115,25 @@ pub async fn forward(
                 deadline.reset(settings.read_timeout);
                 let lease = Lease { connection, endpoint, limits: live.settings.keep_alive };
                 let upgrade = outbound.upgrade().and_then(|_| outbound.inbound.take_upgrade());
-                return accept(exchange, settings, head, lease, deadline, upgrade);
+                revise::upstream(&mut head.headers, exchange, live, location);
+                let cookie = affinity_cookie(exchange, upstream, location, outbound.inbound);
+                let answer = accept(exchange, settings, head, lease, deadline, upgrade)?;
+                return Ok(answer.with_cookie(cookie));
             }
             Err(failure) => failure,
         };
         if let Some(attempt) = exchange.attempts.last_mut() {
-            attempt.fail(failure.error);
+            attempt.fail(&failure);
         }
         if !tries.again(Failure::Error(failure), outbound.method(), body) {
             return Err(failure.error);
         }
     }
+}
+
+/// Whether the length of a body has to be known before it is sent, and is not: HTTP/1.0 has no chunks.
+fn needs_length(settings: &ProxySettings, length: Option<u64>) -> bool {
+    settings.http10 && length.is_none()
 }
 
 /// One try with one endpoint.
@@ -159,10 +176,10 @@ impl Try<'_> {
             (None, _) => Framing::None,
         };
         let write_head = |out: &mut Vec<u8>| {
-            self.outbound.write_head(exchange, self.live, framing, out);
+            self.outbound.write_head(exchange, self.live, self.settings, framing, out);
         };
         let limit = self.settings.head_limit;
-        let expect = Expect::new(self.outbound.method(), response_headers::is_kept, limit);
+        let expect = Expect::new(self.outbound.method(), self.live.settings.headers.keep, limit);
         if let Err(content) = connection.send(write_head, content, body.length, expect) {
             body.restore(content);
             return Err(Failed { error: closed, unsent: true, stale: reused });
@@ -234,7 +251,8 @@ fn accept(
         return tunnel::open(upgrade, head, lease.connection, settings.read_timeout);
     }
     exchange.is_answered = true;
-    let h1::Head { status, mut headers, connection } = head;
+    let buffering = head.buffering.unwrap_or(settings.buffering);
+    let h1::Head { status, mut headers, connection, .. } = head;
     for nominated in &connection {
         response_headers::drop_nominated(nominated, &mut headers, status);
     }
@@ -248,7 +266,11 @@ fn accept(
             if data.is_empty() { Source::Empty } else { Source::Full(Some(data)) }
         }
         None => {
-            Source::Upstream(Box::new(UpstreamBody::new(lease, settings.read_timeout, deadline)))
+            let body = Box::new(UpstreamBody::new(lease, settings.read_timeout, deadline));
+            match buffering {
+                true => Source::Gathered(Box::new(Gathered::new(body, settings.head_limit))),
+                false => Source::Upstream(body),
+            }
         }
     };
     Ok(Answer::upstream(status, headers, source))

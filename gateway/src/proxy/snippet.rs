@@ -255,7 +255,11 @@ fn reply(
             let kind = kind.or_else(default).unwrap_or(HeaderValue::from_static("text/html"));
             let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]);
             let body = text.filter(|text| !text.is_empty()).map(Bytes::from);
-            Answer::upstream(code, headers, body.map_or(Source::Empty, |body| Source::Full(Some(body))))
+            Answer::upstream(
+                code,
+                headers,
+                body.map_or(Source::Empty, |body| Source::Full(Some(body))),
+            )
         }
     }
 }
@@ -271,8 +275,8 @@ fn location(exchange: &Exchange, url: &[u8]) -> Option<HeaderValue> {
     place::own(&exchange.connection, exchange.host_name()).location(form, &[url])
 }
 
-/// Does with an answer what the snippets ask for.
-pub fn finish(exchange: &Exchange, live: &LiveConfig, answer: &mut Answer) {
+/// Does with an answer what the snippets ask for; says whether it may be compressed.
+pub fn finish(exchange: &Exchange, live: &LiveConfig, answer: &mut Answer) -> bool {
     let is_stock = answer.is_stock_page();
     let Answer { status, headers, source, .. } = answer;
     let status = *status;
@@ -285,10 +289,10 @@ pub fn finish(exchange: &Exchange, live: &LiveConfig, answer: &mut Answer) {
         }
         None => (host.and_then(|host| Some(&host.snippet.as_ref()?.spec.policy)), &NOWHERE),
     };
-    let Some(policy) = policy else { return };
+    let Some(policy) = policy else { return true };
     let inbound = exchange.inbound();
     // It was understood before, or nothing would have been found.
-    let Ok(target) = inbound.normalise() else { return };
+    let Ok(target) = inbound.normalise() else { return true };
     let client = inbound.client(&exchange.connection, &live.settings.spec.forwarded);
     let variables =
         decide::variables(exchange, inbound, &client, &target, exchange.host_name(), origin);
@@ -317,16 +321,17 @@ pub fn finish(exchange: &Exchange, live: &LiveConfig, answer: &mut Answer) {
         headers.remove(header::ETAG);
         headers.remove(header::ACCEPT_RANGES);
         match source {
-            Source::Empty => {}
             Source::Full(body) => {
-                let whole = body.take().map(|body| {
-                    [substituter.push(body), substituter.finish()].concat().into()
-                });
+                let whole = body
+                    .take()
+                    .map(|body| [substituter.push(body), substituter.finish()].concat().into());
                 *body = whole;
             }
             Source::Upstream(body) => body.substitute(substituter),
+            _ => {}
         }
     }
+    policy.gzip != Some(false)
 }
 
 fn substituter(

@@ -6,7 +6,7 @@
 mod escape;
 mod search;
 mod sequence;
-mod template;
+pub(crate) mod template;
 
 #[cfg(test)]
 mod tests;

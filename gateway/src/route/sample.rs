@@ -21,6 +21,7 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         cors: None,
         rewrite: None,
         upstream_host: None,
+        headers: None,
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
         error_pages: None,
@@ -44,6 +45,7 @@ pub(crate) fn host(mode: PathMode, locations: Vec<Arc<Location>>) -> Host {
         redirect_to: None,
         client_certificates: None,
         snippet: None,
+        ciphers: None,
         origin: None,
     }
 }

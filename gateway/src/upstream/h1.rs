@@ -11,5 +11,5 @@ mod trailers;
 mod upload;
 
 pub(crate) use connection::{Connection, Expect};
-pub(crate) use head::Head;
+pub(crate) use head::{Head, Keep};
 pub(crate) use trailers::may_follow_request;

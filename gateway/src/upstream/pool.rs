@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{h1, tls::Tls};
+use super::{balance::Load, h1, tls::Tls};
 use crate::{clock, error::ProxyError};
 
 /// One endpoint of an upstream, as one worker knows it.
@@ -23,6 +23,8 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// The address for the log.
     pub text: Box<str>,
+    /// How fast it has been answering, where that counts.
+    pub load: Load,
     idle: RefCell<Vec<Idle>>,
     retired: Cell<bool>,
     /// Those of all endpoints of the worker.
@@ -95,6 +97,7 @@ impl Endpoint {
         Self {
             address,
             text: address.to_string().into_boxed_str(),
+            load: Load::default(),
             idle: RefCell::default(),
             retired: Cell::new(false),
             count,

@@ -14,20 +14,35 @@ use arc_swap::ArcSwap;
 use headgate_config::{Endpoints, Upstream, UpstreamId};
 use parking_lot::Mutex;
 
-use super::resolve::{Name, Resolution, Resolver};
+use super::{
+    balance::{
+        Policy, Spread,
+        canary::{Canary, Share},
+    },
+    resolve::{Name, Resolution, Resolver},
+};
+use crate::observe::metrics::Metrics;
 
 /// One upstream, shared by all workers and all generations of the route table.
-#[derive(Debug)]
 pub struct SharedUpstream {
     /// `namespace-service-port`, for logs.
     pub name: Box<str>,
     /// Where workers keep what is theirs.
     pub slot: usize,
-    addresses: ArcSwap<Vec<SocketAddr>>,
+    state: ArcSwap<State>,
     version: AtomicU64,
     /// Who may set the addresses: a name that is resolved no more must not come back with an old answer.
     source: Mutex<u64>,
     retired: AtomicBool,
+}
+
+/// Endpoints, and how requests are spread over them.
+#[derive(Clone, Default)]
+pub struct State {
+    /// The endpoints.
+    pub addresses: Arc<Vec<SocketAddr>>,
+    /// None if they are asked in turn.
+    pub spread: Option<Arc<Spread>>,
 }
 
 impl SharedUpstream {
@@ -35,21 +50,26 @@ impl SharedUpstream {
         Self {
             name: id.to_string().into_boxed_str(),
             slot,
-            addresses: ArcSwap::default(),
+            state: ArcSwap::default(),
             version: AtomicU64::new(0),
             source: Mutex::new(0),
             retired: AtomicBool::new(false),
         }
     }
 
-    /// Counts changes of the addresses.
+    /// Counts changes of the state.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
     /// The current addresses.
     pub fn addresses(&self) -> Arc<Vec<SocketAddr>> {
-        self.addresses.load_full()
+        Arc::clone(&self.state.load().addresses)
+    }
+
+    /// The current state.
+    pub fn state(&self) -> Arc<State> {
+        self.state.load_full()
     }
 
     /// Lets a new source set the addresses, and nobody else from now on.
@@ -67,10 +87,24 @@ impl SharedUpstream {
     /// Replaces the addresses, if they differ and `source` may still set them.
     pub fn set_addresses(&self, source: u64, addresses: &[SocketAddr]) {
         let current = self.source.lock();
-        if *current == source && **self.addresses.load() != *addresses {
-            self.addresses.store(Arc::new(addresses.to_vec()));
-            self.version.fetch_add(1, Ordering::Release);
+        let before = self.state.load();
+        if *current == source && *before.addresses != *addresses {
+            let policy = before.spread.as_ref().map(|spread| Arc::clone(&spread.policy));
+            self.store(addresses.to_vec().into(), policy);
         }
+    }
+
+    /// Replaces how requests are spread.
+    fn set_policy(&self, policy: Option<Arc<Policy>>) {
+        // Whoever sets addresses meanwhile has to see it.
+        let _source = self.source.lock();
+        self.store(self.addresses(), policy);
+    }
+
+    fn store(&self, addresses: Arc<Vec<SocketAddr>>, policy: Option<Arc<Policy>>) {
+        let spread = policy.map(|policy| Arc::new(Spread::new(policy, &addresses)));
+        self.state.store(Arc::new(State { addresses, spread }));
+        self.version.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -85,6 +119,8 @@ pub struct Registry {
 struct Entry {
     spec: Arc<Upstream>,
     shared: Arc<SharedUpstream>,
+    /// Whether requests are to be spread as `spec` says, and are not yet.
+    unbound: bool,
     /// Keeps the name of an upstream resolved, as long as it is held.
     resolution: Option<Resolution>,
 }
@@ -100,6 +136,7 @@ impl Registry {
         if let Some(entry) = self.entries.get_mut(&spec.id) {
             if !Arc::ptr_eq(&entry.spec, spec) {
                 let same_name = entry.spec.endpoints == spec.endpoints;
+                entry.unbound |= !is_spread_alike(&entry.spec, spec);
                 entry.spec = Arc::clone(spec);
                 if !same_name {
                     entry.resolution = None;
@@ -114,9 +151,26 @@ impl Registry {
         });
         let shared = Arc::new(SharedUpstream::new(&spec.id, slot));
         let resolution = point(&shared, spec, &self.resolver);
-        let entry = Entry { spec: Arc::clone(spec), shared: Arc::clone(&shared), resolution };
+        let plain = Upstream::new(spec.id.clone(), Endpoints::Addresses(Vec::new()));
+        let unbound = !is_spread_alike(&plain, spec);
+        let (spec, own) = (Arc::clone(spec), Arc::clone(&shared));
+        let entry = Entry { spec: Arc::clone(&spec), shared: own, unbound, resolution };
         self.entries.insert(spec.id.clone(), entry);
         shared
+    }
+
+    /// Brings up to date how the requests of an upstream are spread. All others that it may name have to be there.
+    pub fn bind(&mut self, id: &UpstreamId, metrics: &Metrics) {
+        let Some(entry) = self.entries.get(id).filter(|entry| entry.unbound) else { return };
+        let canary = entry.spec.canary.as_ref().and_then(|canary| {
+            let upstream = Arc::clone(self.find(&canary.upstream)?);
+            let key = metrics.name(&upstream.name);
+            Some(Canary { upstream, key, share: Share::new(&canary.rules) })
+        });
+        entry.shared.set_policy(Policy::new(&entry.spec, canary));
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.unbound = false;
+        }
     }
 
     /// The upstream of this identity.
@@ -128,9 +182,18 @@ impl Registry {
     pub fn forget(&mut self, id: &UpstreamId) {
         if let Some(Entry { shared, .. }) = self.entries.remove(id) {
             shared.retired.store(true, Ordering::Relaxed);
+            // Two that get shares of each other would hold each other for ever.
+            if shared.state().spread.is_some() {
+                shared.set_policy(None);
+            }
             self.free_slots.push(shared.slot);
         }
     }
+}
+
+/// Whether two versions of an upstream spread requests in the same way.
+fn is_spread_alike(one: &Upstream, other: &Upstream) -> bool {
+    one.balance == other.balance && one.affinity == other.affinity && one.canary == other.canary
 }
 
 /// Sets the addresses of an upstream, or starts to resolve its name.

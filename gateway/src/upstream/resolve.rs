@@ -155,7 +155,7 @@ async fn look_up(resolver: &TokioResolver, name: &str) -> (Vec<IpAddr>, Duration
 
 #[cfg(test)]
 mod tests {
-    use headgate_config::{Balance, Endpoints, Upstream, UpstreamId};
+    use headgate_config::{Endpoints, Upstream, UpstreamId};
 
     use super::{super::registry::Registry, *};
 
@@ -168,7 +168,7 @@ mod tests {
         let id = UpstreamId { namespace: "ns".into(), service: "web".into(), port: String::new() };
         let spec = |endpoints| {
             let id = id.clone();
-            Arc::new(Upstream { id, endpoints, balance: Balance::RoundRobin })
+            Arc::new(Upstream::new(id, endpoints))
         };
         let mut registry = Registry::new(Resolver::new(Handle::current()));
         let before = Endpoints::Addresses(vec!["192.0.2.1:80".parse().unwrap()]);

@@ -6,12 +6,19 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
+    time::Instant,
 };
 
 use super::{
+    balance::{Candidates, Choice, Spread},
     pool::{Endpoint, IdleCount},
     registry::SharedUpstream,
 };
+use crate::clock;
+
+/// A spread in use: to hold it is a worker's own count, not one that all workers fight over.
+#[allow(clippy::redundant_allocation, reason = "the inner count is shared between threads")]
+pub type HeldSpread = Rc<Arc<Spread>>;
 
 /// All upstreams that a worker has used.
 #[derive(Default)]
@@ -25,6 +32,8 @@ pub struct WorkerUpstream {
     shared: Arc<SharedUpstream>,
     version: Cell<u64>,
     endpoints: RefCell<Rc<[Rc<Endpoint>]>>,
+    /// How requests are spread over them, if not in turn.
+    spread: RefCell<Option<HeldSpread>>,
     next: Cell<usize>,
     idle: IdleCount,
 }
@@ -74,6 +83,7 @@ impl WorkerUpstream {
             shared,
             version: Cell::new(u64::MAX),
             endpoints: RefCell::new(Rc::new([])),
+            spread: RefCell::default(),
             next: Cell::new(fastrand::usize(..)),
             idle,
         }
@@ -86,7 +96,8 @@ impl WorkerUpstream {
             return;
         }
         self.version.set(version);
-        let addresses = self.shared.addresses();
+        let state = self.shared.state();
+        let addresses = &state.addresses;
         let old = self.endpoints.borrow().clone();
         // Services of thousands of endpoints change like others, and a request waits meanwhile.
         let mut gone: HashMap<SocketAddr, &Rc<Endpoint>, foldhash::fast::FixedState> =
@@ -99,7 +110,14 @@ impl WorkerUpstream {
             })
             .collect();
         gone.into_values().for_each(|endpoint| endpoint.retire());
+        if state.spread.as_ref().is_some_and(|spread| spread.policy.is_timed()) {
+            let now = clock::milliseconds(Instant::now()) as u32;
+            for endpoint in new.iter().filter(|endpoint| Rc::strong_count(endpoint) == 1) {
+                endpoint.load.begin(old.iter().map(|endpoint| &endpoint.load), now);
+            }
+        }
         *self.endpoints.borrow_mut() = new;
+        *self.spread.borrow_mut() = state.spread.clone().map(Rc::new);
     }
 
     /// The upstream's name in logs.
@@ -117,14 +135,113 @@ impl WorkerUpstream {
         self.len() == 0
     }
 
-    /// The next endpoint in turn.
-    pub fn pick(&self) -> Option<Rc<Endpoint>> {
+    /// How requests are spread over the endpoints, if they are not just asked in turn.
+    pub fn spread(&self) -> Option<HeldSpread> {
+        self.spread.borrow().clone()
+    }
+
+    /// The endpoint for the next try of a request that has tried those of `tried` in vain.
+    pub fn pick<'t>(
+        &self,
+        choice: &mut Choice,
+        tried: impl Iterator<Item = &'t Rc<Endpoint>> + Clone,
+    ) -> Option<Rc<Endpoint>> {
         let endpoints = self.endpoints.borrow();
         if endpoints.is_empty() {
             return None;
         }
-        let next = self.next.get();
-        self.next.set(next.wrapping_add(1));
-        Some(Rc::clone(&endpoints[next % endpoints.len()]))
+        let among = Among { endpoints: &endpoints, tried };
+        let special = match &*self.spread.borrow() {
+            None => None,
+            Some(spread) => choice.pick(spread, &among),
+        };
+        let at = special.unwrap_or_else(|| self.turn(&among));
+        Some(Rc::clone(&endpoints[at]))
+    }
+
+    /// The next endpoint in turn; those that were tried are passed over as long as there are others.
+    fn turn(&self, among: &impl Candidates) -> usize {
+        let (start, count) = (self.next.get(), among.count());
+        let mut passed = 0;
+        while passed < count && among.is_tried(start.wrapping_add(passed) % count) {
+            passed += 1;
+        }
+        passed %= count;
+        self.next.set(start.wrapping_add(passed + 1));
+        start.wrapping_add(passed) % count
+    }
+}
+
+/// Endpoints that a request chooses among.
+struct Among<'e, T> {
+    endpoints: &'e [Rc<Endpoint>],
+    tried: T,
+}
+
+impl<'t, T: Iterator<Item = &'t Rc<Endpoint>> + Clone> Candidates for Among<'_, T> {
+    fn count(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    fn is_tried(&self, at: usize) -> bool {
+        self.tried.clone().any(|tried| Rc::ptr_eq(tried, &self.endpoints[at]))
+    }
+
+    fn has_tried(&self) -> bool {
+        self.tried.clone().next().is_some()
+    }
+
+    fn score(&self, at: usize) -> f32 {
+        self.endpoints[at].load.score(clock::milliseconds(Instant::now()) as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headgate_config::{Endpoints, Upstream, UpstreamId};
+
+    use super::{super::registry::Registry, *};
+    use crate::upstream::resolve::Resolver;
+
+    /// The view of an upstream with so many endpoints.
+    fn view(count: u8) -> Rc<WorkerUpstream> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let mut registry = Registry::new(Resolver::new(runtime.handle().clone()));
+        let addresses = (1..=count).map(|last| ([10, 0, 0, last], 80).into()).collect();
+        let id = UpstreamId { namespace: "ns".into(), service: "web".into(), port: "80".into() };
+        let upstream = Upstream::new(id, Endpoints::Addresses(addresses));
+        WorkerUpstreams::default().view(&registry.upsert(&Arc::new(upstream)))
+    }
+
+    fn pick(view: &WorkerUpstream, tried: &[Rc<Endpoint>]) -> Rc<Endpoint> {
+        view.pick(&mut Choice::Turn, tried.iter()).expect("there are endpoints")
+    }
+
+    #[test]
+    fn endpoints_take_turns() {
+        let view = view(3);
+        let round: Vec<_> = (0..3).map(|_| pick(&view, &[]).address).collect();
+        for at in 0..30 {
+            assert_eq!(pick(&view, &[]).address, round[at % 3]);
+        }
+        assert_ne!(round[0], round[1]);
+    }
+
+    /// With many requests at once their turns mix, so that the next is not always another.
+    #[test]
+    fn a_request_is_not_tried_twice_at_one_endpoint_as_long_as_there_are_others() {
+        let view = view(3);
+        for others in 0..3 {
+            let mut tried = Vec::new();
+            while tried.len() < 3 {
+                let next = pick(&view, &tried);
+                assert!(!tried.iter().any(|endpoint| Rc::ptr_eq(endpoint, &next)));
+                tried.push(next);
+                (0..others).for_each(|_| drop(pick(&view, &[])));
+            }
+            let again: Vec<_> = (0..3).map(|_| pick(&view, &tried).address).collect();
+            assert!(again[0] != again[1] && again[1] != again[2] && again[0] != again[2]);
+        }
     }
 }

@@ -63,6 +63,8 @@ fn a_question_of_a_browser_is_answered_before_anything_else_is_asked() {
         ("access-control-expose-headers", None),
         ("access-control-max-age", Some("600")),
         ("vary", None),
+        ("content-length", None),
+        ("content-type", None),
     ] {
         assert_eq!(answer.header(name), value, "{name}");
     }

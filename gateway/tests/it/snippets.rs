@@ -88,7 +88,10 @@ fn locations_of_a_snippet_go_before_shorter_ones_of_the_host() {
             status: 200,
             text: Some(Text { pieces: vec![Piece::Plain(text.into()), Piece::Capture(1)] }),
         })];
-        let location = Location { action: Action::Respond(404), ..at("/", "", snippet(steps, Policy::default())) };
+        let location = Location {
+            action: Action::Respond(404),
+            ..at("/", "", snippet(steps, Policy::default()))
+        };
         OwnLocation { matcher, late: false, location: Arc::new(location) }
     };
     let prefix = |text: &str| OwnMatch::Prefix { text: text.into(), is_final: false };
@@ -125,18 +128,23 @@ fn policies_reach_answers_of_upstreams_of_the_gateway_and_of_the_host() {
     let steps = vec![rewrite("^/gone", "/there", Then::Redirect(301))];
     let host = HostSnippet { steps, policy: policy("x-host"), ..HostSnippet::default() };
     let gateway = TestGateway::start(with_host(table.build(), host));
-    for (path, status, name) in [("/up/", 200, "x-up"), ("/own/", 403, "x-own"), ("/gone", 301, "x-host")] {
+    for (path, status, name) in
+        [("/up/", 200, "x-up"), ("/own/", 403, "x-own"), ("/gone", 301, "x-host")]
+    {
         let answer = gateway.get(path);
         assert_eq!((answer.status, answer.header(name)), (status, Some("1")), "{path}");
     }
     let location = gateway.get("/gone").header("location").map(str::to_owned);
-    assert!(location.is_some_and(|url| url.starts_with("http://a.test") && url.ends_with("/there")));
+    assert!(
+        location.is_some_and(|url| url.starts_with("http://a.test") && url.ends_with("/there"))
+    );
 }
 
 #[test]
 fn what_the_upstream_is_sent_is_said_once() {
     let upstream = Upstream::echo("ok");
-    let sent = ["X-Real-IP", "X-New"].map(|name| SentHeader { name: name.into(), value: Text::plain("v") });
+    let sent = ["X-Real-IP", "X-New"]
+        .map(|name| SentHeader { name: name.into(), value: Text::plain("v") });
     let policy = Policy { sent: sent.into(), ..Policy::default() };
     let table = Table::default()
         .upstream("app", &[upstream.address])
@@ -171,7 +179,8 @@ fn texts_are_replaced_in_bodies_of_their_type() {
 #[test]
 fn status_444_closes_the_connection_without_an_answer() {
     let steps = vec![Step::Return(Reply { status: 444, text: None })];
-    let table = Table::default().location("a.test", at("/", "app", snippet(steps, Policy::default())));
+    let table =
+        Table::default().location("a.test", at("/", "app", snippet(steps, Policy::default())));
     let gateway = TestGateway::start(table.upstream("app", &[]).build());
     let mut client = gateway.client();
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");

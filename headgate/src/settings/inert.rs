@@ -26,8 +26,6 @@ pub struct Inert {
     dynamic_configuration_retries: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_ssl_chain_completion: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    enable_ssl_passthrough: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
     exclude_socket_metrics: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
@@ -71,25 +69,33 @@ pub struct Inert {
     #[arg(long, hide = true, value_name = "VALUE")]
     sync_rate_limit: Option<String>,
     #[arg(long, hide = true, value_name = "VALUE")]
-    tcp_services_configmap: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
     time_buckets: Option<String>,
-    #[arg(long, hide = true, value_name = "VALUE")]
-    udp_services_configmap: Option<String>,
 }
 
 /// Those whose absence changes what is served, or how.
-const MISSED: [&str; 7] = [
-    "--default-server-port",
-    "--enable-ssl-chain-completion",
-    "--enable-ssl-passthrough",
-    "--maxmind-edition-ids",
-    "--ssl-passthrough-proxy-port",
-    "--tcp-services-configmap",
-    "--udp-services-configmap",
-];
+const MISSED: [&str; 3] =
+    ["--default-server-port", "--enable-ssl-chain-completion", "--maxmind-edition-ids"];
+
+/// The ports that the reference keeps for itself, with the flags that change them: nobody has a TCP or UDP service there.
+const KEPT_PORTS: [u16; 5] = [442, 8181, 10245, 10246, 10247];
 
 impl Inert {
+    /// Ports that the reference does not give to TCP and UDP services, because it uses them itself (operations §10).
+    pub fn kept_ports(&self) -> impl Iterator<Item = u16> {
+        let given = [
+            &self.ssl_passthrough_proxy_port,
+            &self.default_server_port,
+            &self.profiler_port,
+            &self.status_port,
+            &self.stream_port,
+        ];
+        let port = |(given, usual): (&Option<String>, u16)| match given {
+            Some(port) => port.parse().unwrap_or(usual),
+            None => usual,
+        };
+        given.into_iter().zip(KEPT_PORTS).map(port)
+    }
+
     /// Names the flags that were given in the log.
     pub fn report(&self) {
         for flag in self.given() {
@@ -114,7 +120,6 @@ impl Inert {
             (self.default_server_port.is_some(), "--default-server-port"),
             (self.dynamic_configuration_retries.is_some(), "--dynamic-configuration-retries"),
             (self.enable_ssl_chain_completion.is_some(), "--enable-ssl-chain-completion"),
-            (self.enable_ssl_passthrough.is_some(), "--enable-ssl-passthrough"),
             (self.exclude_socket_metrics.is_some(), "--exclude-socket-metrics"),
             (self.health_check_timeout.is_some(), "--health-check-timeout"),
             (self.internal_logger_address.is_some(), "--internal-logger-address"),
@@ -136,9 +141,7 @@ impl Inert {
             (self.stream_port.is_some(), "--stream-port"),
             (self.sync_period.is_some(), "--sync-period"),
             (self.sync_rate_limit.is_some(), "--sync-rate-limit"),
-            (self.tcp_services_configmap.is_some(), "--tcp-services-configmap"),
             (self.time_buckets.is_some(), "--time-buckets"),
-            (self.udp_services_configmap.is_some(), "--udp-services-configmap"),
         ]
         .into_iter()
         .filter_map(|(given, name)| given.then_some(name))

@@ -2,7 +2,7 @@
 
 use headgate_controller::PatternCheck;
 use headgate_gateway::{
-    check_blocked,
+    check_blocked, check_header,
     route::{host::check_alias, path::check_pattern, rewrite::RewriteProgram},
 };
 
@@ -14,4 +14,5 @@ pub const PATTERN_CHECK: PatternCheck = PatternCheck {
     },
     alias: |regex| check_alias(regex).map_err(|error| error.to_string()),
     blocked: |text| check_blocked(text).map_err(|error| error.to_string()),
+    header: |pattern| check_header(pattern).map_err(|error| error.to_string()),
 };

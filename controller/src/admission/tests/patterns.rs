@@ -17,8 +17,13 @@ fn of_patterns(paths: impl IntoIterator<Item = String>) -> Value {
 
 /// A plane that checks regular expressions like this.
 fn checking(check: fn(&str) -> Result<(), String>) -> Bench {
-    let pattern_check =
-        PatternCheck { path: check, rewrite: |_| Ok(()), alias: check, blocked: check };
+    let pattern_check = PatternCheck {
+        path: check,
+        rewrite: |_| Ok(()),
+        alias: check,
+        blocked: check,
+        header: check,
+    };
     let options = Options { pattern_check: Some(pattern_check), ..Options::default() };
     let bench = Bench::new(options);
     bench.apply(service("web"));

@@ -317,8 +317,13 @@ fn a_regular_expression_that_cannot_be_served_is_warned_about() {
     fn check(text: &str) -> Result<(), String> {
         if text.contains("(bad") { Err("unclosed".into()) } else { Ok(()) }
     }
-    let pattern_check =
-        PatternCheck { path: check, rewrite: |_| Ok(()), alias: check, blocked: check };
+    let pattern_check = PatternCheck {
+        path: check,
+        rewrite: |_| Ok(()),
+        alias: check,
+        blocked: check,
+        header: check,
+    };
     let options = Options { pattern_check: Some(pattern_check), ..Options::default() };
     let bench = Bench::new(options);
     bench.apply(service("web"));

@@ -54,8 +54,8 @@ pub struct Link {
     pub signals: Sender<Signal>,
     /// The namespaces that are followed.
     pub scope: NamespaceScope,
-    /// The ConfigMap that is read, in scope or not (routing §1.1).
-    pub config_map: Option<NamespacedName>,
+    /// The ConfigMaps that are followed whether anybody names them or not.
+    pub config_maps: Vec<NamespacedName>,
     /// What is written back.
     pub back: Back,
 }
@@ -110,7 +110,7 @@ impl Link {
         commands: mpsc::UnboundedReceiver<Command>,
         mut stopped: oneshot::Receiver<()>,
     ) {
-        let Self { signals, scope, config_map, back } = self;
+        let Self { signals, scope, config_maps, back } = self;
         let Back { write_back, board, role, leadership, queue } = back;
         let client = || connection.client.clone();
         let duty = Duty::new(client(), &write_back, board, leadership);
@@ -118,7 +118,7 @@ impl Link {
         let post = events::post(client(), queue);
         let follow = async {
             let is_stopped = tokio::select! {
-                () = follow(connection, signals, scope, config_map, commands) => false,
+                () = follow(connection, signals, scope, config_maps, commands) => false,
                 // Without events the queue stays empty.
                 () = post => false,
                 _ = &mut stopped => true,
@@ -139,7 +139,7 @@ async fn follow(
     connection: Connection,
     signals: Sender<Signal>,
     scope: NamespaceScope,
-    config_map: Option<NamespacedName>,
+    config_maps: Vec<NamespacedName>,
     mut commands: mpsc::UnboundedReceiver<Command>,
 ) {
     let knows_classes = connection.knows_classes;
@@ -159,7 +159,7 @@ async fn follow(
     for kind in [Kind::Ingress, Kind::Service, Kind::EndpointSlice] {
         watches.follow(kind);
     }
-    if let Some(map) = &config_map {
+    for map in &config_maps {
         watches.follow_config_map(map);
     }
     loop {

@@ -269,8 +269,8 @@ fn watches(options: &Options) -> Vec<WatchId> {
     if matches!(options.namespaces, NamespaceScope::Labelled(_)) {
         kinds.push(Kind::Namespace);
     }
-    let config_map = options.configmap.iter().map(|name| WatchId::ConfigMap(name.into()));
-    kinds.into_iter().map(WatchId::All).chain(config_map).collect()
+    let maps = options.config_maps().into_iter().map(|name| WatchId::ConfigMap(name.into()));
+    kinds.into_iter().map(WatchId::All).chain(maps).collect()
 }
 
 /// What came in since the last look.

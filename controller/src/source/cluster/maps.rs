@@ -1,8 +1,9 @@
-//! The ConfigMaps that Ingresses name. Each is followed by a watch of its own, so that the right to read it can be
+//! The ConfigMaps that Ingresses and the main ConfigMap name. Each is followed by a watch of its own, so that the right to read it can be
 //! granted by its name, and of all others nothing is read.
 
 use std::collections::{HashMap, HashSet};
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use smallvec::SmallVec;
 
 use super::secrets::is_name;
@@ -12,23 +13,43 @@ use crate::{
 };
 
 /// Annotations whose value is a ConfigMap, `namespace/name`.
-const ANNOTATIONS: [&str; 1] = ["auth-proxy-set-headers"];
+const ANNOTATIONS: [&str; 2] = ["auth-proxy-set-headers", "custom-headers"];
+/// Keys of the main ConfigMap whose value is another one, `namespace/name`.
+const CONFIG_KEYS: [&str; 2] = ["add-headers", "proxy-set-headers"];
 /// ConfigMaps that are followed at most. Each costs the API server a watch.
 const MOST: usize = 512;
 
-/// The ConfigMaps that an Ingress names, but for the main one, which is followed anyway.
+/// The ConfigMaps that an Ingress names, but for those that are followed anyway.
 pub fn named_by(options: &Options, ingress: &Ingress) -> SmallVec<[Key; 1]> {
-    let main = options.configmap.as_ref().map(Key::from);
-    let named = ANNOTATIONS.iter().filter_map(|name| {
-        let value = ingress.annotation(&format!("{}/{name}", options.annotations_prefix))?.trim();
-        let (namespace, name) = value.split_once('/')?;
+    let values = ANNOTATIONS
+        .iter()
+        .filter_map(|name| ingress.annotation(&format!("{}/{name}", options.annotations_prefix)));
+    keys(options, values)
+}
+
+/// The ConfigMaps that the main one names.
+pub fn named_by_config(options: &Options, map: &ConfigMap) -> SmallVec<[Key; 1]> {
+    let is_key = |name: &str| CONFIG_KEYS.iter().any(|key| key.eq_ignore_ascii_case(name));
+    let data = map.data.iter().flatten().filter(|(name, _)| is_key(name));
+    keys(options, data.map(|(_, value)| value.as_str()))
+}
+
+/// Those of the values that name an object where we may look for it. Each once, and not the main ConfigMap.
+fn keys<'a>(options: &Options, values: impl Iterator<Item = &'a str>) -> SmallVec<[Key; 1]> {
+    let own = options.config_maps();
+    let named = values.filter_map(|value| {
+        let (namespace, name) = value.trim().split_once('/')?;
         let in_scope = match &options.namespaces {
             NamespaceScope::One(only) => only == namespace,
             NamespaceScope::All | NamespaceScope::Labelled(_) => true,
         };
         (in_scope && is_name(namespace) && is_name(name)).then(|| Key::new(namespace, name))
     });
-    named.filter(|key| Some(key) != main.as_ref()).collect()
+    let is_other = |key: &Key| own.iter().all(|own| Key::from(*own) != *key);
+    let mut named: SmallVec<[Key; 1]> = named.filter(is_other).collect();
+    named.sort();
+    named.dedup();
+    named
 }
 
 /// What is to be done about a watch.

@@ -192,6 +192,7 @@ impl Mirror {
         let config = self.held_config.release(now, |map| {
             let named = secrets::named_by_config(options, map);
             named.iter().any(|secret| interest.is_unknown(secret))
+                || maps::named_by_config(options, map).iter().any(|map| maps.is_unknown(map))
         });
         for object in ready {
             self.objects.apply(&object);

@@ -72,9 +72,11 @@ fn list(values: &Values<'_>, name: &str) -> Option<Result<Vec<Network>, String>>
         // An empty list lets nobody through, and does not mean everybody (annotations §1.4). For one that did not pass
         // its check there is a reason already.
         let is_there = values.is_present(name);
-        return is_there.then(|| Err(format!(
-            "{name} is empty: that is no list of addresses; name some (0.0.0.0/0 and ::/0 are all), or remove it"
-        )));
+        let whom = if name == ALLOW { "who may come" } else { "who may not" };
+        let reason = format!(
+            "{name} is empty: that is no list of addresses; name {whom}, or remove the annotation"
+        );
+        return is_there.then_some(Err(reason));
     };
     let networks: Result<BTreeSet<Network>, _> =
         text.split(',').map(|item| item.trim().parse()).collect();

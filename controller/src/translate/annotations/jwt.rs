@@ -122,7 +122,7 @@ fn check_names(values: &Values<'_>, own: &[&str]) -> Result<(), String> {
     for name in own {
         if !ANNOTATIONS.iter().any(|definition| definition.name == *name) {
             let meant = unknown::nearest(name).filter(|meant| meant.starts_with(PREFIX));
-            let hint = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+            let hint = meant.map(|meant| format!(" (did you mean {meant}?)")).unwrap_or_default();
             return Err(format!(
                 "there is no annotation {name}{hint}; correct its name or remove it"
             ));

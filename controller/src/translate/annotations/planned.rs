@@ -3,10 +3,7 @@
 //! Each file below becomes a family of its own when somebody reads it. What must not be served without is in
 //! [`super::protection`].
 
-mod affinity;
-mod balancing;
 mod firewall;
-mod headers;
 mod protocol;
 mod tls;
 mod tracing;
@@ -14,27 +11,12 @@ mod tracing;
 use super::{Annotations, definition::Definition, values::Values};
 use crate::translate::wording;
 
-pub const ANNOTATIONS: &[&[Definition]] = &[
-    affinity::ANNOTATIONS,
-    balancing::ANNOTATIONS,
-    firewall::ANNOTATIONS,
-    headers::ANNOTATIONS,
-    protocol::ANNOTATIONS,
-    tls::ANNOTATIONS,
-    tracing::ANNOTATIONS,
-];
+pub const ANNOTATIONS: &[&[Definition]] =
+    &[firewall::ANNOTATIONS, protocol::ANNOTATIONS, tls::ANNOTATIONS, tracing::ANNOTATIONS];
 
 /// Values that ask for nothing but what happens anyway.
-const NO_WISH: &[(&str, &str)] = &[
-    ("enable-modsecurity", "false"),
-    ("enable-opentelemetry", "false"),
-    ("load-balance", "round_robin"),
-    ("proxy-buffering", "off"),
-    ("proxy-cookie-domain", "off"),
-    ("proxy-cookie-path", "off"),
-    ("proxy-http-version", "1.1"),
-    ("proxy-redirect-from", "off"),
-];
+const NO_WISH: &[(&str, &str)] =
+    &[("enable-modsecurity", "false"), ("enable-opentelemetry", "false")];
 
 pub fn read(values: &mut Values<'_>, _: &mut Annotations) {
     let is_wish =

@@ -4,12 +4,12 @@
 
 use super::{
     Annotations,
-    check::{BOOL, Check, FULL_REFERENCE, ON_OFF, parse_bool},
+    check::{Check, FULL_REFERENCE, ON_OFF},
     definition::{
         Bad::{Fallback, Refuse},
         Definition,
         Risk::{Low, Medium},
-        Scope::{Host, LocationAndHost},
+        Scope::LocationAndHost,
     },
     group::Group::{Protocol, Tls},
     values::Values,
@@ -24,12 +24,11 @@ const PROTOCOL: Check = Check::choice(
 type AsksForNothing = fn(&str) -> bool;
 /// These protect unless their value is empty or one that asks for nothing. A value that cannot be read protects: it
 /// gets here where validation is switched off, which must not open anything (annotations §1.4).
-const UNLESS: [(&str, AsksForNothing); 4] = [
+const UNLESS: [(&str, AsksForNothing); 3] = [
     // Without these, what is meant to be encrypted or checked on its way to the upstream would be neither.
     ("backend-protocol", is_plain_http),
     ("proxy-ssl-secret", |_| false),
     ("proxy-ssl-verify", |value| value.trim() == "off"),
-    ("ssl-passthrough", |value| parse_bool(value) == Some(false)),
 ];
 
 pub const ANNOTATIONS: &[Definition] =
@@ -49,11 +48,6 @@ pub const ANNOTATIONS: &[Definition] =
         Definition::new("proxy-ssl-verify", ON_OFF, Fallback, Low)
             .scope(LocationAndHost)
             .documented(Tls, "off", "Whether certificates of upstreams are verified."),
-        Definition::new("ssl-passthrough", BOOL, Refuse, Low).scope(Host).documented(
-            Tls,
-            "false",
-            "Connections reach the upstream still encrypted.",
-        ),
     ];
 
 fn is_plain_http(value: &str) -> bool {

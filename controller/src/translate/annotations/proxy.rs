@@ -12,7 +12,7 @@ use super::{
         Definition,
         Risk::{Low, Medium},
     },
-    group::Group::{Body, Buffering, Timeouts},
+    group::Group::{Body, Buffering, Protocol, Timeouts},
     values::Values,
 };
 
@@ -26,6 +26,8 @@ const NEXT_UPSTREAM: Check = Check::list(
     "error, timeout, invalid_header, http_5xx …, non_idempotent or off",
 );
 
+const VERSION: Check = Check::choice(|value| http10(value).is_some(), "1.0 or 1.1");
+
 pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("proxy-body-size", SIZE, Fallback, Medium).documented(
         Body,
@@ -37,10 +39,20 @@ pub const ANNOTATIONS: &[Definition] = &[
         "ConfigMap: `proxy-buffer-size`, 4k",
         "Size of the head of an upstream's answer above which 502 is answered.",
     ),
+    Definition::new("proxy-buffering", ON_OFF, Fallback, Low).documented(
+        Buffering,
+        "ConfigMap: `proxy-buffering`, off",
+        "`on`: answers are passed on in pieces of `proxy-buffer-size`, unless the upstream says `X-Accel-Buffering: no`.",
+    ),
     Definition::new("proxy-connect-timeout", COUNT, Fallback, Low).documented(
         Timeouts,
         "ConfigMap: `proxy-connect-timeout`, 5",
         "Seconds for a connection to an upstream.",
+    ),
+    Definition::new("proxy-http-version", VERSION, Fallback, Low).documented(
+        Protocol,
+        "ConfigMap: `proxy-http-version`, 1.1",
+        "Version of HTTP that upstreams are spoken to in.",
     ),
     Definition::new("proxy-next-upstream", NEXT_UPSTREAM, Fallback, Medium).documented(
         Timeouts,
@@ -98,6 +110,12 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     if let Some(word) = values.text("proxy-request-buffering") {
         proxy.request_buffering = word != "off";
     }
+    if let Some(word) = values.text("proxy-buffering") {
+        proxy.buffering = word == "on";
+    }
+    if let Some(http10) = values.raw("proxy-http-version").and_then(http10) {
+        proxy.http10 = http10;
+    }
     if proxy != *annotations.proxy {
         annotations.proxy = Arc::new(proxy);
     }
@@ -109,6 +127,15 @@ pub fn body_limit(size: Option<u64>) -> Option<u64> {
         Some(0) => None,
         Some(bytes) => Some(bytes),
         None => Some(BODY_LIMIT),
+    }
+}
+
+/// Whether a version of HTTP is 1.0; `None` if it is neither that nor 1.1.
+pub fn http10(text: &str) -> Option<bool> {
+    match text.trim() {
+        "1.0" => Some(true),
+        "1.1" => Some(false),
+        _ => None,
     }
 }
 

@@ -47,7 +47,10 @@ const SERVER: &str = "server-snippet";
 const REASONS: [(&str, &str); 3] = [
     ("auth-snippet", "use auth-proxy-set-headers and the other annotations auth-* instead"),
     ("modsecurity-snippet", "there is no firewall to give rules to"),
-    ("stream-snippet", "use the ConfigMaps of --tcp-services-configmap and --udp-services-configmap"),
+    (
+        "stream-snippet",
+        "use the ConfigMaps of --tcp-services-configmap and --udp-services-configmap",
+    ),
 ];
 
 const fn raw(name: &'static str) -> Definition {

@@ -1,4 +1,5 @@
 mod access;
+mod balance;
 mod cors;
 mod errors;
 mod limits;
@@ -208,7 +209,11 @@ fn snippets_where_their_risk_is_accepted() {
     assert_eq!(snippets.server.as_ref().map(|block| block.steps.len()), Some(1));
     assert_eq!((snippets.location.is_none(), findings.is_empty()), (true, true));
     for (name, value, expected) in [
-        ("configuration-snippet", "\n proxy_pass http://x;", "line 2, column 2: directive \"proxy_pass\""),
+        (
+            "configuration-snippet",
+            "\n proxy_pass http://x;",
+            "line 2, column 2: directive \"proxy_pass\"",
+        ),
         ("server-snippet", "add_header A $b;", "the variable $b"),
         ("auth-snippet", "proxy_set_header A b;", "use auth-proxy-set-headers"),
         ("modsecurity-snippet", "SecRule x", "there is no firewall"),

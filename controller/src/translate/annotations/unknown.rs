@@ -58,7 +58,7 @@ pub fn tell(values: &mut Values<'_>, names: &[&str]) {
         });
         if protects(name, meant) {
             let hint =
-                suggestion.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+                suggestion.map(|meant| format!(" (did you mean {meant}?)")).unwrap_or_default();
             let full = full_name(prefix, name);
             denial.get_or_insert_with(|| format!(
                 "there is no annotation {full}{hint}; correct its name or remove it: it looks like protection, so that the locations answer 503 rather than stand open"

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::{
     Config, Defaults, LimitDefaults, Report, Restrictions,
     global_auth::GlobalAuth,
+    global_headers::{self, HeaderMaps},
     keys,
     limit_store::{StoreKeys, Stored},
     silent,
@@ -37,6 +38,10 @@ pub struct Draft {
     pub standby: Option<bool>,
     /// The service that is asked about every location.
     pub global_auth: GlobalAuth,
+    /// The ConfigMaps with headers of all requests and answers.
+    pub header_maps: HeaderMaps,
+    /// Those of them that are named.
+    pub named_maps: Vec<Key>,
     /// What is wrong with lists that protect and cannot be read.
     pub unreadable: Vec<String>,
     pub limits: LimitDefaults,
@@ -44,6 +49,8 @@ pub struct Draft {
     pub snippets: SnippetTexts,
     pub store: StoreKeys,
     pub limit_secret: Option<Key>,
+    /// What is to be said about keys that are honoured in part.
+    pub notes: Vec<String>,
     /// Items of `proxy-real-ip-cidr` that are neither an address nor a network.
     pub unknown_peers: Vec<String>,
     /// What else is to be said about values.
@@ -66,14 +73,18 @@ impl Default for Draft {
                 blocked_words: Vec::new(),
                 cross_namespace: false,
                 strict_paths: true,
+                allowed_headers: Vec::new(),
             },
             standby: None,
             global_auth: GlobalAuth::default(),
+            header_maps: HeaderMaps::default(),
+            named_maps: Vec::new(),
             unreadable: Vec::new(),
             limits: LimitDefaults::default(),
             snippets: SnippetTexts::default(),
             store: StoreKeys::default(),
             limit_secret: None,
+            notes: Vec::new(),
             unknown_peers: Vec::new(),
             remarks: Vec::new(),
         }
@@ -113,6 +124,9 @@ impl Draft {
             );
             report.add(Effect::Warning, "InvalidValue", message);
         }
+        for note in self.notes.drain(..) {
+            report.add(Effect::Warning, "NotAvailable", note);
+        }
         for remark in std::mem::take(&mut self.remarks) {
             report.add(Effect::Warning, "InvalidValue", remark);
         }
@@ -131,9 +145,21 @@ impl Draft {
             self.settings.blocked.origin = Some(report.object.clone());
         }
         self.plain.throttle = self.limits.throttle.throttle();
+        self.plain.headers.settle();
+        self.read_headers((options, objects), report);
         self.judge_store(objects, report);
         self.read_snippets(key, options, report);
         self.judge_global_auth(key, options, report);
+    }
+
+    fn read_headers(&mut self, from: (&Options, &Objects), report: &mut Report) {
+        let HeaderMaps { request, answer } = &self.header_maps;
+        let (named, headers) = (&mut self.named_maps, &mut self.settings.headers);
+        headers.request = global_headers::read("proxy-set-headers", request, from, named, report);
+        headers.answer = global_headers::read("add-headers", answer, from, named, report);
+        if !self.named_maps.is_empty() {
+            self.settings.headers.origin = Some(report.object.clone());
+        }
     }
 
     fn judge_store(&mut self, objects: &Objects, report: &mut Report) {
@@ -183,6 +209,7 @@ impl Draft {
     pub fn finish(self, object: Option<ObjectRef>, verdicts: Vec<Verdict>) -> Config {
         let mut default_host =
             Annotations { access_log: self.log_default_backend, ..self.plain.for_catch_all() };
+        let ciphers = self.settings.tls.ciphers.clone();
         // Nobody is asked about the host of unknown names, unless an Ingress has it.
         external_auth::replace(&mut default_host.protection, None, None);
         Config {
@@ -191,6 +218,7 @@ impl Draft {
                 plain: Arc::new(self.plain),
                 default_host: Arc::new(default_host),
                 retry_non_idempotent: self.retry_non_idempotent,
+                ciphers,
                 no_tls_redirect: self.no_tls_redirect,
                 no_auth: self.no_auth,
                 error_statuses: self.error_statuses,
@@ -200,6 +228,7 @@ impl Draft {
             }),
             standby: self.standby,
             limit_secret: self.limit_secret,
+            named_maps: self.named_maps,
             object,
             verdicts,
         }

@@ -1,14 +1,18 @@
 //! The ConfigMap keys that have an effect: one line each.
 
+mod compression;
 mod errors;
+mod headers;
 mod service;
+mod stream;
+mod tls;
 
 use std::sync::Arc;
 
 use headgate_config::{Hsts, Network, ProxySettings, protection::AccessLists};
 
 use super::{Draft, snippets, value};
-use crate::translate::annotations::{definition::Risk, proxy};
+use crate::translate::annotations::{balancing, definition::Risk, proxy};
 
 /// Applies the value of one key; an error says what was expected.
 pub type Apply = fn(&mut Draft, &str) -> Result<(), &'static str>;
@@ -21,7 +25,7 @@ pub fn find(name: &str) -> Option<(&'static str, Apply)> {
 
 /// All keys.
 fn all() -> impl Iterator<Item = &'static (&'static str, Apply)> {
-    [KEYS, errors::KEYS, service::KEYS, snippets::KEYS].into_iter().flatten()
+    TABLES.iter().copied().flatten()
 }
 
 /// The names of all keys.
@@ -29,6 +33,17 @@ fn all() -> impl Iterator<Item = &'static (&'static str, Apply)> {
 pub fn names() -> impl Iterator<Item = &'static str> {
     all().map(|(name, _)| *name)
 }
+
+const TABLES: &[&[(&str, Apply)]] = &[
+    KEYS,
+    compression::KEYS,
+    errors::KEYS,
+    headers::KEYS,
+    service::KEYS,
+    snippets::KEYS,
+    stream::KEYS,
+    tls::KEYS,
+];
 
 const KEYS: &[(&str, Apply)] = &[
     // Restrictions of Ingresses.
@@ -83,6 +98,8 @@ const KEYS: &[(&str, Apply)] = &[
         let networks = draft.networks("whitelist-source-range", text);
         lists(draft, networks, |lists| &mut lists.allow)
     }),
+    // Endpoints.
+    ("load-balance", |draft, text| set(&mut draft.plain.balance, balancing::method(text))),
     // Limits.
     ("limit-conn-status-code", |draft, text| {
         set(&mut draft.limits.connection_status, refusal_status(text))

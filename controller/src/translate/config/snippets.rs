@@ -77,10 +77,18 @@ impl Draft {
         for (name, text, why) in [
             ("main-snippet", &texts.main, "there is no nginx to configure"),
             ("modsecurity-snippet", &texts.firewall, "there is no firewall to give rules to"),
-            ("stream-snippet", &texts.stream, "use the ConfigMaps of --tcp-services-configmap and --udp-services-configmap"),
+            (
+                "stream-snippet",
+                &texts.stream,
+                "use the ConfigMaps of --tcp-services-configmap and --udp-services-configmap",
+            ),
         ] {
             if !text.trim().is_empty() {
-                report.add(Effect::Warning, "SnippetRefused", format!("{name} has no effect: {why}"));
+                report.add(
+                    Effect::Warning,
+                    "SnippetRefused",
+                    format!("{name} has no effect: {why}"),
+                );
             }
         }
         let mut read = |name, text: &str, context| {

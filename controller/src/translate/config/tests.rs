@@ -104,7 +104,7 @@ fn statuses_that_are_none_are_left_out_of_the_list() {
 #[test]
 fn keys_without_effect_are_named_once() {
     let config = read(&[
-        ("use-gzip", "true"),
+        ("use-geoip2", "true"),
         ("ssl-protocols", "TLSv9"),
         ("map-hash-bucket-size", "1"),
         ("typo", "x"),
@@ -113,7 +113,7 @@ fn keys_without_effect_are_named_once() {
     assert_eq!(
         messages,
         [
-            "keys ssl-protocols, use-gzip are not supported yet and have no effect",
+            "keys ssl-protocols, use-geoip2 are not supported yet and have no effect",
             "key map-hash-bucket-size only tunes the workings of nginx and has no effect",
             "key typo is unknown and has no effect"
         ]
@@ -191,6 +191,7 @@ fn blocked_values_are_a_list_and_bad_patterns_are_said() {
         rewrite: |_| Ok(()),
         alias: check,
         blocked: check,
+        header: |_| Ok(()),
     });
     let messages: Vec<_> = config.verdicts.iter().map(|verdict| &*verdict.message).collect();
     assert_eq!(messages, ["~*x( is none; all requests are answered with 503"]);
@@ -280,4 +281,43 @@ fn readers_of_the_status_are_replaced_family_by_family() {
     let config = read(&[("nginx-status-ipv6-whitelist", "2001:db8::/32,here")]);
     assert_eq!(texts(&config.settings.status_readers), ["127.0.0.1/32", "2001:db8::/32"]);
     assert!(config.verdicts[0].message.contains("\"here\" is neither"), "{:?}", config.verdicts);
+}
+
+#[test]
+fn compression_is_said_coding_by_coding() {
+    let config = read(&[
+        ("brotli-level", "12"),
+        ("enable-brotli", "true"),
+        ("enable-zstd", "true"),
+        ("gzip-min-length", "1000"),
+        ("gzip-types", "Text/CSS  text/special"),
+        ("gzip-level", "0x9"),
+        ("use-gzip", "true"),
+        ("zstd-level", "15"),
+    ]);
+    let compression = &config.settings.compression;
+    assert!(compression.brotli.enabled && compression.zstd.enabled && compression.gzip.enabled);
+    assert_eq!((compression.brotli.level, compression.zstd.level), (4, 15));
+    assert_eq!((compression.gzip.level, compression.gzip.min_length), (9, 1000));
+    assert_eq!(compression.gzip.types, ["text/css", "text/special"]);
+    let messages: Vec<_> = config.verdicts.iter().map(|verdict| verdict.message.as_str()).collect();
+    assert_eq!(messages, ["brotli-level: \"12\" is not a level from 0 to 11; the default stays"]);
+}
+
+#[test]
+fn heads_have_two_limits() {
+    let limits = |text| settings("large-client-header-buffers", text).head_limits;
+    assert_eq!((limits("4 32k").line, limits("4 32k").total), (32 << 10, 128 << 10));
+    for bad in ["", "4", "0 8k", "4 8k 1", "4 512", "2 1m", "x 8k"] {
+        let config = read(&[("large-client-header-buffers", bad)]);
+        assert_eq!(config.settings.head_limits, Settings::default().head_limits, "{bad}");
+        assert_eq!(config.verdicts.len(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn headers_that_frame_are_never_hidden() {
+    let config = read(&[("hide-headers", "X-One, Content-Length,x-two")]);
+    assert_eq!(config.settings.headers.hidden, ["x-one", "x-two"]);
+    assert_eq!(config.verdicts.len(), 1);
 }

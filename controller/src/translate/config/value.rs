@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use headgate_config::{Network, NotANetwork};
+use headgate_config::{HeadLimits, Network, NotANetwork};
 
-use crate::translate::annotations::{check, proxy};
+use crate::{
+    objects::Key,
+    translate::annotations::{check, proxy},
+};
 
 type Expected = &'static str;
 
@@ -101,6 +104,38 @@ pub fn time(text: &str) -> Result<Duration, Expected> {
 /// A size in bytes.
 pub fn size(text: &str) -> Result<u64, Expected> {
     check::parse_size(text).ok_or("a size such as 512k or 8m")
+}
+
+/// Number and size of the buffers for the head of a request: a line has to fit into one, the head into all of them.
+pub fn head_limits(text: &str) -> Result<HeadLimits, Expected> {
+    const EXPECTED: Expected =
+        "a number and a size such as 4 8k, of 1k at least and 1m in all at most";
+    const MOST: u64 = 1024 * 1024;
+    let mut words = text.split_whitespace();
+    let (Some(number), Some(line), None) = (words.next(), words.next(), words.next()) else {
+        return Err(EXPECTED);
+    };
+    let (number, line) = (count(number)?, size(line)?);
+    let total = number.checked_mul(line).filter(|total| *total <= MOST && line >= 1024);
+    let bytes = |size| u32::try_from(size).map_err(|_| EXPECTED);
+    Ok(HeadLimits {
+        line: bytes(line)?,
+        total: bytes(total.filter(|_| number > 0).ok_or(EXPECTED)?)?,
+    })
+}
+
+/// A text without control characters, trimmed.
+pub fn one_line(text: &str) -> Result<String, Expected> {
+    let text = text.trim();
+    let is_fine = !text.chars().any(char::is_control);
+    is_fine.then(|| text.to_owned()).ok_or("one line of text")
+}
+
+/// The name of an object with its namespace.
+pub fn reference(text: &str) -> Option<Key> {
+    let (namespace, name) = text.split_once('/')?;
+    let is_fine = !namespace.is_empty() && !name.is_empty() && !name.contains('/');
+    is_fine.then(|| Key::new(namespace, name))
 }
 
 /// One of `on` and `off`.

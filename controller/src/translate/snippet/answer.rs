@@ -91,8 +91,17 @@ pub fn default_type(
 }
 
 /// `gzip on|off`
-pub fn gzip(_: &mut Compiler, frame: &mut Frame, directive: &Directive) -> Result<(), Problem> {
-    frame.level.gzip = Some(arguments::switch(&directive.words[0])?);
+pub fn gzip(
+    compiler: &mut Compiler,
+    frame: &mut Frame,
+    directive: &Directive,
+) -> Result<(), Problem> {
+    let is_on = arguments::switch(&directive.words[0])?;
+    if is_on {
+        let note = "gzip on has no effect by itself: answers are compressed where use-gzip of the ConfigMap says so";
+        compiler.notes.push(note.into());
+    }
+    frame.level.gzip = Some(is_on);
     Ok(())
 }
 

@@ -9,11 +9,7 @@ use headgate_config::{
     snippet::{HostSnippet, OwnLocation, OwnMatch, Snippet, Step},
 };
 
-use super::{
-    Block,
-    compile::Own,
-    level::Level,
-};
+use super::{Block, compile::Own, level::Level};
 use crate::translate::{annotations::Annotations, ingress::Accepted};
 
 /// The snippets of one Ingress.
@@ -162,7 +158,8 @@ fn merged<'b>(parts: impl Iterator<Item = Part<'b>>, outer: &Level) -> Option<Ar
     let level = level.under(outer);
     let inner = branches.into_iter().map(|branch: &Level| branch.under(&level).policy());
     let policies: Vec<_> = std::iter::once(level.policy()).chain(inner).collect();
-    let is_nothing = steps.is_empty() && policies.iter().all(|policy| *policy == Default::default());
+    let is_nothing =
+        steps.is_empty() && policies.iter().all(|policy| *policy == Default::default());
     (!is_nothing).then(|| Arc::new(Snippet { steps, policies }))
 }
 

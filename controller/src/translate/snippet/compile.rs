@@ -275,9 +275,8 @@ impl Compiler {
     /// Whether a pattern can be served; anything goes where nobody can tell.
     pub fn check_pattern(&self, at: At, regex: &str) -> Result<(), Problem> {
         let Some(check) = self.check else { return Ok(()) };
-        (check.alias)(regex).map_err(|error| {
-            Problem::new(at, format!("has no usable regular expression: {error}"))
-        })
+        (check.alias)(regex)
+            .map_err(|error| Problem::new(at, format!("has no usable regular expression: {error}")))
     }
 }
 

@@ -37,8 +37,7 @@ fn condition(compiler: &mut Compiler, directive: &Directive) -> Result<Condition
         return Err(Problem::new(first.at, reason));
     }
     if !first.text.starts_with('$') || first.text.len() < 2 {
-        let reason =
-            format!("begins with {:?}, and not with a variable", shortened(&first.text));
+        let reason = format!("begins with {:?}, and not with a variable", shortened(&first.text));
         return Err(Problem::new(first.at, reason));
     }
     let left = text::text(compiler, first)?;

@@ -67,6 +67,7 @@ pub fn tls_verify(_: &mut Compiler, _: &mut Frame, directive: &Directive) -> Res
     if !arguments::switch(word)? {
         return Ok(());
     }
-    let reason = "needs the certificates to verify with: use proxy-ssl-secret with proxy-ssl-verify";
+    let reason =
+        "needs the certificates to verify with: use proxy-ssl-secret with proxy-ssl-verify";
     Err(Problem::new(word.at, reason))
 }

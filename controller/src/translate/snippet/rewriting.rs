@@ -122,9 +122,8 @@ fn split_query(text: Text) -> (Text, Option<Text>) {
         if let Piece::Plain(plain) = &piece
             && let Some((before, behind)) = plain.split_once('?')
         {
-            let plain = |text: &str| {
-                (!text.is_empty()).then(|| Piece::Plain(text.to_owned())).into_iter()
-            };
+            let plain =
+                |text: &str| (!text.is_empty()).then(|| Piece::Plain(text.to_owned())).into_iter();
             path.pieces.extend(plain(before));
             let query = plain(behind).chain(pieces).collect();
             return (path, Some(Text { pieces: query }));

@@ -64,7 +64,11 @@ fn what_is_not_understood_is_refused_with_its_place() {
     use Context::{Http, Location, Server};
     for (context, text, expected) in [
         (Location, "a", "line 1, column 1: directive \"a\" does not end"),
-        (Location, "\n  proxy_pass http://x;", "line 2, column 3: directive \"proxy_pass\" repeats"),
+        (
+            Location,
+            "\n  proxy_pass http://x;",
+            "line 2, column 3: directive \"proxy_pass\" repeats",
+        ),
         (Location, "content_by_lua 'x';", "directive \"content_by_lua\" is not supported"),
         (Location, "} location /x {", "line 1, column 1: a closing brace without an opening one"),
         (Location, "return 418", "directive \"return\" does not end"),
@@ -196,7 +200,10 @@ fn headers_of_requests_and_answers_are_typed() {
          proxy_set_header D ''; proxy_set_header Upgrade $http_upgrade; proxy_hide_header E;",
     );
     let rule = &block.level.answer[0];
-    assert_eq!((&*rule.statuses, &*rule.types), (&[404, 500][..], &["text/html".into(), "a/b".into()][..]));
+    assert_eq!(
+        (&*rule.statuses, &*rule.types),
+        (&[404, 500][..], &["text/html".into(), "a/b".into()][..])
+    );
     assert_eq!(block.level.answer[1].action, HeaderAction::Clear("y".into()));
     assert_eq!(block.level.answer[2].action, HeaderAction::ClearPrefix("x-hidden-".into()));
     assert_eq!(block.level.answer[3].action, HeaderAction::Clear("z".into()));
@@ -231,14 +238,19 @@ fn locations_of_a_server_snippet() {
     let matchers: Vec<_> = block.locations.into_iter().map(|own| own.matcher).collect();
     let prefix = |text: &str, is_final| OwnMatch::Prefix { text: text.into(), is_final };
     let regex = OwnMatch::Pattern { regex: "\\.php$".into(), fold: true };
-    assert_eq!(matchers, [OwnMatch::Exact("/a".into()), prefix("/b", true), regex, prefix("/c", false)]);
+    assert_eq!(
+        matchers,
+        [OwnMatch::Exact("/a".into()), prefix("/b", true), regex, prefix("/c", false)]
+    );
 }
 
 #[test]
 fn what_has_no_effect_is_said() {
     let block = compile("proxy_read_timeout 5s;", Context::Server, None).unwrap();
     assert_eq!(block.notes.len(), 1);
-    assert!(refusal(Context::Server, "proxy_read_timeout soon;").contains("has a value that is none"));
+    assert!(
+        refusal(Context::Server, "proxy_read_timeout soon;").contains("has a value that is none")
+    );
 }
 
 #[test]

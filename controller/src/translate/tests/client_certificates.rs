@@ -286,8 +286,13 @@ fn a_pattern_that_cannot_be_used_closes_the_host() {
         assert!(text.starts_with("(?-i)CN="), "{text}");
         if text.contains("((") { Err("unclosed".into()) } else { Ok(()) }
     };
-    let pattern_check =
-        crate::PatternCheck { path: check, rewrite: |_| Ok(()), alias: check, blocked: check };
+    let pattern_check = crate::PatternCheck {
+        path: check,
+        rewrite: |_| Ok(()),
+        alias: check,
+        blocked: check,
+        header: check,
+    };
     let mut plane =
         Plane::new(Options { pattern_check: Some(pattern_check), ..Options::default() });
     plane.apply(&ca_secret("ca", json!({ "ca.crt": authority().0 })));

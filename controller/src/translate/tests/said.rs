@@ -73,7 +73,8 @@ fn with_pattern_check() -> Options {
     let rewrite = |rewrite: &headgate_config::Rewrite| {
         if rewrite.target.ends_with("bad") { Err("unnamed".into()) } else { Ok(()) }
     };
-    let check = crate::PatternCheck { path: check, rewrite, alias: check, blocked: check };
+    let check =
+        crate::PatternCheck { path: check, rewrite, alias: check, blocked: check, header: check };
     Options { pattern_check: Some(check), ..Options::default() }
 }
 

@@ -27,7 +27,9 @@ fn plane(more: &[(&str, &str)]) -> Plane {
     let mut data = json!({
         "allow-snippet-annotations": "true", "annotations-risk-level": "Critical",
     });
-    data.as_object_mut().unwrap().extend(more.iter().map(|(key, text)| ((*key).into(), (*text).into())));
+    data.as_object_mut()
+        .unwrap()
+        .extend(more.iter().map(|(key, text)| ((*key).into(), (*text).into())));
     plane.apply(&config_map(data));
     plane
 }
@@ -60,7 +62,10 @@ fn more_set_headers_of_all_levels_count_and_the_inner_add_header_replaces_the_ou
         ("http-snippet", "more_set_headers 'H: 1'; add_header X 1;"),
         ("location-snippet", "more_set_headers 'L: 1';"),
     ]);
-    plane.apply(&ingress("one.test", &[("server-snippet", "more_set_headers 'S: 1'; add_header Y 1;")]));
+    plane.apply(&ingress(
+        "one.test",
+        &[("server-snippet", "more_set_headers 'S: 1'; add_header Y 1;")],
+    ));
     let inner = "more_set_headers 'C: 1'; if ($arg_a) { add_header Z 1; more_set_headers 'I: 1'; }";
     plane.apply(&second("one.test", &[("configuration-snippet", inner)]));
     assert_eq!(names(location(&plane, "/").snippet.as_deref()), [["H", "S", "L", "Y"]]);
@@ -87,11 +92,17 @@ fn conditions_of_both_snippets_of_a_location_choose_their_own_policies() {
 #[test]
 fn the_oldest_server_snippet_of_a_host_counts() {
     let mut plane = plane(&[("server-snippet", "location = /late { return 200 late; }")]);
-    plane.apply(&ingress("one.test", &[("server-snippet", "set $a 1; location /own { return 200 ok; }")]));
+    plane.apply(&ingress(
+        "one.test",
+        &[("server-snippet", "set $a 1; location /own { return 200 ok; }")],
+    ));
     plane.apply(&second("one.test", &[("server-snippet", "return 418;")]));
     let snippet = host(&plane, "one.test").snippet.as_ref().unwrap();
     // The younger of two that are equally old is the one whose name sorts first.
-    assert_eq!(snippet.steps, [Step::Return(headgate_config::snippet::Reply { status: 418, text: None })]);
+    assert_eq!(
+        snippet.steps,
+        [Step::Return(headgate_config::snippet::Reply { status: 418, text: None })]
+    );
     plane.remove(Kind::Ingress, "ns", "two");
     let snippet = host(&plane, "one.test").snippet.as_ref().unwrap();
     let own: Vec<_> = snippet.locations.iter().map(|own| (&own.matcher, own.late)).collect();

@@ -1,3 +1,5 @@
+use http::HeaderMap;
+
 use super::*;
 
 fn rules<'a>() -> Rules<'a> {
@@ -8,11 +10,14 @@ fn rules<'a>() -> Rules<'a> {
         original_uri: None,
         odd_names: false,
         underscores: false,
+        keep_invalid: false,
         upgrade: None,
         close: false,
+        connection: None,
         framing: Framing::None,
         originals: Originals { addresses: "x-forwarded-for", host: "x-forwarded-host" },
         overrides: &[],
+        configured: &[],
         head: b"",
     }
 }
@@ -220,4 +225,45 @@ fn what_is_decided_elsewhere_replaces_the_clients_and_our_own() {
         assert_eq!(sent(name), [""; 0], "{name}");
     }
     assert!(!written.iter().any(|(_, value)| value == "forged"), "{written:?}");
+}
+
+#[test]
+fn configured_headers_replace_the_clients_and_stand_beside_the_standard_ones() {
+    let lines =
+        [("x-mine", "client"), ("x_mine", "client"), ("x-drop", "client"), ("x-other", "1")];
+    let configured = [
+        Override::set("X-Mine", &b"ours"[..]),
+        Override::remove("X-Drop"),
+        Override::set("X-Real-IP", &b"7.7.7.7"[..]),
+        Override::set("X-User", &b"configured"[..]),
+    ];
+    let overrides = [Override::set("X-User", &b"verified"[..])];
+    let rules =
+        Rules { configured: &configured, overrides: &overrides, underscores: true, ..rules() };
+    let written = written(&lines, &rules);
+    let sent = |name| values(&written, name);
+    assert_eq!((sent("x-mine"), sent("x_mine"), sent("x-drop")), (vec!["ours"], vec![], vec![]));
+    assert_eq!((sent("x-other"), sent("x-real-ip")), (vec!["1"], vec!["192.0.2.1", "7.7.7.7"]));
+    assert_eq!(sent("x-user"), ["verified"], "what a policy has found out is not said twice");
+}
+
+#[test]
+fn connection_is_what_the_location_says() {
+    let websocket = HeaderValue::from_static("websocket");
+    let rules = Rules { upgrade: Some(&websocket), connection: Some("keep-alive"), ..rules() };
+    let written = written(&[("connection", "upgrade")], &rules);
+    assert_eq!(values(&written, "connection"), ["keep-alive"]);
+    assert_eq!(values(&written, "upgrade"), ["websocket"]);
+}
+
+#[test]
+fn odd_lines_pass_where_they_are_kept_but_for_those_that_frame() {
+    let head = b"GET / HTTP/1.1\r\nX@Bad: 1\r\nx.dot: 2\r\nContent_Length: 9\r\nX[: a\0b\r\n\r\n";
+    let lines = [("x.dot", "2"), ("content_length", "9")];
+    let kept = Rules { odd_names: true, keep_invalid: true, head, ..rules() };
+    let kept = written(&lines, &kept);
+    assert_eq!((values(&kept, "x@bad"), values(&kept, "x.dot")), (vec!["1"], vec!["2"]));
+    assert_eq!((values(&kept, "content_length"), values(&kept, "x[")), (vec![], vec![]));
+    let dropped = written(&lines, &Rules { odd_names: true, head, ..rules() });
+    assert_eq!((values(&dropped, "x@bad"), values(&dropped, "x.dot")), (vec![], vec![]));
 }

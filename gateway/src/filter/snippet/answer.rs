@@ -102,7 +102,10 @@ impl<'p> Change<'p> {
                 headers.remove(name);
             }
             Self::ClearPrefix(start) => {
-                let names = headers.keys().filter(|name| name.as_str().starts_with(start));
+                let is_meant = |name: &&HeaderName| {
+                    name.as_str().starts_with(start) && *name != header::CONNECTION
+                };
+                let names = headers.keys().filter(is_meant);
                 for name in names.cloned().collect::<Vec<_>>() {
                     headers.remove(name);
                 }
@@ -152,12 +155,14 @@ fn expire(expires: Expires, headers: &mut HeaderMap, now: SystemTime) {
         Expires::After(seconds) => until(now, seconds, now),
         Expires::AfterModified(seconds) => {
             let modified = headers.get(header::LAST_MODIFIED);
-            let modified = modified.and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
+            let modified =
+                modified.and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
             until(modified.unwrap_or(now), seconds, now)
         }
         Expires::Daily(second) => {
             const DAY: u64 = 86_400;
-            let today = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() % DAY;
+            let today =
+                now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() % DAY;
             let left = (u64::from(second) + DAY - today) % DAY;
             until(now, i64::try_from(left).unwrap_or_default(), now)
         }
@@ -172,11 +177,14 @@ fn until(from: SystemTime, seconds: i64, now: SystemTime) -> (HeaderValue, Heade
     let moment = if seconds < 0 { from.checked_sub(distance) } else { from.checked_add(distance) };
     let moment = moment.unwrap_or(from).max(SystemTime::UNIX_EPOCH);
     let date = HeaderValue::try_from(httpdate::fmt_http_date(moment));
-    let left = moment.duration_since(now).map_or(-1, |left| i64::try_from(left.as_secs()).unwrap_or(YEARS));
+    let left = moment
+        .duration_since(now)
+        .map_or(-1, |left| i64::try_from(left.as_secs()).unwrap_or(YEARS));
     let control = if left < 0 || seconds < 0 {
         HeaderValue::from_static("no-cache")
     } else {
-        HeaderValue::try_from(format!("max-age={left}")).unwrap_or(HeaderValue::from_static("no-cache"))
+        HeaderValue::try_from(format!("max-age={left}"))
+            .unwrap_or(HeaderValue::from_static("no-cache"))
     };
     (date.unwrap_or(HeaderValue::from_static("Thu, 01 Jan 1970 00:00:01 GMT")), control)
 }
@@ -188,7 +196,10 @@ mod tests {
     fn expired(expires: Expires, now: u64) -> (String, String) {
         let mut headers = HeaderMap::new();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
-        headers.insert(header::LAST_MODIFIED, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:10 GMT"));
+        headers.insert(
+            header::LAST_MODIFIED,
+            HeaderValue::from_static("Thu, 01 Jan 1970 00:00:10 GMT"),
+        );
         expire(expires, &mut headers, SystemTime::UNIX_EPOCH + Duration::from_secs(now));
         let text = |name| headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
         (text(header::EXPIRES), text(header::CACHE_CONTROL))

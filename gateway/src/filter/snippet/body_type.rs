@@ -5,9 +5,9 @@ pub fn of_path(path: &[u8]) -> Option<&'static str> {
     let name = path.rsplit(|byte| *byte == b'/').next()?;
     let dot = name.iter().rposition(|byte| *byte == b'.')?;
     let extension = name[dot + 1..].to_ascii_lowercase();
-    let known = TYPES.iter().find(|(_, extensions)| {
-        extensions.split(' ').any(|known| known.as_bytes() == extension)
-    });
+    let known = TYPES
+        .iter()
+        .find(|(_, extensions)| extensions.split(' ').any(|known| known.as_bytes() == extension));
     known.map(|(kind, _)| *kind)
 }
 
@@ -56,10 +56,7 @@ const TYPES: &[(&str, &str)] = &[
     ("application/xhtml+xml", "xhtml"),
     ("application/xspf+xml", "xspf"),
     ("application/zip", "zip"),
-    (
-        "application/octet-stream",
-        "bin exe dll deb dmg iso img msi msp msm",
-    ),
+    ("application/octet-stream", "bin exe dll deb dmg iso img msi msp msm"),
     ("audio/midi", "mid midi kar"),
     ("audio/mpeg", "mp3"),
     ("audio/ogg", "ogg"),

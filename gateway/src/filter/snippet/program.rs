@@ -204,7 +204,8 @@ impl Run<'_> {
         if let Then::Redirect(status) = spec.then {
             let mut url = tidy_redirect(&self.escaped(&spec.path));
             if !kept.is_empty() {
-                let has_query = |piece: &Piece| matches!(piece, Piece::Plain(text) if text.contains('?'));
+                let has_query =
+                    |piece: &Piece| matches!(piece, Piece::Plain(text) if text.contains('?'));
                 url.push(if spec.path.pieces.iter().any(has_query) { b'&' } else { b'?' });
                 url.extend_from_slice(kept);
             }

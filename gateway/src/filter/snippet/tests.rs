@@ -18,7 +18,8 @@ use super::{
 fn text(text: &str) -> Text {
     let mut pieces = Vec::new();
     for (index, part) in text.split('$').enumerate() {
-        let length = part.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+        let length =
+            part.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
         let (name, rest) = part.split_at(if index == 0 { 0 } else { length });
         match name.parse() {
             Ok(number) => pieces.push(Piece::Capture(number)),
@@ -146,7 +147,12 @@ fn a_rewrite_replaces_path_and_query_and_says_what_is_next() {
     for (steps, outcome, path, query) in [
         (vec![rewrite("^/(a) b$", "/n/$1", None, Then::Search)], Outcome::Search, "/n/a", None),
         (vec![rewrite("B", "/n", None, Then::Search)], Outcome::Stay, "", None),
-        (vec![rewrite("b", "/n", Some("z=$arg_x"), Then::Stay)], Outcome::Stay, "/n", Some("z=1&x=1&y=2")),
+        (
+            vec![rewrite("b", "/n", Some("z=$arg_x"), Then::Stay)],
+            Outcome::Stay,
+            "/n",
+            Some("z=1&x=1&y=2"),
+        ),
         (vec![rewrite("b", "/n", None, Then::Next), Step::Break], Outcome::Stay, "/n", None),
         (
             vec![rewrite("b", "/n", None, Then::Next), rewrite("n", "$uri/m", None, Then::Next)],
@@ -185,7 +191,9 @@ fn rule(statuses: &[u16], action: HeaderAction) -> AnswerRule {
 
 fn changed(policy: &Policy, status: u16) -> Vec<(String, String)> {
     let mut headers = HeaderMap::new();
-    for (name, value) in [("x-old", "1"), ("x-old", "2"), ("x-hidden", "h"), ("y-a", "1"), ("y-b", "2")] {
+    for (name, value) in
+        [("x-old", "1"), ("x-old", "2"), ("x-hidden", "h"), ("y-a", "1"), ("y-b", "2")]
+    {
         headers.append(name, HeaderValue::from_static(value));
     }
     let state = State::default();
@@ -194,7 +202,8 @@ fn changed(policy: &Policy, status: u16) -> Vec<(String, String)> {
         answer::apply(policy, head, Scope { facts, state: &state });
     });
     let own = |value: &HeaderValue| value.to_str().unwrap().to_owned();
-    let mut all: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), own(value))).collect();
+    let mut all: Vec<_> =
+        headers.iter().map(|(name, value)| (name.to_string(), own(value))).collect();
     all.sort();
     all
 }

@@ -41,7 +41,10 @@ fn change(
             for name in client.keys().filter(|name| name.as_str().starts_with(start.as_str())) {
                 clear(all, name.as_str());
             }
-            all.retain(|known| !known.name.to_ascii_lowercase().starts_with(start.as_str()) || known.value.is_none());
+            all.retain(|known| {
+                !known.name.to_ascii_lowercase().starts_with(start.as_str())
+                    || known.value.is_none()
+            });
         }
     }
 }

@@ -26,6 +26,7 @@ fn destination(url: &str, said: &[u8]) -> Option<Destination> {
         query: said,
         request_id: said,
         origin: &origin,
+        connection: None,
     };
     Url::parse(url, || "/_default".into())?.destination(&variables)
 }

@@ -26,6 +26,7 @@ fn expanded(headers: &[(&'static str, &'static str)], text: &str) -> String {
         query: b"x=1&Y=&y=2",
         request_id: b"id",
         origin: &origin,
+        connection: None,
     };
     String::from_utf8(variables.expand(text)).unwrap()
 }
@@ -74,4 +75,17 @@ fn parts_of_the_query_of_cookies_and_of_credentials() {
         "s=2 3  aladdin"
     );
     assert_eq!(expanded(&[], "$escaped_request_uri"), "%2Fa%2520b%3Fx%3D1%26Y%3D%26y%3D2");
+}
+
+#[test]
+fn templates_say_the_same_as_their_texts() {
+    let fixed = |text| Template::new(text).fixed().map(str::to_owned);
+    assert_eq!(
+        (fixed(""), fixed("a b"), fixed("a$b")),
+        (Some("".into()), Some("a b".into()), None)
+    );
+    let time = expanded(&[], "${msec}|$time_iso8601");
+    let (seconds, iso) = time.split_once('|').unwrap();
+    assert!(seconds.parse::<f64>().unwrap() > 1.7e9, "{seconds}");
+    assert_eq!((iso.len(), &iso[10..11], &iso[19..]), (25, "T", "+00:00"));
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use headgate_config::HeadLimits;
 use hyper::rt::ReadBufCursor;
 
 use super::super::{
@@ -20,6 +21,7 @@ const MAX_BLANK: usize = 64;
 /// Where a stream is between and inside its messages, and what waits to be passed on.
 pub(super) struct Follower {
     connection: Arc<Connection>,
+    limits: HeadLimits,
     framing: Framing,
     /// Bytes of a head that is not complete yet, or input that waits to be passed on.
     held: Vec<u8>,
@@ -60,9 +62,10 @@ enum Framing {
 
 impl Follower {
     /// At the start of a stream of which `early` was already read.
-    pub(super) fn new(connection: Arc<Connection>, early: Vec<u8>) -> Self {
+    pub(super) fn new(connection: Arc<Connection>, early: Vec<u8>, limits: HeadLimits) -> Self {
         let mut follower = Self {
             connection,
+            limits,
             framing: Framing::Head { searched: 0 },
             held: early,
             ready: 0,
@@ -80,7 +83,7 @@ impl Follower {
     pub(super) fn next(&self) -> Next {
         match self.framing {
             _ if self.connection.is_tunnel() => Next::More,
-            Framing::Paused => Next::Later { room: self.held.len() <= head::MAX_HEAD },
+            Framing::Paused => Next::Later { room: self.held.len() <= self.limits.total as usize },
             Framing::Refused => Next::Refused,
             Framing::Broken => Next::Broken,
             Framing::Head { .. } | Framing::Length(_) | Framing::Chunked(_) => Next::More,
@@ -250,16 +253,13 @@ impl Follower {
         }
         let Some(end) = head::end_of_head(text, searched.saturating_sub(blank)) else {
             self.framing = Framing::Head { searched: bytes.len() };
-            return match head::refuse_partial(text) {
+            return match head::refuse_partial(text, self.limits) {
                 Some(status) => self.refuse(status),
                 None => HeadScan::Partial,
             };
         };
         let text = &text[..end];
-        if end > head::MAX_HEAD {
-            return self.refuse(400);
-        }
-        match head::check(text) {
+        match head::check(text, self.limits) {
             Err(status) => self.refuse(status),
             Ok(accepted) => {
                 let mut head = Head {

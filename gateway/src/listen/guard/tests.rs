@@ -39,7 +39,12 @@ impl AsyncWrite for Slow {
 #[test]
 fn a_connection_is_at_rest_when_the_end_of_its_answer_has_left() {
     let connection = connection();
-    let mut guarded = Guarded::new(Slow { flushed: false }, Arc::clone(&connection), Vec::new());
+    let mut guarded = Guarded::new(
+        Slow { flushed: false },
+        Arc::clone(&connection),
+        Vec::new(),
+        HeadLimits::default(),
+    );
     let mut cx = Context::from_waker(Waker::noop());
     connection.enter(Phase::Idle);
     assert!(Pin::new(&mut guarded).poll_write(&mut cx, b"the end").is_ready());

@@ -2,17 +2,19 @@
 
 use memchr::memchr;
 
-use super::{Accepted, BodyFraming, CONTROL, NO_TOKEN, ODD_NAME, Refusal, Version, classes};
+use super::{
+    Accepted, BodyFraming, CONTROL, NO_TOKEN, ODD_NAME, Refusal, TOO_LARGE, Version, classes,
+};
 use crate::content_length;
 
-/// Longest header line; longer ones are 400.
-const MAX_HEADER_LINE: usize = 8192;
 /// Most header lines; more are 400. As many as the HTTP library keeps without an allocation of its own.
 const MAX_LINES: u32 = 100;
 
 /// The framing and routing fields of a head.
 #[derive(Default)]
 pub(super) struct Fields {
+    /// Longest line; longer ones are refused.
+    line_limit: usize,
     length: Option<u64>,
     coding: Option<Coding>,
     hosts: u32,
@@ -31,14 +33,14 @@ enum Coding {
 
 impl Fields {
     /// Before the first line. `repair`: the request line is one that the HTTP library must not see as it is.
-    pub(super) fn new(repair: bool) -> Self {
-        Self { repair, ..Self::default() }
+    pub(super) fn new(repair: bool, line_limit: usize) -> Self {
+        Self { repair, line_limit, ..Self::default() }
     }
 
     /// Takes a line up. Without its end, and not the empty one.
     pub(super) fn line(&mut self, line: &[u8]) -> Result<(), Refusal> {
-        if line.len() > MAX_HEADER_LINE {
-            return Err(400);
+        if line.len() > self.line_limit {
+            return Err(TOO_LARGE);
         }
         // A folded line (RFC 9112 §5.2) starts with white space; it has no name either.
         let colon = memchr(b':', line).ok_or(400u16)?;

@@ -1,11 +1,13 @@
 use super::*;
 
+const LIMITS: HeadLimits = HeadLimits { line: 8192, total: 4 * 8192 };
+
 fn refusal(lines: &[&str]) -> Option<Refusal> {
-    check(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).err()
+    check(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes(), LIMITS).err()
 }
 
 fn framing(lines: &[&str]) -> BodyFraming {
-    check(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).expect("accepted").framing
+    check(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes(), LIMITS).expect("accepted").framing
 }
 
 const POST: &str = "POST / HTTP/1.1";
@@ -75,14 +77,14 @@ fn header_lines_are_strict() {
     for line in [" folded", "X-A : b", "no colon", ": empty", "X-A: a\0b", "X\u{7f}: b"] {
         assert_eq!(refusal(&["GET / HTTP/1.1", HOST, line]), Some(400), "{line:?}");
     }
-    let odd = check(b"GET / HTTP/1.1\r\nHost: a\r\nX_A: b\r\n\r\n").expect("accepted");
+    let odd = check(b"GET / HTTP/1.1\r\nHost: a\r\nX_A: b\r\n\r\n", LIMITS).expect("accepted");
     assert!(odd.odd_names);
 }
 
 #[test]
 fn what_the_library_cannot_hold_is_taken_out() {
     let head = b"GET /a\"#b HTTP/1.1\r\nHost: a\r\nX@Y: 1\r\nX-Z: 2\r\n\r\n";
-    assert!(check(head).expect("accepted").repair);
+    assert!(check(head, LIMITS).expect("accepted").repair);
     let (head, target) = repair(head);
     assert_eq!(head, b"GET / HTTP/1.1\r\nHost: a\r\nX-Z: 2\r\n\r\n");
     assert_eq!(target.as_deref(), Some(&b"/a\"#b"[..]));
@@ -93,7 +95,27 @@ fn long_lines_have_their_own_status() {
     let line = |target: usize| format!("GET /{} HTTP/1.1", "a".repeat(target - 1));
     assert_eq!(refusal(&[&line(8177), HOST]), None);
     assert_eq!(refusal(&[&line(8178), HOST]), Some(414));
-    assert_eq!(refusal(&["GET / HTTP/1.1", HOST, &format!("X: {}", "a".repeat(8200))]), Some(400));
+    assert_eq!(
+        refusal(&["GET / HTTP/1.1", HOST, &format!("X: {}", "a".repeat(8200))]),
+        Some(TOO_LARGE)
+    );
+}
+
+#[test]
+fn a_head_is_as_large_as_it_is_allowed_to_be_and_no_larger() {
+    let limits = HeadLimits { line: 64, total: 128 };
+    let head = |lines: &[usize]| {
+        let lines = lines.iter().map(|length| format!("X: {}\r\n", "a".repeat(length - 3)));
+        format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", lines.collect::<String>())
+    };
+    let checked = |head: &str| check(head.as_bytes(), limits).map(|_| ());
+    assert_eq!(checked(&head(&[64])), Ok(()));
+    assert_eq!(checked(&head(&[65])), Err(TOO_LARGE));
+    assert_eq!(checked(&head(&[49, 48])), Ok(()), "{}", head(&[49, 48]).len());
+    assert_eq!(checked(&head(&[50, 48])), Err(TOO_LARGE));
+    assert_eq!(refuse_partial(&[b'G'; 63], limits), None);
+    assert_eq!(refuse_partial(&[b'G'; 64], limits), Some(414));
+    assert_eq!(refuse_partial(head(&[64, 60]).as_bytes(), limits), Some(TOO_LARGE));
 }
 
 #[test]

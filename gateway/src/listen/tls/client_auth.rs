@@ -4,70 +4,34 @@
 //! Sessions of such handshakes are never resumed, and none of another host is here: each of them shows its certificate,
 //! and proves to have the key, anew.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Weak},
-};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
-    SignatureScheme,
+    SignatureScheme, SupportedProtocolVersion,
     client::danger::HandshakeSignatureValid,
     crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
     server::{
         NoServerSessionStorage,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
-    version::{TLS12, TLS13},
 };
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::client_certificate::trust::Trust;
 
-/// Configurations of handshakes that ask for a certificate, made when they are first needed.
-#[derive(Debug, Default)]
-pub(super) struct Asking(Mutex<HashMap<usize, Made>>);
-
-#[derive(Debug)]
-struct Made {
-    /// Whose they are. As long as this is here nothing else has its address.
-    trust: Weak<Trust>,
-    config: Arc<ServerConfig>,
-}
-
-impl Asking {
-    /// The configuration of a handshake that asks for a certificate of these authorities; all else is as in `plain`,
-    /// which has to be the same each time.
-    pub(super) fn config(&self, plain: &ServerConfig, trust: &Arc<Trust>) -> Arc<ServerConfig> {
-        let address = Arc::as_ptr(trust).addr();
-        let mut known = self.0.lock();
-        if let Some(made) = known.get(&address) {
-            return Arc::clone(&made.config);
-        }
-        if known.len() == known.capacity() {
-            known.retain(|_, made| made.trust.strong_count() > 0);
-        }
-        let config = Arc::new(asking(plain, trust));
-        let made = Made { trust: Arc::downgrade(trust), config: Arc::clone(&config) };
-        known.insert(address, made);
-        config
-    }
-
-    /// How many there are.
-    #[cfg(test)]
-    pub(super) fn count(&self) -> usize {
-        self.0.lock().len()
-    }
-}
-
-fn asking(plain: &ServerConfig, trust: &Arc<Trust>) -> ServerConfig {
+/// The configuration of a handshake that asks for a certificate of these authorities; all else is as in `plain`.
+pub(super) fn asking(
+    plain: &ServerConfig,
+    versions: &[&'static SupportedProtocolVersion],
+    trust: &Arc<Trust>,
+) -> ServerConfig {
     let provider = plain.crypto_provider();
     let algorithms = provider.signature_verification_algorithms;
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .expect("the suites cover both versions")
+        .with_protocol_versions(versions)
+        .expect("the suites cover these versions")
         .with_client_cert_verifier(Arc::new(Possession {
             hints: Arc::clone(trust.hints()),
             algorithms,
@@ -77,6 +41,7 @@ fn asking(plain: &ServerConfig, trust: &Arc<Trust>) -> ServerConfig {
     config.alpn_protocols.clone_from(&plain.alpn_protocols);
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+    config.max_fragment_size = plain.max_fragment_size;
     config
 }
 

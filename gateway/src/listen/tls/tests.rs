@@ -6,7 +6,9 @@ use std::{
     thread,
 };
 
-use headgate_config::{PrivateKey, certificate::KeyFormat, client_certificates::Authorities};
+use headgate_config::{
+    PrivateKey, TlsSettings, certificate::KeyFormat, client_certificates::Authorities,
+};
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::{
     CipherSuite, ClientConfig, ClientConnection, HandshakeKind, ServerConnection,
@@ -25,6 +27,8 @@ use crate::{
 
 const FAKE: &str = "Kubernetes Ingress Controller Fake Certificate";
 
+mod offers;
+
 /// What a client saw.
 #[derive(Debug)]
 struct Seen {
@@ -33,6 +37,11 @@ struct Seen {
     protocol: Option<Vec<u8>>,
     kind: HandshakeKind,
     cipher: CipherSuite,
+}
+
+/// Compiles a table with the usual settings.
+fn compile(table: &Arc<TlsTable>, previous: Option<&TlsState>, http2: bool) -> TlsState {
+    TlsState::compile(table, previous, &Offer { http2, tls: TlsSettings::default() })
 }
 
 fn client(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
@@ -131,8 +140,7 @@ fn a_name_gets_its_own_certificate_then_the_wildcards_then_the_default() {
         certificate("n/default", "default"),
     );
     let names = [("a.test", Some("n/own")), ("*.a.test", Some("n/wild")), ("b.a.test", None)];
-    let state =
-        TlsState::compile(&table(&names, Some("n/default"), &[&own, &wild, &default]), None, true);
+    let state = compile(&table(&names, Some("n/default"), &[&own, &wild, &default]), None, true);
     for (name, expected) in [
         ("a.test", "own"),
         ("A.Test", "own"),
@@ -150,7 +158,7 @@ fn a_name_gets_its_own_certificate_then_the_wildcards_then_the_default() {
 #[test]
 fn without_a_default_certificate_unknown_names_get_the_self_signed_one() {
     let own = certificate("n/own", "own");
-    let state = TlsState::compile(&table(&[("a.test", Some("n/own"))], None, &[&own]), None, true);
+    let state = compile(&table(&[("a.test", Some("n/own"))], None, &[&own]), None, true);
     for (name, expected) in [("a.test", "own"), ("b.test", FAKE), ("127.0.0.1", FAKE)] {
         assert_eq!(shown(&state, name), expected, "{name}");
     }
@@ -161,9 +169,9 @@ fn the_next_handshake_after_a_swap_gets_the_new_certificate() {
     let (old, new, other) =
         (certificate("n/s", "old"), certificate("n/s", "new"), certificate("n/other", "other"));
     let names = [("a.test", Some("n/s")), ("b.test", Some("n/other"))];
-    let before = TlsState::compile(&table(&names, None, &[&old, &other]), None, true);
+    let before = compile(&table(&names, None, &[&old, &other]), None, true);
     assert_eq!(shown(&before, "a.test"), "old");
-    let after = TlsState::compile(&table(&names, None, &[&new, &other]), Some(&before), true);
+    let after = compile(&table(&names, None, &[&new, &other]), Some(&before), true);
     assert_eq!(shown(&after, "a.test"), "new");
     assert_eq!(shown(&after, "b.test"), "other");
     assert_eq!(shown(&before, "a.test"), "old", "a request that holds the old table");
@@ -174,9 +182,9 @@ fn only_changed_certificates_are_loaded_again() {
     let (old, new, other) =
         (certificate("n/s", "old"), certificate("n/s", "new"), certificate("n/other", "other"));
     let names = [("a.test", Some("n/s"))];
-    let before = TlsState::compile(&table(&names, None, &[&old, &other]), None, true);
+    let before = compile(&table(&names, None, &[&old, &other]), None, true);
     let equal = Arc::new(Certificate::clone(&other));
-    let after = TlsState::compile(&table(&names, None, &[&new, &equal]), Some(&before), true);
+    let after = compile(&table(&names, None, &[&new, &equal]), Some(&before), true);
     assert!(Arc::ptr_eq(&key_of(&before, "n/other"), &key_of(&after, "n/other")));
     assert!(!Arc::ptr_eq(&key_of(&before, "n/s"), &key_of(&after, "n/s")));
 }
@@ -184,17 +192,17 @@ fn only_changed_certificates_are_loaded_again() {
 #[test]
 fn an_unchanged_table_costs_nothing() {
     let table = table(&[("a.test", None)], None, &[]);
-    let before = TlsState::compile(&table, None, true);
-    let after = TlsState::compile(&table, Some(&before), true);
+    let before = compile(&table, None, true);
+    let after = compile(&table, Some(&before), true);
     assert!(Arc::ptr_eq(&before.server_config(), &after.server_config()));
 }
 
 #[test]
 fn sessions_are_resumed_across_tables() {
     let (one, other) = (certificate("n/one", "one"), certificate("n/other", "other"));
-    let first = TlsState::compile(&table(&[("a.test", Some("n/one"))], None, &[&one]), None, true);
+    let first = compile(&table(&[("a.test", Some("n/one"))], None, &[&one]), None, true);
     let names = [("a.test", Some("n/one")), ("b.test", Some("n/other"))];
-    let second = TlsState::compile(&table(&names, None, &[&one, &other]), Some(&first), false);
+    let second = compile(&table(&names, None, &[&one, &other]), Some(&first), false);
     for versions in [&[&TLS13], &[&TLS12]] {
         let client = Arc::new(client(versions));
         let kinds = [&first, &second]
@@ -219,7 +227,7 @@ fn a_certificate_that_cannot_be_served_is_reported_and_hurts_nobody_else() {
         ("d.test", Some("n/empty")),
     ];
     let certificates = [&good, &Arc::new(garbage), &Arc::new(foreign), &Arc::new(empty)];
-    let state = TlsState::compile(&table(&names, None, &certificates), None, true);
+    let state = compile(&table(&names, None, &certificates), None, true);
     let refused = |id: &str| state.0.certificates[&CertificateId(id.into())].1.as_ref().err();
     assert!(refused("n/good").is_none() && refused("n/empty").is_some());
     assert!(refused("n/garbage").is_some());
@@ -237,8 +245,8 @@ fn http2_is_offered_only_while_it_is_on() {
     config.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
     let config = Arc::new(config);
     let table = table(&[], None, &[]);
-    let on = TlsState::compile(&table, None, true);
-    let off = TlsState::compile(&table, Some(&on), false);
+    let on = compile(&table, None, true);
+    let off = compile(&table, Some(&on), false);
     for (state, protocol) in [(&on, b"h2".as_slice()), (&off, b"http/1.1")] {
         let seen = handshake(state.server_config(), &config, "a.test").unwrap();
         assert_eq!(seen.protocol.as_deref(), Some(protocol));
@@ -247,7 +255,7 @@ fn http2_is_offered_only_while_it_is_on() {
 
 #[test]
 fn suites_are_chosen_in_the_references_order() {
-    let state = TlsState::compile(&table(&[], None, &[]), None, true);
+    let state = compile(&table(&[], None, &[]), None, true);
     for (version, cipher) in [
         (&TLS12, CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
         (&TLS13, CipherSuite::TLS13_AES_256_GCM_SHA384),
@@ -260,8 +268,7 @@ fn suites_are_chosen_in_the_references_order() {
 
 #[test]
 fn a_name_with_the_default_certificate_has_a_certificate() {
-    let state =
-        TlsState::compile(&table(&[("a.test", None), ("*.b.test", None)], None, &[]), None, true);
+    let state = compile(&table(&[("a.test", None), ("*.b.test", None)], None, &[]), None, true);
     for (host, has) in
         [("a.test", true), ("x.b.test", true), ("b.test", false), ("x.y.b.test", false)]
     {
@@ -273,8 +280,7 @@ fn a_name_with_the_default_certificate_has_a_certificate() {
 fn expiry_is_told_for_every_served_name() {
     let (own, default) = (certificate("shop/own", "own"), certificate("infra/default", "default"));
     let names = [("a.test", Some("shop/own")), ("b.test", None)];
-    let state =
-        TlsState::compile(&table(&names, Some("infra/default"), &[&own, &default]), None, true);
+    let state = compile(&table(&names, Some("infra/default"), &[&own, &default]), None, true);
     let metrics = Metrics::new(MetricsSettings { enabled: true, ..MetricsSettings::default() });
     metrics.add_source(move |text| write_metrics(&state, "k8s.io/ingress-nginx", text));
     let text: Vec<u8> = metrics.scrape().flatten().collect();
@@ -306,13 +312,16 @@ fn trust(name: &str) -> Arc<Trust> {
 
 #[test]
 fn what_clients_are_asked_with_is_made_once_for_a_table_and_its_authorities() {
-    let first = TlsState::compile(&table(&[("a.test", None)], None, &[]), None, true);
+    let first = compile(&table(&[("a.test", None)], None, &[]), None, true);
     let (one, other) = (trust("one"), trust("other"));
-    let made = first.asking_config(&one);
-    assert!(Arc::ptr_eq(&made, &first.asking_config(&one)));
-    assert!(!Arc::ptr_eq(&made, &first.asking_config(&other)), "clients are told other names");
-    let next = TlsState::compile(&table(&[("b.test", None)], None, &[]), Some(&first), false);
-    let after = next.asking_config(&one);
+    let made = first.config_for(None, Some(&one));
+    assert!(Arc::ptr_eq(&made, &first.config_for(None, Some(&one))));
+    assert!(
+        !Arc::ptr_eq(&made, &first.config_for(None, Some(&other))),
+        "clients are told other names"
+    );
+    let next = compile(&table(&[("b.test", None)], None, &[]), Some(&first), false);
+    let after = next.config_for(None, Some(&one));
     assert!(!Arc::ptr_eq(&made, &after));
     assert_eq!(after.alpn_protocols, next.server_config().alpn_protocols);
     assert!(Arc::ptr_eq(&after.cert_resolver, &next.server_config().cert_resolver));
@@ -320,31 +329,31 @@ fn what_clients_are_asked_with_is_made_once_for_a_table_and_its_authorities() {
 
 #[test]
 fn authorities_that_no_host_names_any_more_are_not_held() {
-    let state = TlsState::compile(&table(&[], None, &[]), None, true);
+    let state = compile(&table(&[], None, &[]), None, true);
     for number in 0..50 {
         let trust = trust(&number.to_string());
-        let _in_use = state.asking_config(&trust);
+        let _in_use = state.config_for(None, Some(&trust));
         let gone = Arc::downgrade(&trust);
         drop(trust);
         assert!(gone.upgrade().is_none(), "{number}");
     }
-    assert!(state.0.asking.count() < 20, "{}", state.0.asking.count());
+    assert!(state.0.variants.count() < 20, "{}", state.0.variants.count());
 }
 
 #[test]
 fn who_is_asked_for_a_certificate_does_not_resume() {
-    let state = TlsState::compile(&table(&[], None, &[]), None, true);
+    let state = compile(&table(&[], None, &[]), None, true);
     let trust = trust("authority");
     for version in [&TLS12, &TLS13] {
         let client = Arc::new(client(&[version]));
         for _ in 0..3 {
-            let seen = handshake(state.asking_config(&trust), &client, "a.test").unwrap();
+            let seen = handshake(state.config_for(None, Some(&trust)), &client, "a.test").unwrap();
             assert_eq!(seen.kind, HandshakeKind::Full, "{version:?}");
         }
         let usual = || handshake(state.server_config(), &client, "a.test").unwrap().kind;
         assert_eq!(usual(), HandshakeKind::Full, "{version:?}");
         assert_eq!(usual(), HandshakeKind::Resumed, "{version:?}");
-        let seen = handshake(state.asking_config(&trust), &client, "a.test").unwrap();
+        let seen = handshake(state.config_for(None, Some(&trust)), &client, "a.test").unwrap();
         assert_eq!(seen.kind, HandshakeKind::Full, "{version:?} with a session of another host");
     }
 }

@@ -3,7 +3,7 @@ mod limits;
 use std::collections::BTreeMap;
 
 use headgate_config::{
-    Balance, ClientCertificates, Endpoints, HostPattern, ObjectRef, PathMode,
+    ClientCertificates, Endpoints, HostPattern, ObjectRef, PathMode,
     client_certificates::{Authorities, Mode, Verification},
 };
 
@@ -26,7 +26,7 @@ fn id(number: u16) -> UpstreamId {
 fn upstream(number: u16, port: u16) -> Arc<Upstream> {
     let address = ([10, 0, 0, 1], port).into();
     let endpoints = Endpoints::Addresses(vec![address]);
-    Arc::new(Upstream { id: id(number), endpoints, balance: Balance::default() })
+    Arc::new(Upstream::new(id(number), endpoints))
 }
 
 fn host(name: &str) -> Arc<Host> {
@@ -41,6 +41,7 @@ fn host(name: &str) -> Arc<Host> {
         redirect_to: None,
         client_certificates: None,
         snippet: None,
+        ciphers: None,
         origin: None,
     })
 }

@@ -20,6 +20,15 @@ pub(super) struct Now {
     pub(super) since_epoch: Duration,
 }
 
+/// A moment as text outside of the log: seconds since 1970 with `seconds` (`$msec`), otherwise `$time_iso8601`.
+pub(crate) fn time_text(time: SystemTime, seconds: bool) -> String {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    if seconds {
+        return format!("{}.{:03}", since_epoch.as_secs(), since_epoch.subsec_millis());
+    }
+    render(since_epoch.as_secs()).iso
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self { second: 0, now: render(0) }

@@ -62,17 +62,15 @@ impl LogFormat {
     /// A variable is not known, or a `$` stands alone.
     pub fn compile(format: &str, escape: Escape) -> Result<Self, FormatError> {
         let mut compiled = Self { segments: Vec::new(), headers: Vec::new(), escape };
-        let mut rest = format;
-        while let Some(at) = rest.find('$') {
-            compiled.push_text(&rest[..at]);
-            let position = format.len() - rest.len() + at;
-            let name;
-            (name, rest) = variable_name(&rest[at + 1..]).ok_or(FormatError::NoName(position))?;
-            let variable = Variable::named(name, &mut compiled.headers)
-                .ok_or_else(|| FormatError::UnknownVariable(name.to_owned()))?;
-            compiled.segments.push(Segment::Variable(variable));
+        for segment in segments(format) {
+            let (text, name) = segment?;
+            compiled.push_text(text);
+            if let Some(name) = name {
+                let variable = Variable::named(name, &mut compiled.headers)
+                    .ok_or_else(|| FormatError::UnknownVariable(name.to_owned()))?;
+                compiled.segments.push(Segment::Variable(variable));
+            }
         }
-        compiled.push_text(rest);
         Ok(compiled)
     }
 
@@ -110,6 +108,23 @@ impl LogFormat {
             self.segments.push(Segment::Text(text.as_bytes().into()));
         }
     }
+}
+
+/// The parts of a format: text with the name of the variable behind it, the last one without.
+pub(super) fn segments(
+    format: &str,
+) -> impl Iterator<Item = Result<(&str, Option<&str>), FormatError>> {
+    let mut rest = Some(format);
+    std::iter::from_fn(move || {
+        let text = rest.take()?;
+        let Some(at) = text.find('$') else { return Some(Ok((text, None))) };
+        let position = format.len() - text.len() + at;
+        let Some((name, behind)) = variable_name(&text[at + 1..]) else {
+            return Some(Err(FormatError::NoName(position)));
+        };
+        rest = Some(behind);
+        Some(Ok((&text[..at], Some(name))))
+    })
 }
 
 /// The name at the beginning of what follows a `$`, and what follows the name.

@@ -1,18 +1,29 @@
 //! What a finished exchange tells the metrics and the access log.
 
-use std::time::{Duration, Instant};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderValue, header};
 use smallvec::SmallVec;
 
 use super::Exchange;
-use crate::observe::{
-    access_log,
-    metrics::{RequestRecord, UpstreamTimes},
+use crate::{
+    observe::{
+        access_log,
+        metrics::{RequestRecord, UpstreamTimes},
+    },
+    upstream::{WorkerUpstream, balance::Choice},
 };
 
 /// The status in the log of a request whose client left before there was one.
 const CLIENT_LEFT: u16 = 499;
+
+/// The name of an upstream in the log.
+fn upstream_name(upstream: Option<&Rc<WorkerUpstream>>) -> &str {
+    upstream.map_or("", |upstream| upstream.name())
+}
 
 impl Exchange {
     fn record(&self, elapsed: Duration) {
@@ -28,7 +39,7 @@ impl Exchange {
         self.worker.metrics.record(&RequestRecord {
             location: &location.key,
             host: self.host.as_ref(),
-            canary: None,
+            canary: self.alternative.as_ref().map(|alternative| &alternative.key),
             method: self.method(),
             status: self.status,
             request_time: elapsed,
@@ -52,6 +63,7 @@ impl Exchange {
                 after_redirect: attempt.after_redirect,
             })
             .collect();
+        let alternative = self.alternative.as_ref().map(|alternative| &alternative.upstream);
         let connection = &*self.connection;
         let scheme = if connection.tls { "https" } else { "http" };
         let peer = connection.peer_ip.to_str().unwrap_or("-");
@@ -83,7 +95,8 @@ impl Exchange {
             request_time: elapsed,
             connection: connection.number,
             connection_requests: connection.requests(),
-            upstream_name: self.upstream.as_ref().map_or("", |upstream| upstream.name()),
+            upstream_name: upstream_name(self.upstream.as_ref()),
+            alternative_upstream_name: upstream_name(alternative),
             attempts: &attempts,
             request_id: self.request_id.as_ref().map_or(b"", HeaderValue::as_bytes),
             origin: self.location.as_ref().map(|location| &*location.spec.origin),
@@ -112,6 +125,9 @@ impl Drop for Exchange {
             && last.response.is_none()
         {
             last.response = Some(now.duration_since(last.started));
+        }
+        if matches!(self.choice, Choice::Fastest) {
+            self.attempts.iter().for_each(|attempt| attempt.teach(now));
         }
         self.record(elapsed);
         if self.logged {

@@ -4,12 +4,12 @@ use crate::route::pattern::{self, Pattern};
 
 /// A text with captures and variables in it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Template {
+pub(crate) struct Template {
     pub parts: Vec<Part>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Text(Box<[u8]>),
     /// The text of a group of the pattern.
     Group(u32),

@@ -27,6 +27,8 @@ pub struct Head {
     pub headers: HeaderMap,
     /// Values of `Connection`: they nominate headers that are not passed on.
     pub connection: SmallVec<[HeaderValue; 1]>,
+    /// What `X-Accel-Buffering` says, if anything.
+    pub buffering: Option<bool>,
 }
 
 /// What the beginning of the bytes is.
@@ -76,6 +78,7 @@ pub fn parse(text: &Bytes, to_head: bool, keep: Keep) -> Result<Parsed, ProxyErr
         status,
         headers: HeaderMap::with_capacity(USUAL_LINES.max(response.headers.len())),
         connection: SmallVec::new(),
+        buffering: None,
     };
     for line in &*response.headers {
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| INVALID)?;
@@ -86,6 +89,13 @@ pub fn parse(text: &Bytes, to_head: bool, keep: Keep) -> Result<Parsed, ProxyErr
             _ => {}
         }
         let kept = keep(&name, status);
+        if !kept && name.as_str() == "x-accel-buffering" {
+            head.buffering = match line.value {
+                value if value.eq_ignore_ascii_case(b"yes") => Some(true),
+                value if value.eq_ignore_ascii_case(b"no") => Some(false),
+                _ => head.buffering,
+            };
+        }
         if kept || name == header::CONNECTION {
             let value =
                 HeaderValue::from_maybe_shared(text.slice_ref(line.value)).map_err(|_| INVALID)?;

@@ -73,6 +73,11 @@ impl Client {
         self.tls.as_ref()?.handshake_kind()
     }
 
+    /// The suite that was agreed on.
+    pub fn suite(&self) -> Option<rustls::CipherSuite> {
+        Some(self.tls.as_ref()?.negotiated_cipher_suite()?.suite())
+    }
+
     /// Sends bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.write(bytes.as_ref()).expect("sent");

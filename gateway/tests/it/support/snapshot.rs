@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use headgate_config::{
-    Action, Balance, Blocked, Endpoints, Forward, ForwardedHeaders, Host, HostPattern,
-    HttpsRedirect, Location, ObjectRef, Origin, PathMatch, PathMode, ProxySettings, Redirect,
-    Settings, Snapshot, Upstream, UpstreamId, Upstreams, WhenEmpty, protection::LimitCounting,
+    Action, Blocked, Endpoints, Forward, ForwardedHeaders, Host, HostPattern, HttpsRedirect,
+    Location, ObjectRef, Origin, PathMatch, PathMode, ProxySettings, Redirect, Settings, Snapshot,
+    Upstream, UpstreamId, Upstreams, WhenEmpty, protection::LimitCounting,
 };
 
 /// A table under construction.
@@ -48,6 +48,7 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         cors: None,
         rewrite: None,
         upstream_host: None,
+        headers: None,
         proxy: Arc::new(ProxySettings::default()),
         protection: None,
         error_pages: None,
@@ -67,12 +68,20 @@ pub fn root(upstream: &str, change: impl FnOnce(&mut Location)) -> Location {
 
 impl Table {
     /// Adds an upstream.
-    pub fn upstream(mut self, name: &str, endpoints: &[SocketAddr]) -> Self {
-        let upstream = Upstream {
-            id: id(name),
-            endpoints: Endpoints::Addresses(endpoints.to_vec()),
-            balance: Balance::RoundRobin,
-        };
+    pub fn upstream(self, name: &str, endpoints: &[SocketAddr]) -> Self {
+        self.balanced(name, endpoints, |_| {})
+    }
+
+    /// Adds an upstream that is made other than usual.
+    pub fn balanced(
+        mut self,
+        name: &str,
+        endpoints: &[SocketAddr],
+        change: impl FnOnce(&mut Upstream),
+    ) -> Self {
+        let endpoints = Endpoints::Addresses(endpoints.to_vec());
+        let mut upstream = Upstream::new(id(name), endpoints);
+        change(&mut upstream);
         self.upstreams.insert(Arc::new(upstream));
         self
     }
@@ -145,6 +154,7 @@ impl Table {
             redirect_to: None,
             client_certificates: None,
             snippet: None,
+            ciphers: None,
             origin: None,
         })];
         hosts.extend(self.hosts.into_iter().map(|(name, locations)| {
@@ -159,6 +169,7 @@ impl Table {
                 redirect_to: None,
                 client_certificates: None,
                 snippet: None,
+                ciphers: None,
                 origin: None,
             })
         }));

@@ -10,7 +10,9 @@ use std::{
 use headgate_config::{Certificate, CertificateId, PrivateKey, TlsTable, certificate::KeyFormat};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    SupportedProtocolVersion,
     crypto::aws_lc_rs,
+    version::{TLS12, TLS13},
 };
 use rustls_pki_types::PrivateKeyDer;
 
@@ -60,18 +62,37 @@ impl Identity {
 
     /// The same over a connection that exists.
     pub fn speak(&self, client: Client, protocol: &str) -> Client {
+        client.encrypted(self.tls(protocol, &[&TLS13, &TLS12]))
+    }
+
+    /// The same with TLS 1.2.
+    pub fn speak_old(&self, client: Client, protocol: &str) -> Client {
+        client.encrypted(self.tls(protocol, &[&TLS12]))
+    }
+
+    /// What a client begins with.
+    pub fn first_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.tls("http/1.1", &[&TLS13, &TLS12]).write_tls(&mut bytes).expect("memory");
+        bytes
+    }
+
+    fn tls(
+        &self,
+        protocol: &str,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ClientConnection {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.chain[0].clone().into()).expect("a certificate");
         let mut config =
             ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()
+                .with_protocol_versions(versions)
                 .expect("versions")
                 .with_root_certificates(roots)
                 .with_no_client_auth();
         config.alpn_protocols = vec![protocol.into()];
         let name = "a.test".try_into().expect("a name");
-        let tls = ClientConnection::new(Arc::new(config), name).expect("a client");
-        client.encrypted(tls)
+        ClientConnection::new(Arc::new(config), name).expect("a client")
     }
 
     /// An upstream that presents it, and answers each head as `script` says; that gets the name that was asked for.

@@ -34,7 +34,7 @@ impl Replica {
             // Nobody listens: what the watches see does not matter here.
             signals: channel().0,
             scope: NamespaceScope::All,
-            config_map: None,
+            config_maps: Vec::new(),
             back: Back {
                 write_back: write_back("pod-1"),
                 board,

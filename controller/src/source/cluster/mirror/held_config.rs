@@ -1,11 +1,14 @@
-//! The main ConfigMap, while it waits for the Secret that it names.
+//! The main ConfigMap, while it waits for the Secret and the ConfigMaps that it names.
 
 use std::time::Instant;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{Mirror, held_back::HOLD_BACK, secrets};
-use crate::objects::{Body, Key, Object};
+use crate::{
+    objects::{Body, Key, Object},
+    source::cluster::{feed::WatchId, maps},
+};
 
 /// The newest version, if it waits, and until when it does.
 #[derive(Debug, Default)]
@@ -51,12 +54,22 @@ impl Mirror {
         self.options.configmap.as_ref().is_some_and(|main| Key::from(main) == *key)
     }
 
-    /// Takes in a version of the main ConfigMap; it waits if it names a Secret that has not been read.
+    /// Takes in a version of the main ConfigMap; it waits if it names an object that has not been read.
     pub(super) fn take_main_map(&mut self, object: Object, now: Instant) {
         let Body::ConfigMap(map) = object.body() else { return };
         let named = secrets::named_by_config(&self.options, map);
         self.to_fetch.extend(self.interest.add(&secrets::config_asker(object.key()), &named));
-        if self.asks && named.iter().any(|secret| self.interest.is_unknown(secret)) {
+        let maps = maps::named_by_config(&self.options, map);
+        self.maps.add(&secrets::config_asker(object.key()), &maps);
+        let unknown_maps = maps.into_iter().filter(|map| self.maps.is_unknown(map));
+        let unknown_maps: Vec<_> = unknown_maps.map(WatchId::ConfigMap).collect();
+        if !self.asks {
+            // Nothing is published before they have been read.
+            self.incomplete.extend(unknown_maps);
+            self.apply_main_map(&object);
+        } else if !unknown_maps.is_empty()
+            || named.iter().any(|secret| self.interest.is_unknown(secret))
+        {
             self.held_config.hold(object, now);
         } else {
             self.apply_main_map(&object);
@@ -67,8 +80,9 @@ impl Mirror {
     pub(super) fn apply_main_map(&mut self, object: &Object) {
         self.held_config.clear();
         if let Body::ConfigMap(map) = object.body() {
-            let named = secrets::named_by_config(&self.options, map);
-            self.drop_secrets(&secrets::config_asker(object.key()), &named);
+            let asker = secrets::config_asker(object.key());
+            self.drop_secrets(&asker, &secrets::named_by_config(&self.options, map));
+            self.drop_maps(&asker, &maps::named_by_config(&self.options, map));
         }
         self.objects.apply(object);
     }
@@ -77,5 +91,6 @@ impl Mirror {
     pub(super) fn forget_main_map(&mut self, key: &Key) {
         self.held_config.clear();
         self.drop_secrets(&secrets::config_asker(key), &[]);
+        self.drop_maps(&secrets::config_asker(key), &[]);
     }
 }

@@ -46,12 +46,17 @@ impl Mirror {
             named.extend(secrets::named_by(&self.options, key, ingress));
             maps.extend(maps::named_by(&self.options, ingress));
         }
-        for dropped in self.maps.settle(key, &maps) {
+        self.drop_maps(key, &maps);
+        self.drop_secrets(key, &named);
+    }
+
+    /// Lets go of the ConfigMaps that somebody named, but for these.
+    pub(super) fn drop_maps(&mut self, asker: &Key, named: &[Key]) {
+        for dropped in self.maps.settle(asker, named) {
             self.objects.remove(Kind::ConfigMap, &dropped);
             self.metas.remove(&(Kind::ConfigMap, dropped.clone()));
             self.incomplete.remove(&WatchId::ConfigMap(dropped));
         }
-        self.drop_secrets(key, &named);
     }
 
     /// Lets go of the Secrets that somebody named, but for these.

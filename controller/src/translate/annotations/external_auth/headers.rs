@@ -1,7 +1,7 @@
 //! Headers that a service is sent, and headers of its answers.
 
 use super::text::check_variables;
-use crate::{options::Options, translate::annotations::subject::Lookup};
+use crate::{objects::Key, options::Options, translate::annotations::subject::Lookup};
 
 /// Nobody but the gateway says where a message begins and ends, and where it goes.
 const RESERVED: &[&str] = &[
@@ -27,7 +27,7 @@ pub fn list(text: &str) -> Result<Vec<String>, String> {
     let mut found: Vec<String> = Vec::new();
     for name in names {
         check_name(name)?;
-        if RESERVED.contains(&&*name.to_ascii_lowercase()) {
+        if frames(name) {
             return Err(format!("{name} frames or routes a request and cannot be copied to one"));
         }
         if !found.iter().any(|other| other.eq_ignore_ascii_case(name)) {
@@ -51,21 +51,12 @@ pub fn configured(
         return Err(format!("{reference:?} is not of the form NAMESPACE/NAME"));
     }
     let key = lookup.key(reference)?;
-    let Some(map) = lookup.config_map(&key) else {
-        return Err(match options.is_only_controller {
-            true => format!("the ConfigMap {key} does not exist"),
-            false => format!(
-                "the ConfigMap {key} does not exist, or the right to list and watch configmaps in {} is missing (docs/install.md, \"Rights that some flags need\")",
-                key.namespace()
-            ),
-        });
-    };
+    let Some(map) = lookup.config_map(&key) else { return Err(missing(options, &key)) };
     let mut headers = Vec::new();
     for (name, value) in map.data.iter().flatten() {
         check_name(name)?;
-        let lower = name.to_ascii_lowercase();
         // The one that may be set: some services are told apart by it.
-        if lower != "host" && RESERVED.contains(&&*lower) {
+        if !name.eq_ignore_ascii_case("host") && frames(name) {
             return Err(format!(
                 "{name} of the ConfigMap {key} frames a request and cannot be set"
             ));
@@ -82,7 +73,29 @@ pub fn configured(
     Ok(headers)
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+/// What is to be said about a ConfigMap that cannot be had.
+pub fn missing(options: &Options, key: &Key) -> String {
+    match options.is_only_controller {
+        true => format!("the ConfigMap {key} does not exist"),
+        false => format!(
+            "the ConfigMap {key} does not exist, or the right to list and watch configmaps in {} is missing (docs/install.md, \"Rights that some flags need\")",
+            key.namespace()
+        ),
+    }
+}
+
+/// Whether a header says where a message begins and ends, where it goes, or belongs to one connection only: nobody but the
+/// gateway sets it. `_` is as `-`, which it is to many an upstream.
+pub fn frames(name: &str) -> bool {
+    RESERVED.contains(&&*name.to_ascii_lowercase().replace('_', "-"))
+}
+
+/// Whether a text is the name of a header.
+///
+/// # Errors
+///
+/// It is not.
+pub fn check_name(name: &str) -> Result<(), String> {
     let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if name.is_empty() || !name.bytes().all(fine) {
         return Err(format!("{name:?} is not the name of a header"));

@@ -1,17 +1,16 @@
 //! Encryption, as far as nothing is open without it (annotations §3.4, §3.14).
 
 use crate::translate::annotations::{
-    check::{BOOL, Check, INT, ON_OFF, REGEX_CHARACTERS},
+    check::{Check, INT, ON_OFF, REGEX_CHARACTERS},
     definition::{
-        Bad::{Fallback, Refuse},
+        Bad::Fallback,
         Definition,
         Risk::{High, Low, Medium},
-        Scope::{Host, LocationAndHost},
+        Scope::LocationAndHost,
     },
     group::Group::Tls,
 };
 
-const CIPHERS: Check = Check::list(is_cipher_list, "ciphers as OpenSSL lists them");
 const UPSTREAM_CIPHERS: Check = Check::list(
     |value| value.chars().all(|c| c.is_ascii_alphanumeric() || "+:_-! ".contains(c)),
     "ciphers as OpenSSL lists them",
@@ -41,28 +40,4 @@ pub const ANNOTATIONS: &[Definition] = &[
             "1",
             "Authorities that may stand between an upstream's certificate and the Secret's.",
         ),
-    Definition::new("ssl-ciphers", CIPHERS, Refuse, Low).scope(Host).documented(
-        Tls,
-        "ConfigMap: `ssl-ciphers`",
-        "Ciphers towards clients, up to TLS 1.2.",
-    ),
-    Definition::new("ssl-prefer-server-ciphers", BOOL, Fallback, Low).scope(Host).documented(
-        Tls,
-        "true",
-        "The order of our ciphers counts, not that of the client's.",
-    ),
 ];
-
-fn is_cipher_list(value: &str) -> bool {
-    let value = value.replace(' ', "");
-    let mut words = value.split('@');
-    let is_plain =
-        |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "!:+-_".contains(c));
-    let is_command = |text: &str| {
-        let rest = text.strip_prefix("STRENGTH").or_else(|| {
-            text.strip_prefix("SECLEVEL=")?.strip_prefix(['0', '1', '2', '3', '4', '5'])
-        });
-        rest.is_some_and(is_plain)
-    };
-    words.next().is_none_or(is_plain) && words.all(is_command)
-}

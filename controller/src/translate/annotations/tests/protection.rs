@@ -12,7 +12,6 @@ fn protection_that_is_not_available_denies() {
         ("backend-protocol", "AUTO_HTTP"),
         ("proxy-ssl-secret", "ns/ca"),
         ("proxy-ssl-verify", "on"),
-        ("ssl-passthrough", "true"),
     ] {
         let (read, finding) = finding(&[(name, value)]);
         assert!(read.denied.is_some(), "{name}");
@@ -86,4 +85,29 @@ fn without_validation_protection_that_cannot_be_read_denies() {
     ] {
         assert_eq!(denied(name, value), None, "{name}: {value}");
     }
+}
+
+/// What is to stay encrypted does not leave in clear, where it is not passed through.
+#[test]
+fn passthrough_denies_what_would_reach_its_upstream_in_clear() {
+    let options = Options { ssl_passthrough: true, ..Options::default() };
+    let annotations = prefixed(&[("ssl-passthrough", "true")]);
+    let (read, findings) = read_all(&options, &Config::default().defaults, annotations).unwrap();
+    assert!(read.ssl_passthrough);
+    assert!(read.denied.as_ref().is_some_and(|reason| reason.contains("backend-protocol")));
+    assert_eq!(findings.len(), 1, "{findings:?}");
+}
+
+#[test]
+fn ciphers_that_there_are_none_of_are_named() {
+    let (read, finding) =
+        finding(&[("ssl-ciphers", "AES128-SHA:ECDHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES128-SHA")]);
+    assert_eq!(
+        read.ssl_ciphers.as_deref(),
+        Some(&[headgate_config::TlsSuite::EcdheRsaAes256GcmSha384][..])
+    );
+    assert!(finding.message.contains("AES128-SHA, DHE-RSA-AES128-SHA:"), "{}", finding.message);
+    let (read, finding) = self::finding(&[("ssl-ciphers", "AES128-SHA")]);
+    assert_eq!(read.ssl_ciphers.as_deref(), Some(&[][..]));
+    assert!(finding.message.contains("TLS 1.3 only"), "{}", finding.message);
 }

@@ -6,7 +6,10 @@ use super::{Apply, set};
 use crate::translate::config::{Draft, value};
 
 pub(super) const KEYS: &[(&str, Apply)] = &[
-    ("disable-access-log", |draft, text| disable_log(draft, text)),
+    ("disable-access-log", |draft, text| {
+        draft.settings.stream.access_log &= !value::bool(text)?;
+        disable_log(draft, text)
+    }),
     ("disable-http-access-log", |draft, text| disable_log(draft, text)),
     ("enable-access-log-for-default-backend", |draft, text| {
         set(&mut draft.log_default_backend, value::bool(text))

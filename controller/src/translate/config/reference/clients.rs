@@ -35,24 +35,28 @@ const CONNECTIONS: &[Row] = &[
 
 #[rustfmt::skip]
 const HEADERS: &[Row] = &[
-    row("add-headers", "empty", "`namespace/name` of a ConfigMap with headers for all answers."),
+    row("add-headers", "empty", "`namespace/name` of a ConfigMap with headers for all answers; `$name` is a variable, an empty value removes the header. What it says is live at once."),
     row("allow-backend-server-header", "`false`", "Passes the upstream's `Server` header on, if `server-tokens` is true."),
     row("custom-http-errors", "empty", "Statuses from 300 to 599, separated by commas, whose answers the default backend gives."),
     row("default-type", "`text/html`", "`Content-Type` of answers of nginx's own that have none."),
     row("disable-proxy-intercept-errors", "`false`", "Only answers of the gateway's own are replaced by `custom-http-errors`."),
-    row("hide-headers", "empty", "Headers of upstreams that clients do not get."),
+    row("hide-headers", "empty", "Headers of upstreams that clients do not get, separated by commas."),
     row("server-tokens", "`false`", "Names the program in `Server` and on pages."),
 ];
 
 #[rustfmt::skip]
 const COMPRESSION: &[Row] = &[
-    row("brotli-level", "`4`", "0 to 11."),
+    row("brotli-level", "`4`", "0 to 11; above 6 it tries no harder than with 6."),
     row("brotli-min-length", "`20`", "Bytes of the smallest answer that is compressed."),
     row("brotli-types", "a list", "Media types that are compressed, separated by blanks."),
     row("enable-brotli", "`false`", "Compresses answers with Brotli for clients that take it."),
+    row("enable-zstd", "`false`", "Compresses answers with Zstandard for clients that take it. Of codings that a client likes equally, Brotli comes first, then this one, then gzip."),
     row("gzip-disable", "empty", "Pattern of `User-Agent` values that get nothing in gzip."),
     row("gzip-level", "`1`", "1 to 9."),
     row("gzip-min-length", "`256`", "Bytes of the smallest answer that is compressed."),
     row("gzip-types", "a list", "Media types that are compressed, separated by blanks; `text/html` always, `*` is all."),
     row("use-gzip", "`false`", "Compresses answers with gzip for clients that take it."),
+    row("zstd-level", "`3`", "1 to 15."),
+    row("zstd-min-length", "`256`", "Bytes of the smallest answer that is compressed."),
+    row("zstd-types", "as `gzip-types`", "Media types that are compressed, separated by blanks; `text/html` always, `*` is all."),
 ];

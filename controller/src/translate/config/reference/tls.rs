@@ -25,16 +25,16 @@ const REDIRECTS: &[Row] = &[
 #[rustfmt::skip]
 const TLS: &[Row] = &[
     row("enable-ocsp", "`false`", "Staples what the certificate's responder says about it."),
-    row("ssl-buffer-size", "`4k`", "A buffer of nginx."),
-    row("ssl-ciphers", "ECDHE with AES-GCM or ChaCha20", "Cipher suites of TLS 1.2 as OpenSSL calls them, separated by colons."),
-    row("ssl-dh-param", "empty", "Secret with parameters for DHE suites."),
-    row("ssl-early-data", "`false`", "Takes requests in the first flight of TLS 1.3."),
+    row("ssl-buffer-size", "`16k`", "Largest record that is sent."),
+    row("ssl-ciphers", "ECDHE with AES-GCM or ChaCha20", "Cipher suites of TLS 1.2 as OpenSSL lists them. What there is none of here is named in a warning."),
+    row("ssl-dh-param", "empty", "Nothing but a warning: there are no DHE suites here."),
+    row("ssl-early-data", "`false`", "Nothing but a warning: requests in the first flight could be sent again by others, so they are taken after it."),
     row("ssl-ecdh-curve", "`auto`", "Groups of the key exchange, separated by colons."),
-    row("ssl-protocols", "`TLSv1.2 TLSv1.3`", "Versions, separated by blanks."),
+    row("ssl-protocols", "`TLSv1.2 TLSv1.3`", "Versions, separated by blanks. Others than these two are named in a warning."),
     row("ssl-reject-handshake", "`false`", "Ends handshakes that name no host, or none that is known."),
     row("ssl-session-cache", "`true`", "Remembers sessions."),
     row("ssl-session-cache-size", "`10m`", "Size of a cache of nginx."),
-    row("ssl-session-ticket-key", "empty", "Key of session tickets, in Base64."),
+    row("ssl-session-ticket-key", "empty", "Key of session tickets, 48 or 80 bytes in Base64, for replicas to have in common."),
     row("ssl-session-tickets", "`false`", "Gives clients tickets to resume sessions with."),
     row("ssl-session-timeout", "`10m`", "How long a session can be resumed."),
 ];

@@ -11,7 +11,7 @@ pub(super) static SECTIONS: &[Section] = &[
 #[rustfmt::skip]
 const PROXYING: &[Row] = &[
     row("proxy-buffer-size", "`4k`", "Largest head of an answer; a larger one is a 502."),
-    row("proxy-buffering", "`off`", "`on` takes answers from upstreams as fast as they come."),
+    row("proxy-buffering", "`off`", "Default of the annotation."),
     row("proxy-buffers-number", "`4`", "Buffers of nginx."),
     row("proxy-busy-buffers-size", "–", "A buffer of nginx."),
     row("proxy-connect-timeout", "`5`", "Seconds to connect to an upstream."),
@@ -27,7 +27,7 @@ const PROXYING: &[Row] = &[
     row("proxy-redirect-to", "`off`", "Default of the annotation."),
     row("proxy-request-buffering", "`on`", "Receives the whole request before the upstream is contacted."),
     row("proxy-send-timeout", "`60`", "Seconds between two parts of a request."),
-    row("proxy-set-headers", "empty", "`namespace/name` of a ConfigMap with headers for all upstreams."),
+    row("proxy-set-headers", "empty", "`namespace/name` of a ConfigMap with headers for all upstreams, in place of the client's; `$name` is a variable, an empty value removes the header. What it says is live at once."),
     row("proxy-ssl-location-only", "`false`", "`proxy-ssl-*` holds for the locations of its Ingress only."),
     row("retry-non-idempotent", "`false`", "Tries POST, LOCK and PATCH again, too."),
 ];

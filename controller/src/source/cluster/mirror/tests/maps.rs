@@ -147,3 +147,44 @@ fn a_main_config_map_waits_for_another_secret_but_not_for_ever() {
     told.mirror.release(told.now);
     assert_eq!(named(&told).as_deref(), Some("a/never"));
 }
+
+/// The main ConfigMap, with one for the headers of requests.
+fn main_map_with_headers(headers: &str) -> Box<Seen> {
+    let data = [("proxy-set-headers".to_owned(), format!("a/{headers}"))];
+    let map =
+        ConfigMap { metadata: metadata("main"), data: Some(data.into()), ..Default::default() };
+    seen(map)
+}
+
+fn list_map(told: &mut Told, name: &str, content: Box<Seen>) {
+    told.take(Feed::Restarted(map_watch(name)));
+    told.take(Feed::Listed(map_watch(name), content));
+    told.take(Feed::Complete(map_watch(name)));
+}
+
+#[test]
+fn the_config_maps_that_the_main_one_names_are_followed_and_waited_for() {
+    let options = Options { configmap: "a/main".parse().ok(), ..Options::default() };
+    let watches = KINDS.map(WatchId::All).into_iter().chain([map_watch("main")]);
+    let mut told =
+        Told { mirror: Mirror::new(options, watches, Arc::default()), now: Instant::now() };
+    list_map(&mut told, "main", main_map_with_headers("one"));
+    assert_eq!(told.mirror.take_wishes(), [Wish::Follow(Key::new("a", "one"))]);
+    told.list(Kind::IngressClass, vec![class()]);
+    for kind in [Kind::Ingress, Kind::Service, Kind::Secret] {
+        told.list(kind, vec![]);
+    }
+    assert!(!told.mirror.is_complete(), "nothing is published without the headers");
+    list_map(&mut told, "one", map("one"));
+    assert!(told.mirror.is_complete());
+    assert_eq!(told.names(Kind::ConfigMap), ["main", "one"]);
+
+    told.take(Feed::Applied(map_watch("main"), main_map_with_headers("two")));
+    assert_eq!(told.mirror.take_wishes(), [Wish::Follow(Key::new("a", "two"))]);
+    assert_eq!(told.names(Kind::ConfigMap), ["main", "one"], "the version before counts");
+    list_map(&mut told, "two", map("two"));
+    assert_eq!(told.mirror.take_wishes(), [Wish::Forget(Key::new("a", "one"))]);
+    assert_eq!(told.names(Kind::ConfigMap), ["main", "two"]);
+    told.take(Feed::Deleted(map_watch("main"), Key::new("a", "main")));
+    assert!(told.names(Kind::ConfigMap).is_empty());
+}

@@ -1,0 +1,52 @@
+//! `custom-headers`: the headers of a ConfigMap, for answers (annotations §3.18).
+
+use crate::{
+    objects::Key,
+    translate::annotations::{
+        external_auth::headers::{check_name, frames, missing},
+        values::Values,
+    },
+};
+
+/// The headers that a ConfigMap names, sorted by name.
+///
+/// # Errors
+///
+/// The map cannot be had, or what is wrong with an entry.
+pub fn read(values: &Values<'_>, reference: &str) -> Result<Vec<(String, String)>, String> {
+    // As in the reference the namespace may be any: what may be said is up to the administrator (annotations §1.8).
+    let (namespace, name) = reference
+        .split_once('/')
+        .filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty())
+        .ok_or_else(|| format!("{reference:?} is not of the form NAMESPACE/NAME"))?;
+    let key = Key::new(namespace, name);
+    let Some(map) = values.lookup.config_map(&key) else {
+        return Err(missing(values.subject.options, &key));
+    };
+    let allowed = &values.defaults.restrictions.allowed_headers;
+    let mut headers = Vec::new();
+    for (name, value) in map.data.iter().flatten() {
+        check_name(name)?;
+        if frames(name) {
+            return Err(format!(
+                "{name} of the ConfigMap {key} frames or routes a message and cannot be set; remove it"
+            ));
+        }
+        if value.is_empty() || !value.chars().all(is_fine) {
+            return Err(format!(
+                "{name} of the ConfigMap {key} has a value that is empty or has other characters than a header may have here"
+            ));
+        }
+        if !allowed.contains(name) {
+            return Err(format!(
+                "{name} of the ConfigMap {key} is not in global-allowed-response-headers; add it there, with the same upper and lower case"
+            ));
+        }
+        headers.push((name.clone(), value.clone()));
+    }
+    Ok(headers)
+}
+
+fn is_fine(c: char) -> bool {
+    c.is_ascii_graphic() || c == ' '
+}
