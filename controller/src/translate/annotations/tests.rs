@@ -202,10 +202,10 @@ fn snippets_where_their_risk_is_accepted() {
     let mut defaults = (*Config::default().defaults).clone();
     defaults.restrictions.max_risk = definition::Risk::Critical;
     let (read, findings) = read_with(&defaults, &[("server-snippet", "return 418;")]).unwrap();
-    assert_eq!((read.snippets, findings[0].effect), (None, Effect::Warning), "dropped");
+    assert_eq!((read.snippets.clone(), findings[0].effect), (None, Effect::Warning), "dropped");
     defaults.restrictions.allow_snippets = true;
     let (read, findings) = read_with(&defaults, &[("server-snippet", "return 418;")]).unwrap();
-    let snippets = read.snippets.expect("they are read");
+    let snippets = read.snippets.clone().expect("they are read");
     assert_eq!(snippets.server.as_ref().map(|block| block.steps.len()), Some(1));
     assert_eq!((snippets.location.is_none(), findings.is_empty()), (true, true));
     for (name, value, expected) in [

@@ -127,7 +127,7 @@ fn a_pattern_that_cannot_be_served_is_refused() {
         if text.contains("(?R)") { Err("recursion at byte 0".into()) } else { Ok(()) }
     }
     let (path, blocked) = (|_: &str| Ok(()), |_: &str| Ok(()));
-    let check = PatternCheck { path, alias, blocked, rewrite: |_| Ok(()) };
+    let check = PatternCheck { path, alias, blocked, header: blocked, rewrite: |_| Ok(()) };
     for text in
         ["rewrite (?R) /;", "if ($arg_a ~ (?R)) { return 403; }", "location ~ (?R) { deny all; }"]
     {
