@@ -134,13 +134,14 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             cors: None,
             rewrite: None,
             upstream_host: None,
-        headers: None,
+            headers: None,
             proxy: Arc::clone(&proxy),
             protection: None,
             error_pages: None,
             mirror: None,
             throttle: None,
             transport: None,
+            snippet: None,
             access_log: true,
         })
     };
@@ -154,6 +155,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
         app_root: None,
         redirect_to: None,
         client_certificates: None,
+        snippet: None,
         ciphers: None,
         origin: None,
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{ClientCertificates, HostCiphers, Location, ObjectRef};
+use crate::{ClientCertificates, HostCiphers, Location, ObjectRef, snippet::HostSnippet};
 
 /// A virtual host. Once it is chosen for a request no other host is looked at (routing §3.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +33,9 @@ pub struct Host {
     /// What becomes of its clients by their certificates; most hosts do not ask for any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_certificates: Option<Arc<ClientCertificates>>,
+    /// What snippets ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<Arc<HostSnippet>>,
     /// Suites other than those of all hosts (`ssl-ciphers`, `ssl-prefer-server-ciphers`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ciphers: Option<HostCiphers>,

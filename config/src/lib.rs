@@ -23,6 +23,7 @@ pub mod protection;
 pub mod redirect;
 pub mod settings;
 pub mod snapshot;
+pub mod snippet;
 pub mod stream;
 pub mod tls_settings;
 pub mod transport;

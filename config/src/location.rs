@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     AnswerHeaders, ConnectionHeader, Cors, ErrorPages, FixedRedirect, Mirror, ObjectRef,
-    Protection, Transport, UpstreamId, protection::Throttle,
+    Protection, Transport, UpstreamId, protection::Throttle, snippet::Snippet,
 };
 
 /// One path of one host, after all objects of the host were merged.
@@ -52,6 +52,9 @@ pub struct Location {
     pub mirror: Option<Arc<Mirror>>,
     /// How fast answers are sent; none is without a limit.
     pub throttle: Option<Throttle>,
+    /// What snippets ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<Arc<Snippet>>,
     /// Whether requests are written to the access log.
     pub access_log: bool,
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use access::AccessLists;
+pub use access::{AccessLists, AccessRule};
 pub use external::{CacheDuration, ExternalAuth, SignIn};
 pub use hash::{HashKind, HashProblem};
 pub use jwt::{ClaimHeader, KeySource, TokenAlgorithm, TokenAuth};

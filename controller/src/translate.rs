@@ -21,6 +21,7 @@ pub(crate) mod path;
 pub(crate) mod pattern;
 mod questions;
 mod referrers;
+pub mod snippet;
 mod streams;
 mod taken;
 mod tls;

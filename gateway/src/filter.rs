@@ -18,6 +18,7 @@ pub mod redirect;
 pub mod request_headers;
 pub mod response_headers;
 pub mod sign_in;
+pub mod snippet;
 pub mod texts;
 pub mod url;
 pub mod variables;

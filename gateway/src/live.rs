@@ -11,6 +11,7 @@ mod finding;
 mod host;
 mod mirror;
 mod protection;
+mod snippet;
 mod stream_log;
 mod streams;
 mod transport;
@@ -35,6 +36,7 @@ pub(crate) use self::{
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
     mirror::LiveMirror,
     protection::{Check, LiveExternal, LiveProtection, LiveToken},
+    snippet::Rival,
     stream_log::{LogFile, StreamLog},
     streams::{LiveService, LiveStreams},
     transport::Approach,

@@ -20,6 +20,7 @@ mod protect;
 mod response_body;
 mod revise;
 mod send;
+mod snippet;
 mod throttle;
 mod token;
 mod tries;
@@ -76,6 +77,10 @@ pub fn handle(
                 Err(error) => Answer::from(error),
             },
         };
+        if exchange.snippet.as_ref().is_some_and(|state| state.is_dropped) {
+            exchange.status = 444;
+            return Err(ProxyError::ClientGone);
+        }
         Ok(answer.finish(exchange, &live))
     }
 }
@@ -114,6 +119,7 @@ async fn respond(
     {
         return Outcome::own(*answer, body);
     }
+    outbound.settle();
     let upstream = match backend {
         Backend::Upstream(upstream) => Some(upstream),
         Backend::Page(status) if location.mirror.is_none() => {

@@ -12,4 +12,16 @@ pub struct AccessLists {
     pub deny: Vec<Network>,
     /// Who may come; sorted, each once (`allowlist-source-range`). Empty is no list.
     pub allow: Vec<Network>,
+    /// What else is said where `allow` is empty, by snippets: the first rule that is about a client decides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<AccessRule>,
+}
+
+/// `allow` or `deny` of a snippet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AccessRule {
+    /// The clients may come.
+    pub allows: bool,
+    /// Which clients; none is all.
+    pub network: Option<Network>,
 }

@@ -225,6 +225,10 @@ fn annotation_values(
             let name = annotations::full_name(prefix, name);
             format!("{name} annotation contains invalid word {word}")
         }
+        Refusal::Snippet { name, problem } => {
+            let name = annotations::full_name(prefix, name);
+            format!("annotation {name}: {problem}")
+        }
     };
     Err(Rejection { message, counts: true })
 }

@@ -63,6 +63,8 @@ use subject::{References, Subject};
 pub use upstream_tls::Said;
 use values::Values;
 
+use super::snippet::Snippets;
+
 /// Annotations that belong together.
 struct Family {
     /// What they are here, for the documentation.
@@ -104,7 +106,8 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[redirect::ANNOTATIONS], redirect::read),
     Family::new(Honoured, &[rewrite::ANNOTATIONS], rewrite::read),
     Family::new(Honoured, &[service_upstream::ANNOTATIONS], service_upstream::read),
-    Family::new(Refused, &[snippet::ANNOTATIONS], snippet::read),
+    Family::new(Honoured, &[snippet::ANNOTATIONS], snippet::read),
+    Family::new(Refused, &[snippet::REFUSED], snippet::refuse),
     Family::new(Honoured, &[tls::ANNOTATIONS], tls::read),
     Family::new(Honoured, &[upstream_host::ANNOTATIONS], upstream_host::read),
     Family::new(Honoured, &[upstream_tls::ANNOTATIONS], upstream_tls::read),
@@ -148,9 +151,6 @@ fn defined_name<'a>(prefix: &str, full: &'a str) -> Option<&'a str> {
 pub struct Annotations {
     /// Why all locations of the Ingress answer 503, if they do (annotations §1.4, outcome D).
     pub denied: Option<String>,
-    /// The annotation that denies all locations of its hosts as well, those of other Ingresses included: it protects the
-    /// whole host, and is not available (annotations §1.10, §3.24).
-    pub denies_hosts: Option<&'static str>,
     /// `ssl-ciphers`.
     pub ssl_ciphers: Option<Arc<[TlsSuite]>>,
     /// `ssl-prefer-server-ciphers`.
@@ -215,6 +215,8 @@ pub struct Annotations {
     pub protection: Option<Arc<Protection>>,
     /// `limit-rate` and `limit-rate-after`.
     pub throttle: Option<Throttle>,
+    /// What snippets ask for.
+    pub snippets: Option<Arc<Snippets>>,
     /// `enable-access-log`.
     pub access_log: bool,
 }
@@ -224,7 +226,6 @@ impl Default for Annotations {
     fn default() -> Self {
         Self {
             denied: None,
-            denies_hosts: None,
             ssl_ciphers: None,
             ssl_own_order: None,
             ssl_passthrough: false,
@@ -257,6 +258,7 @@ impl Default for Annotations {
             service_upstream: false,
             protection: None,
             throttle: None,
+            snippets: None,
             access_log: true,
         }
     }
@@ -344,6 +346,9 @@ pub fn read(subject: Subject<'_>) -> Result<Reading, Refusal> {
     read.denied = values.denied.take().or(read.denied);
     for family in FAMILIES {
         (family.read)(&mut values, &mut read);
+    }
+    if let Some(refusal) = values.refusal.take() {
+        return Err(refusal);
     }
     if let Some(reason) = read.denied.as_ref().filter(|_| defaults.plain.denied.is_none()) {
         values.findings.push(Finding {

@@ -10,6 +10,7 @@ mod keys;
 pub mod limit_store;
 pub mod reference;
 mod silent;
+mod snippets;
 pub mod value;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use limit_store::StoreState;
 
 use super::{
     annotations::{Annotations, definition::Risk, limits::Speed},
+    snippet::attach::GlobalSnippets,
     wording,
 };
 use crate::{
@@ -71,6 +73,8 @@ pub struct Defaults {
     pub restrictions: Restrictions,
     /// What limits of Ingresses have in common.
     pub limits: LimitDefaults,
+    /// What snippets of the ConfigMap ask for.
+    pub snippets: GlobalSnippets,
 }
 
 /// What limits of Ingresses have in common.

@@ -1,5 +1,5 @@
 //! What one Ingress brings about for a whole host, whoever owns its locations (annotations §1.10, §3.24): client
-//! certificates, encryption towards upstreams, and protection that is not available.
+//! certificates and encryption towards upstreams.
 
 use std::sync::Arc;
 
@@ -15,14 +15,7 @@ use super::{
 /// Whether an Ingress has any of it.
 pub fn is_guard(ingress: &Accepted) -> bool {
     let annotations = &ingress.annotations;
-    annotations.denies_hosts.is_some()
-        || annotations.client_certificates.is_some()
-        || annotations.upstream_tls.is_some()
-}
-
-/// The oldest that denies all locations, and the annotation that does.
-pub fn denier(guards: &[Arc<Accepted>]) -> Option<(&Arc<Accepted>, &'static str)> {
-    guards.iter().find_map(|ingress| Some((ingress, ingress.annotations.denies_hosts?)))
+    annotations.client_certificates.is_some() || annotations.upstream_tls.is_some()
 }
 
 /// What becomes of the clients by their certificates: one Ingress that asks in vain closes the host; otherwise the
@@ -49,16 +42,6 @@ pub fn verdicts(
     ingresses: &[Arc<Accepted>],
 ) -> Vec<Verdict> {
     let mut found = Vec::new();
-    if let Some((guard, annotation)) = denier(guards) {
-        let others = ingresses.iter().filter(|ingress| ingress.annotations.denies_hosts.is_none());
-        let message = format!(
-            "{annotation} of {} holds for the whole host {:?} and is not available: its locations answer 503 rather than stand open",
-            guard.reference(),
-            host.name
-        );
-        found
-            .extend(others.map(|ingress| verdict(ingress, Effect::Denied, "HostDenied", &message)));
-    }
     let Some(decides) = client_certificates(guards) else { return found };
     let own = |ingress: &Arc<Accepted>| ingress.annotations.client_certificates.clone();
     let Some(guard) = guards.iter().find(|ingress| own(ingress).as_ref() == Some(decides)) else {

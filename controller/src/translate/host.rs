@@ -66,8 +66,7 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> B
     }
     let Table { mode, app_root, places } = paths.finish();
     let www_redirect = places.iter().any(|place| place.annotations.www_redirect);
-    let denied = guard::denier(members.guards).is_some();
-    let mut maker = Maker::new(options, defaults, members.guards);
+    let mut maker = Maker::new(options, defaults, members.guards, members.ingresses);
     let mut locations = Vec::with_capacity(places.len() + 2);
     locations.extend(places.into_iter().map(|place| Arc::new(maker.location(place))));
     // A regular expression for `/` hides the built-in paths (routing §5.5).
@@ -82,10 +81,10 @@ pub fn build(options: &Options, defaults: &Defaults, members: &Members<'_>) -> B
         alias_origin: None,
         mode,
         locations,
-        // What denies a host goes before its app-root, what denies a location after it (annotations §3.0).
-        app_root: app_root.filter(|_| !denied),
+        app_root,
         redirect_to: None,
         client_certificates: guard::client_certificates(members.guards).cloned(),
+        snippet: maker.host_snippet(),
         ciphers: ciphers(defaults, members.ingresses),
         origin: creator.or(members.catch_all).map(|ingress| ingress.reference()),
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headgate_config::{
     Action, ClientCertificates, ErrorPages, Forward, HttpsRedirect, Location, Origin, PathMatch,
-    Protection, Rewrite, Transport, UpstreamId, UpstreamTls, WhenEmpty,
+    Protection, Rewrite, Transport, UpstreamId, UpstreamTls, WhenEmpty, snippet::HostSnippet,
 };
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     guard,
     ingress::Accepted,
     path::Place,
+    snippet::attach::Attached,
 };
 use crate::{
     objects::{Backend, Path},
@@ -66,12 +67,12 @@ impl<'a> Claim<'a> {
 pub struct Maker<'a> {
     options: &'a Options,
     defaults: &'a Defaults,
-    /// Whether every location is denied, because the host is to be protected by what is not available.
-    denies: bool,
     /// What holds for the clients of the host.
     certificates: Option<&'a ClientCertificates>,
     /// What holds for encryption towards upstreams where a location says nothing itself.
     upstream_tls: Option<&'a Arc<UpstreamTls>>,
+    /// What snippets ask for.
+    snippets: Attached<'a>,
     /// The origin that was made last: the locations that one path expands to are neighbours and share it.
     last: Option<(Claim<'a>, Arc<Origin>)>,
     /// The error pages that were made last: those of neighbours are mostly the same.
@@ -80,11 +81,24 @@ pub struct Maker<'a> {
 
 impl<'a> Maker<'a> {
     /// For a new host.
-    pub fn new(options: &'a Options, defaults: &'a Defaults, guards: &'a [Arc<Accepted>]) -> Self {
-        let denies = guard::denier(guards).is_some();
+    pub fn new(
+        options: &'a Options,
+        defaults: &'a Defaults,
+        guards: &'a [Arc<Accepted>],
+        ingresses: &'a [Arc<Accepted>],
+    ) -> Self {
+        let snippets = Attached::new(&defaults.snippets, ingresses);
         let certificates = guard::client_certificates(guards).map(|held| &**held);
         let upstream_tls = guard::upstream_tls(guards).filter(|_| !defaults.own_upstream_tls);
-        Self { options, defaults, denies, certificates, upstream_tls, last: None, last_pages: None }
+        Self {
+            options,
+            defaults,
+            certificates,
+            upstream_tls,
+            snippets,
+            last: None,
+            last_pages: None,
+        }
     }
 
     /// The location for a place in the table.
@@ -101,7 +115,7 @@ impl<'a> Maker<'a> {
             .certificates
             .zip(place.what.ingress)
             .is_some_and(|(held, ingress)| guard::is_loosened(ingress, held));
-        let action = if self.denies || is_loosened || annotations.denied.is_some() {
+        let action = if is_loosened || annotations.denied.is_some() {
             Action::Deny
         } else {
             self.action(annotations, upstream)
@@ -130,10 +144,11 @@ impl<'a> Maker<'a> {
             headers: annotations.headers.settled(),
             transport: self.transport(annotations, place.what.is_service()),
             proxy: annotations.proxy.clone(),
-            protection,
+            protection: self.snippets.protected(annotations, protection),
             error_pages,
             mirror: annotations.mirror.clone(),
             throttle: annotations.throttle,
+            snippet: self.snippets.location(annotations),
             access_log: annotations.access_log,
             matcher: place.matcher,
         }
@@ -145,6 +160,24 @@ impl<'a> Maker<'a> {
             self.own(&self.options.health_check_path, Action::Health),
             self.own("/nginx_status", Action::ConnectionStatus),
         ]
+    }
+
+    /// What snippets ask for in the host itself.
+    pub fn host_snippet(&self) -> Option<Arc<HostSnippet>> {
+        let access_log = self.defaults.plain.access_log;
+        self.snippets.host(|ingress, matcher| {
+            let (PathMatch::Exact(path) | PathMatch::Prefix(path) | PathMatch::Pattern(path)) =
+                &matcher;
+            let is_loosened = self
+                .certificates
+                .zip(ingress)
+                .is_some_and(|(held, ingress)| guard::is_loosened(ingress, held));
+            let action = if is_loosened { Action::Deny } else { Action::Respond(404) };
+            let own = self.own(path, action);
+            let object = ingress.map(Accepted::reference);
+            let origin = Arc::new(Origin { object, ..Origin::clone(&own.origin) });
+            Location { matcher, origin, access_log, ..own }
+        })
     }
 
     fn own(&self, path: &str, action: Action) -> Location {
@@ -168,6 +201,7 @@ impl<'a> Maker<'a> {
             error_pages: None,
             mirror: None,
             throttle: None,
+            snippet: None,
             access_log: false,
         }
     }

@@ -19,9 +19,10 @@ mod headers;
 mod inheritance;
 mod limits;
 mod password;
-mod protection;
+
 mod said;
 mod shared;
+mod snippets;
 mod transport;
 mod www;
 

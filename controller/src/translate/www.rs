@@ -97,6 +97,7 @@ impl Counterparts {
             redirect_to: Some(to.to_owned()),
             ciphers: None,
             client_certificates: None,
+            snippet: None,
             origin: Some(ingress.clone()),
         };
         match self.hosts.get(name) {

@@ -122,6 +122,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         mirror: None,
         throttle: None,
         transport: None,
+        snippet: None,
         access_log: true,
     };
     Arc::new(Host {
@@ -134,6 +135,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         app_root: None,
         redirect_to: None,
         client_certificates: None,
+        snippet: None,
         ciphers: None,
         origin: None,
     })

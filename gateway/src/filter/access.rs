@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use headgate_config::{Network, protection::AccessLists};
+use headgate_config::{
+    Network,
+    protection::{AccessLists, AccessRule},
+};
 
 /// Addresses, as ranges that neither touch nor overlap, in order: a list of any length is a binary search.
 #[derive(Debug, Default)]
@@ -68,17 +71,32 @@ fn covers<N: Ord + Copy>(ranges: &[(N, N)], number: N) -> bool {
 pub struct Access {
     deny: AddressSet,
     allow: AddressSet,
+    rules: Box<[AccessRule]>,
 }
 
 impl Access {
     /// Compiles `spec`.
     pub fn new(spec: &AccessLists) -> Self {
-        Self { deny: AddressSet::new(&spec.deny), allow: AddressSet::new(&spec.allow) }
+        Self {
+            deny: AddressSet::new(&spec.deny),
+            allow: AddressSet::new(&spec.allow),
+            rules: spec.rules.as_slice().into(),
+        }
     }
 
     /// Whether a client may come.
     pub fn admits(&self, client: IpAddr) -> bool {
-        !self.deny.contains(client) && (self.allow.is_empty() || self.allow.contains(client))
+        if self.deny.contains(client) {
+            return false;
+        }
+        if !self.allow.is_empty() {
+            return self.allow.contains(client);
+        }
+        // An address of IPv4 in the clothes of IPv6 is one of IPv4, as in the sets.
+        let client = client.to_canonical();
+        let is_meant =
+            |rule: &&AccessRule| rule.network.is_none_or(|network| network.contains(client));
+        self.rules.iter().find(is_meant).is_none_or(|rule| rule.allows)
     }
 }
 
@@ -93,7 +111,7 @@ mod tests {
     }
 
     fn admits(deny: &str, allow: &str, client: &str) -> bool {
-        let spec = AccessLists { deny: networks(deny), allow: networks(allow) };
+        let spec = AccessLists { deny: networks(deny), allow: networks(allow), rules: Vec::new() };
         Access::new(&spec).admits(client.parse().unwrap())
     }
 
@@ -108,6 +126,19 @@ mod tests {
         assert!(!admits("", "0.0.0.0/0", "2001:db8::1"));
         assert!(admits("0.0.0.0/0", "", "2001:db8::1"));
         assert!(!admits("192.0.2.0/24", "", "::ffff:192.0.2.1"));
+    }
+
+    #[test]
+    fn the_first_rule_that_is_about_a_client_decides_unless_there_is_a_list_of_allowed_ones() {
+        let rule = |allows, network: &str| AccessRule { allows, network: network.parse().ok() };
+        let rules = vec![rule(true, "192.0.2.1"), rule(false, "192.0.2.0/24"), rule(true, "")];
+        let mut spec = AccessLists { rules, ..AccessLists::default() };
+        let admits =
+            |spec: &AccessLists, client: &str| Access::new(spec).admits(client.parse().unwrap());
+        assert!(admits(&spec, "192.0.2.1") && admits(&spec, "::ffff:192.0.2.1"));
+        assert!(!admits(&spec, "192.0.2.2") && admits(&spec, "2001:db8::1"));
+        spec.allow = networks("192.0.2.2");
+        assert!(admits(&spec, "192.0.2.2") && !admits(&spec, "192.0.2.1"));
     }
 
     #[test]

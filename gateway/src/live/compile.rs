@@ -7,6 +7,7 @@ use std::{borrow::Cow, cmp::Ordering, collections::HashMap, sync::Arc, time::Ins
 
 use headgate_config::{
     Action, Host, Location, PathMatch, Settings, Snapshot, TlsTable, Upstream, UpstreamId, Verdict,
+    snippet::HostSnippet,
 };
 
 use http::HeaderValue;
@@ -18,6 +19,7 @@ use super::{
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
     mirror::LiveMirror,
     protection::{LiveProtection, Shared},
+    snippet::{LiveHostSnippet, LiveSnippet},
     streams::StreamCompiler,
     transport::LiveTransport,
 };
@@ -229,6 +231,8 @@ impl Compiler {
         }
         let compile = |spec| Arc::new(self.location(host, spec, &mut findings));
         let locations = specs.iter().map(compile).collect();
+        let snippet =
+            host.snippet.as_ref().map(|spec| self.host_snippet(host, spec, &mut findings));
         let certificates = host.client_certificates.as_ref().map(|spec| {
             Policy::new(spec, &self.trusts).unwrap_or_else(|problem| {
                 findings.extend(finding::unusable_authorities(host, spec, &problem));
@@ -236,7 +240,29 @@ impl Compiler {
             })
         });
         let findings = findings.into();
-        Arc::new(LiveHost::new(host, table, locations, certificates, findings, &self.metrics))
+        Arc::new(LiveHost::new(
+            host,
+            table,
+            locations,
+            certificates,
+            snippet,
+            findings,
+            &self.metrics,
+        ))
+    }
+
+    fn host_snippet(
+        &self,
+        host: &Host,
+        spec: &Arc<HostSnippet>,
+        findings: &mut Vec<Verdict>,
+    ) -> Box<LiveHostSnippet> {
+        let compile = |spec: &Arc<Location>| Arc::new(self.location(host, spec, findings));
+        let snippet = LiveHostSnippet::new(spec, compile);
+        if let Some(error) = &snippet.error {
+            findings.extend(finding::broken_snippet(host, host.origin.as_ref(), error));
+        }
+        snippet
     }
 
     fn location(
@@ -254,6 +280,12 @@ impl Compiler {
                 action = LiveAction::Deny;
             }
             program.ok()
+        });
+        let snippet = spec.snippet.as_ref().map(LiveSnippet::new).transpose();
+        let snippet = snippet.unwrap_or_else(|error| {
+            findings.extend(finding::broken_snippet(host, spec.origin.object.as_ref(), &error));
+            action = LiveAction::Deny;
+            None
         });
         let fixed_host = spec
             .upstream_host
@@ -295,6 +327,7 @@ impl Compiler {
             cors: spec.cors.as_deref().map(Cors::new).map(Box::new),
             rewrite,
             protection,
+            snippet,
             headers,
             key,
             fixed_host,

@@ -39,6 +39,19 @@ pub(super) fn broken_rewrite(
     )
 }
 
+/// A snippet with a pattern that cannot be used.
+pub(super) fn broken_snippet(
+    host: &Host,
+    origin: Option<&ObjectRef>,
+    error: &impl Display,
+) -> Option<Verdict> {
+    let message = format!(
+        "a snippet of host {:?} has no usable regular expression: {error}; its requests are answered with 503",
+        host.name
+    );
+    Some(verdict(origin?, Effect::Denied, "InvalidSnippet", message))
+}
+
 /// What is to be replaced in headers of answers, and cannot be.
 pub(super) fn unusable_replacement(
     host: &Host,

@@ -6,7 +6,10 @@ use headgate_config::{Host, HostPattern, Location, ProxySettings, Verdict, WhenE
 use http::HeaderValue;
 
 use super::{
-    error_pages::LiveErrorPages, mirror::LiveMirror, protection::LiveProtection,
+    error_pages::LiveErrorPages,
+    mirror::LiveMirror,
+    protection::LiveProtection,
+    snippet::{LiveHostSnippet, LiveSnippet},
     transport::LiveTransport,
 };
 use crate::{
@@ -33,6 +36,8 @@ pub struct LiveHost {
     pub locations: Box<[Arc<LiveLocation>]>,
     /// What becomes of its clients by their certificates.
     pub(crate) client_certificates: Option<Policy>,
+    /// What snippets ask for. Most hosts have none.
+    pub(crate) snippet: Option<Box<LiveHostSnippet>>,
     /// The host's exact names in metrics, its own first.
     names: Box<[(Box<[u8]>, NameKey)]>,
     /// What is wrong with it.
@@ -55,6 +60,8 @@ pub struct LiveLocation {
     pub rewrite: Option<RewriteProgram>,
     /// What a request has to pass. Most have nothing to.
     pub protection: Option<Box<LiveProtection>>,
+    /// What snippets ask for. Most have none.
+    pub(crate) snippet: Option<Box<LiveSnippet>>,
     /// What happens to headers of answers. Mostly nothing.
     pub headers: Option<Box<AnswerHeaders>>,
     /// Which answers are replaced. Most locations replace none.
@@ -103,6 +110,7 @@ impl LiveHost {
         table: PathTable,
         locations: Box<[Arc<LiveLocation>]>,
         client_certificates: Option<Policy>,
+        snippet: Option<Box<LiveHostSnippet>>,
         findings: Box<[Verdict]>,
         metrics: &Metrics,
     ) -> Self {
@@ -113,7 +121,15 @@ impl LiveHost {
                 _ => None,
             })
             .collect();
-        Self { spec: Arc::clone(spec), table, locations, client_certificates, names, findings }
+        Self {
+            spec: Arc::clone(spec),
+            table,
+            locations,
+            client_certificates,
+            snippet,
+            names,
+            findings,
+        }
     }
 
     /// The name in metrics of a routing host that led here, if it is literally in the table.

@@ -13,7 +13,7 @@ use super::{
     exchange::Exchange,
     protect::Refusal,
     response_body::{Encoded, ResponseBody, Source},
-    revise,
+    revise, snippet,
     tunnel::Tunnel,
 };
 use crate::{
@@ -23,9 +23,9 @@ use crate::{
 
 /// An answer before it is sent.
 pub struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    source: Source,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) source: Source,
     /// The body is a stock page.
     page: Option<Stock>,
     /// The connection ends with this answer.
@@ -199,8 +199,10 @@ impl Answer {
             cookies.add_to(self.status, &mut self.headers);
         }
         revise::add(&mut self.headers, &exchange, live);
+        let wants_compression =
+            !exchange.has_snippets() || snippet::finish(&exchange, live, &mut self);
         let reason = self.print_page(&exchange, &settings.spec);
-        if settings.compressor.is_some() {
+        if settings.compressor.is_some() && wants_compression {
             self.compress(&exchange, live);
         }
         exchange.status = self.status.as_u16();

@@ -19,6 +19,7 @@ use super::{
     outbound::Outbound,
     place::{self, Place, locate},
     protect::Guarded,
+    snippet,
 };
 use crate::{
     error::ProxyError,
@@ -68,11 +69,15 @@ pub fn decide<'a>(
     body: &Incoming,
     live: &'a LiveConfig,
 ) -> Result<Verdict<'a>, ProxyError> {
-    let Place { name, target, page, host, location } = match locate(exchange, inbound, body, live)?
-    {
+    let place = match locate(exchange, inbound, body, live)? {
         Continue(place) => place,
         Break(answer) => return Ok(answer.into()),
     };
+    let Place { name, target, page, host, location } =
+        match snippet::in_location(exchange, inbound, body, live, place)? {
+            Continue(place) => place,
+            Break(answer) => return Ok(answer.into()),
+        };
     if let Some(answer) = answer_here(exchange, inbound, peer, live, &location.action)? {
         return Ok(answer.into());
     }
@@ -82,7 +87,10 @@ pub fn decide<'a>(
     let client = inbound.client(peer, &live.settings.spec.forwarded);
     let variables =
         variables(exchange, inbound, &client, &target, name.as_bytes(), &location.spec.origin);
-    if let Some(redirect) = &location.fixed_redirect {
+    // What annotations redirect and rewrite comes after the steps of snippets, which may be the last word.
+    let state = exchange.snippet.as_deref();
+    let is_stopped = state.is_some_and(|state| state.is_stopped);
+    if let Some(redirect) = location.fixed_redirect.as_ref().filter(|_| !is_stopped) {
         let own = place::own(peer, name.as_bytes());
         let told = redirect.tell(&own, location.spec.redirect, |text| variables.expand(text));
         return Ok(Answer::elsewhere(redirect.status, told).into());
@@ -96,7 +104,11 @@ pub fn decide<'a>(
     if let Some(page) = page {
         outbound.ask_for_page(page);
     }
-    if let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
+    outbound.besides = snippet::for_upstream(exchange, inbound, live, (host, location), &target);
+    if state.is_some_and(|state| state.changes_target()) {
+        outbound.rewritten = Some(snippet::upstream_target(&target)?);
+    }
+    if !is_stopped && let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
         return Ok(answer.into());
     }
     if let Some(transport) = &location.transport {
@@ -182,7 +194,7 @@ fn answer_here(
 
 /// What scripts of other origins are told (annotations §3.10): the answer to a browser that asks what they may do, which
 /// is for everybody; all other answers carry it, whatever comes of the request.
-fn preflight(
+pub fn preflight(
     exchange: &mut Exchange,
     inbound: &Inbound,
     is_for_page: bool,

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::{attempt::Attempt, choose::Chosen, inbound::Inbound};
 use crate::{
-    filter::{cors::Cors, external::answer::Cookies, request_headers::Client},
+    filter::{cors::Cors, external::answer::Cookies, request_headers::Client, snippet::State},
     limits::Permit,
     listen::conn::Connection,
     live::{LiveHost, LiveLocation, LiveSettings},
@@ -48,6 +48,12 @@ pub struct Exchange {
     pub allowed_origin: Option<HeaderValue>,
     /// The tries, in order.
     pub attempts: SmallVec<[Attempt; 1]>,
+    /// What steps of snippets have left behind.
+    pub snippet: Option<Box<State>>,
+    /// The host, if it has snippets: answers without a location are theirs.
+    pub snippet_host: Option<Arc<LiveHost>>,
+    /// Whether an upstream has answered.
+    pub is_answered: bool,
     /// How the endpoint for the next try is found.
     pub choice: Choice,
     /// What it is sent to another upstream in place of, if it is.
@@ -135,6 +141,9 @@ impl Exchange {
             cookies: None,
             allowed_origin: None,
             attempts: SmallVec::new(),
+            snippet: None,
+            snippet_host: None,
+            is_answered: false,
             choice: Choice::default(),
             alternative: None,
             permit: None,
@@ -260,6 +269,12 @@ impl Exchange {
     /// The routing host; empty if none was found.
     pub fn host_name(&self) -> &[u8] {
         &self.host_name
+    }
+
+    /// Whether snippets have a say in its answer.
+    pub fn has_snippets(&self) -> bool {
+        let has_own = |own: &Arc<LiveLocation>| own.snippet.is_some();
+        self.snippet_host.is_some() || self.location.as_ref().is_some_and(has_own)
     }
 
     /// Whether a location was found: its answers carry what the configuration adds to all of them.

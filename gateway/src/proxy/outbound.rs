@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use super::{exchange::Exchange, inbound::Inbound};
 use crate::{
+    field_name::is_alike,
     filter::request_headers::{self, Bare, Client, Framing, Names, Originals, Override, Rules},
     live::LiveConfig,
     upstream::over::Over,
@@ -20,6 +21,8 @@ pub struct Outbound<'a> {
     pub prefix: Option<HeaderValue>,
     /// Headers that are decided by what protects the location, or by who stands in for its upstream.
     pub overrides: Vec<Override<'a>>,
+    /// Headers that snippets decide about, where nobody above does.
+    pub besides: Vec<Override<'static>>,
     /// Headers that the configuration sends to every upstream.
     pub configured: Vec<Override<'a>>,
     /// How it is sent; none is HTTP/1 in clear.
@@ -41,6 +44,7 @@ impl<'a> Outbound<'a> {
             rewritten: None,
             prefix: None,
             overrides: Vec::new(),
+            besides: Vec::new(),
             configured: Vec::new(),
             over: None,
             inbound,
@@ -48,6 +52,15 @@ impl<'a> Outbound<'a> {
             host,
             method: None,
             is_for_error: false,
+        }
+    }
+
+    /// Takes over what snippets decide, now that all that protects has had its say.
+    pub fn settle(&mut self) {
+        for header in std::mem::take(&mut self.besides) {
+            if !self.overrides.iter().any(|known| is_alike(&known.name, &header.name)) {
+                self.overrides.push(header);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use super::{
     client_certificate::{self, Ruling},
     exchange::Exchange,
     inbound::Inbound,
+    snippet,
 };
 use crate::{
     error::ProxyError,
@@ -79,9 +80,43 @@ pub fn locate<'a>(
     if let Some(to) = &host.spec.redirect_to {
         return Ok(Break(other_host(&peer, inbound, to, live)));
     }
+    let target = match snippet::in_host(exchange, inbound, live, host, target, false)? {
+        Continue(target) => target,
+        Break(answer) => return Ok(Break(answer)),
+    };
     if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
         let url = redirect::app_root(peer.tls, inbound.host_header(), app_root);
         return Ok(Break(Answer::redirect(StatusCode::FOUND, url)));
+    }
+    let target = match snippet::in_host(exchange, inbound, live, host, target, true)? {
+        Continue(target) => target,
+        Break(answer) => return Ok(Break(answer)),
+    };
+    let location = match find(exchange, host, &target, name.as_bytes(), body)? {
+        Continue(location) => location,
+        Break(answer) => return Ok(Break(answer)),
+    };
+    Ok(Continue(Place { name, target, page, host, location }))
+}
+
+/// Finds the location of a path, or the answer where that is one.
+///
+/// # Errors
+///
+/// If the request is too large for it, or it takes too long to tell.
+pub fn find<'a>(
+    exchange: &mut Exchange,
+    host: &'a Arc<LiveHost>,
+    target: &Target<'_>,
+    name: &[u8],
+    body: &Incoming,
+) -> Result<ControlFlow<Answer, &'a Arc<LiveLocation>>, ProxyError> {
+    if host.snippet.is_some()
+        && let Some(location) = snippet::own_location(exchange, host, target)?
+    {
+        exchange.set_location(location);
+        filter::body::check_length(body, location.spec.body_limit)?;
+        return Ok(Continue(location));
     }
     let (index, slash) = match host.table.find(target.path()) {
         Found::Location(index) => (index, false),
@@ -93,9 +128,9 @@ pub fn locate<'a>(
     exchange.set_location(location);
     filter::body::check_length(body, location.spec.body_limit)?;
     if slash {
-        return Ok(Break(slash_redirect(exchange, location, &target, name.as_bytes())));
+        return Ok(Break(slash_redirect(exchange, location, target, name)));
     }
-    Ok(Continue(Place { name, target, page, host, location }))
+    Ok(Continue(location))
 }
 
 /// Who may come to a host at all; the page of the host that is asked for instead, if it is.

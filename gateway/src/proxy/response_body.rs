@@ -20,6 +20,7 @@ use super::{exchange::Exchange, throttle::Throttled};
 use crate::{
     deadline::Deadline,
     error::ProxyError,
+    filter::snippet::substitute::Substituter,
     upstream::{
         answer::Carrier,
         pool::{Endpoint, KeepAlive},
@@ -126,6 +127,8 @@ pub struct UpstreamBody {
     failure: Option<ProxyError>,
     /// What comes behind the last bytes.
     trailers: Option<HeaderMap>,
+    /// What is replaced in it.
+    substituter: Option<Box<Substituter>>,
 }
 
 /// A connection in use, and how it is kept afterwards.
@@ -150,7 +153,12 @@ impl Lease {
 impl UpstreamBody {
     /// A body that arrives over the connection of `lease`.
     pub fn new(lease: Lease, gap: Duration, deadline: Deadline) -> Self {
-        Self { lease: Some(lease), gap, deadline, failure: None, trailers: None }
+        Self { lease: Some(lease), gap, deadline, failure: None, trailers: None, substituter: None }
+    }
+
+    /// Replaces texts in it.
+    pub fn substitute(&mut self, substituter: Substituter) {
+        self.substituter = Some(Box::new(substituter));
     }
 
     fn release(&mut self) {
@@ -161,6 +169,9 @@ impl UpstreamBody {
     }
 
     fn left(&self) -> Option<u64> {
+        if self.substituter.is_some() {
+            return None;
+        }
         match &self.lease {
             Some(lease) => lease.connection.left(),
             None => (self.failure.is_none() && self.trailers.is_none()).then_some(0),
@@ -168,6 +179,32 @@ impl UpstreamBody {
     }
 
     fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ProxyError>>> {
+        loop {
+            let polled = self.poll_original(cx);
+            let Some(substituter) = &mut self.substituter else { return polled };
+            let sent = match polled {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => substituter.push(data),
+                    Err(trailers) => {
+                        self.trailers = trailers.into_trailers().ok();
+                        self.substituter.take().map_or_else(Bytes::new, |mut last| last.finish())
+                    }
+                },
+                Poll::Ready(None) => {
+                    self.substituter.take().map_or_else(Bytes::new, |mut last| last.finish())
+                }
+                other => return other,
+            };
+            if !sent.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(sent))));
+            }
+        }
+    }
+
+    fn poll_original(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ProxyError>>> {

@@ -240,6 +240,7 @@ fn accept(
         };
         return tunnel::open(upgrade, head, connection, settings.read_timeout);
     }
+    exchange.is_answered = true;
     let buffering = head.buffering.unwrap_or(settings.buffering);
     let h1::Head { status, mut headers, connection, .. } = head;
     for nominated in &connection {

@@ -14,7 +14,7 @@ mod tests;
 use headgate_config::Rewrite;
 
 use self::{
-    escape::{append_argument, append_path, tidy_redirect},
+    escape::append_path,
     search::{Captures, Search},
     template::{Part, Template},
 };
@@ -24,6 +24,7 @@ use super::{
 };
 
 pub use self::escape::escape_path;
+pub(crate) use self::escape::{append_argument, tidy_redirect};
 
 /// A compiled rewrite.
 pub struct RewriteProgram {

@@ -28,6 +28,7 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         mirror: None,
         throttle: None,
         transport: None,
+        snippet: None,
         access_log: true,
     }
 }
@@ -44,6 +45,7 @@ pub(crate) fn host(mode: PathMode, locations: Vec<Arc<Location>>) -> Host {
         app_root: None,
         redirect_to: None,
         client_certificates: None,
+        snippet: None,
         ciphers: None,
         origin: None,
     }

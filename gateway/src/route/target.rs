@@ -11,7 +11,7 @@ mod tests;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target<'a> {
     path: Cow<'a, [u8]>,
-    query: Option<&'a [u8]>,
+    query: Option<Cow<'a, [u8]>>,
     quoted: bool,
 }
 
@@ -23,8 +23,18 @@ impl<'a> Target<'a> {
     }
 
     /// What follows the first `?`, without a fragment, as it came. `Some(b"")` for a bare `?`.
-    pub fn query(&self) -> Option<&'a [u8]> {
-        self.query
+    pub fn query(&self) -> Option<&[u8]> {
+        self.query.as_deref()
+    }
+
+    /// The same with another path (decoded) and query, where they are given. An empty query is none.
+    pub fn replaced(self, path: Option<&[u8]>, query: Option<&[u8]>) -> Self {
+        let path = path.map_or(self.path, |path| Cow::Owned(path.to_vec()));
+        let query = match query {
+            Some(query) => (!query.is_empty()).then(|| Cow::Owned(query.to_vec())),
+            None => self.query,
+        };
+        Self { path, query, quoted: self.quoted }
     }
 
     /// Whether the path came with an escape or a `+`: redirecting rewrites escape their captures only then.
@@ -139,7 +149,7 @@ pub fn normalise(target: &[u8]) -> Result<Target<'_>, TargetError> {
     if seen & (ESCAPE | FRAGMENT) != 0 || seen & SEGMENT != 0 && has_empty_or_dots(path) {
         return rebuild(target);
     }
-    let query = target.get(end + 1..).map(query).transpose()?;
+    let query = target.get(end + 1..).map(query).transpose()?.map(Cow::Borrowed);
     Ok(Target { path: Cow::Borrowed(path), query, quoted: seen & PLUS != 0 })
 }
 
@@ -217,7 +227,7 @@ fn rebuild(target: &[u8]) -> Result<Target<'_>, TargetError> {
         }
     }
     out.end_segment(true)?;
-    let query = query_start.map(|start| query(&target[start..])).transpose()?;
+    let query = query_start.map(|start| query(&target[start..])).transpose()?.map(Cow::Borrowed);
     Ok(Target { path: Cow::Owned(out.bytes), query, quoted })
 }
 

@@ -31,6 +31,7 @@ fn lists_go_by_the_client_and_not_by_the_proxy_before_us() {
     let lists = AccessLists {
         deny: networks(&["192.0.2.7"]),
         allow: networks(&["192.0.2.0/24", "2001:db8::/32"]),
+        ..AccessLists::default()
     };
     let access = Protection { access: Some(Arc::new(lists)), ..Protection::default() };
     let location = snapshot::root("app", |location| location.protection = Some(access.into()));

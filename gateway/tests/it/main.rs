@@ -29,6 +29,7 @@ mod reload;
 mod retries;
 mod shared_limits;
 mod shutdown;
+mod snippets;
 mod streams;
 mod support;
 mod unread;

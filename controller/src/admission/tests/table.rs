@@ -176,7 +176,7 @@ fn values_of_annotations() {
     check(vec![
         row("11: a risk", own("configuration-snippet", "x"), Some(RISKY))
             .config(json!({ "allow-snippet-annotations": "true" })),
-        row("11: a risk that is taken", own("configuration-snippet", "x"), None)
+        row("11: a risk that is taken", own("configuration-snippet", "return 200;"), None)
             .config(json!({ "allow-snippet-annotations": "true", "annotations-risk-level": "Critical" })),
         row("11: a lower level", own("server-alias", "x.test"),
             Some("annotation group Aliases contains risky annotation based on ingress configuration"))

@@ -36,6 +36,14 @@ pub enum Refusal {
         /// What is accepted, in words.
         expects: &'static str,
     },
+    /// A snippet asks for what is not understood.
+    #[error("annotation {name}: {problem}")]
+    Snippet {
+        /// The annotation.
+        name: &'static str,
+        /// Where and what.
+        problem: String,
+    },
 }
 
 impl Refusal {

@@ -202,11 +202,28 @@ fn snippets_where_their_risk_is_accepted() {
     let mut defaults = (*Config::default().defaults).clone();
     defaults.restrictions.max_risk = definition::Risk::Critical;
     let (read, findings) = read_with(&defaults, &[("server-snippet", "return 418;")]).unwrap();
-    assert_eq!((read.denied.as_ref(), findings[0].effect), (None, Effect::Warning));
+    assert_eq!((read.snippets.clone(), findings[0].effect), (None, Effect::Warning), "dropped");
     defaults.restrictions.allow_snippets = true;
     let (read, findings) = read_with(&defaults, &[("server-snippet", "return 418;")]).unwrap();
-    assert!(read.denied.is_some());
-    assert_eq!(findings[0].effect, Effect::Denied);
+    let snippets = read.snippets.clone().expect("they are read");
+    assert_eq!(snippets.server.as_ref().map(|block| block.steps.len()), Some(1));
+    assert_eq!((snippets.location.is_none(), findings.is_empty()), (true, true));
+    for (name, value, expected) in [
+        (
+            "configuration-snippet",
+            "\n proxy_pass http://x;",
+            "line 2, column 2: directive \"proxy_pass\"",
+        ),
+        ("server-snippet", "add_header A $b;", "the variable $b"),
+        ("auth-snippet", "proxy_set_header A b;", "use auth-proxy-set-headers"),
+        ("modsecurity-snippet", "SecRule x", "there is no firewall"),
+        ("stream-snippet", "server {}", "--tcp-services-configmap"),
+    ] {
+        let refusal = read_with(&defaults, &[(name, value)]).unwrap_err().message;
+        assert!(refusal.contains(name) && refusal.contains(expected), "{refusal}");
+    }
+    let both = [("server-snippet", "set $b 1;"), ("configuration-snippet", "add_header A $b;")];
+    assert!(read_with(&defaults, &both).is_ok(), "one sets what the other needs");
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Values<'a> {
     pub findings: Vec<Finding>,
     /// Why the locations must not forward, found by a check.
     pub denied: Option<String>,
+    /// Why the Ingress must not be served in this version, found by a family.
+    pub refusal: Option<Refusal>,
     /// What applies where nothing is said.
     pub defaults: &'a Defaults,
     /// The Ingress.
@@ -58,6 +60,7 @@ impl<'a> Values<'a> {
             filled: filled.filter_map(|own| Some((name_of(own)?, own.1))).collect(),
             findings: Vec::new(),
             denied: None,
+            refusal: None,
             defaults,
             subject,
             lookup: Lookup::new(subject),

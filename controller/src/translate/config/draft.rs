@@ -13,7 +13,9 @@ use super::{
     global_headers::{self, HeaderMaps},
     keys,
     limit_store::{StoreKeys, Stored},
-    silent, value,
+    silent,
+    snippets::SnippetTexts,
+    value,
 };
 use crate::{
     objects::{Key, Objects},
@@ -44,6 +46,8 @@ pub struct Draft {
     /// What is wrong with lists that protect and cannot be read.
     pub unreadable: Vec<String>,
     pub limits: LimitDefaults,
+    /// The snippets.
+    pub snippets: SnippetTexts,
     pub store: StoreKeys,
     pub limit_secret: Option<Key>,
     /// What is to be said about keys that are honoured in part.
@@ -79,6 +83,7 @@ impl Default for Draft {
             named_maps: Vec::new(),
             unreadable: Vec::new(),
             limits: LimitDefaults::default(),
+            snippets: SnippetTexts::default(),
             store: StoreKeys::default(),
             limit_secret: None,
             notes: Vec::new(),
@@ -145,6 +150,7 @@ impl Draft {
         self.plain.headers.settle();
         self.read_headers((options, objects), report);
         self.judge_store(objects, report);
+        self.read_snippets(key, options, report);
         self.judge_global_auth(key, options, report);
     }
 
@@ -221,6 +227,7 @@ impl Draft {
                 error_statuses: self.error_statuses,
                 restrictions: self.restrictions,
                 limits: self.limits,
+                snippets: self.snippets.read,
             }),
             standby: self.standby,
             limit_secret: self.limit_secret,

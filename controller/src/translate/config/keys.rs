@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use headgate_config::{Hsts, Network, ProxySettings, protection::AccessLists};
 
-use super::{Draft, value};
+use super::{Draft, snippets, value};
 use crate::translate::annotations::{balancing, definition::Risk, proxy};
 
 /// Applies the value of one key; an error says what was expected.
@@ -41,6 +41,7 @@ const TABLES: &[&[(&str, Apply)]] = &[
     errors::KEYS,
     headers::KEYS,
     service::KEYS,
+    snippets::KEYS,
     stream::KEYS,
     tls::KEYS,
     transport::KEYS,

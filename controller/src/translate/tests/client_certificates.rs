@@ -10,7 +10,7 @@ use rcgen::{
 };
 
 use super::{
-    protection::{reasons_of, second},
+    snippets::{reasons_of, second},
     *,
 };
 

@@ -40,6 +40,7 @@ fn host(name: &str) -> Arc<Host> {
         app_root: None,
         redirect_to: None,
         client_certificates: None,
+        snippet: None,
         ciphers: None,
         origin: None,
     })

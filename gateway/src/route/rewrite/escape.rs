@@ -24,12 +24,12 @@ pub(super) fn append_path(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// Appends a capture that is put into a redirecting rewrite: like [`escape_path`], and also `& + ;`.
-pub(super) fn append_argument(out: &mut Vec<u8>, text: &[u8]) {
+pub(crate) fn append_argument(out: &mut Vec<u8>, text: &[u8]) {
     append(out, text, &ARGUMENT);
 }
 
 /// Undoes the escapes of printable bytes in a redirect's location, up to and including the first question mark.
-pub(super) fn tidy_redirect(text: &[u8]) -> Vec<u8> {
+pub(crate) fn tidy_redirect(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let [first, after @ ..] = rest {

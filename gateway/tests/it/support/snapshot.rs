@@ -55,6 +55,7 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         mirror: None,
         throttle: None,
         transport: None,
+        snippet: None,
         access_log: true,
     }
 }
@@ -153,6 +154,7 @@ impl Table {
             app_root: None,
             redirect_to: None,
             client_certificates: None,
+            snippet: None,
             ciphers: None,
             origin: None,
         })];
@@ -167,6 +169,7 @@ impl Table {
                 app_root: None,
                 redirect_to: None,
                 client_certificates: None,
+                snippet: None,
                 ciphers: None,
                 origin: None,
             })

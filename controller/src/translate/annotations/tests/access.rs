@@ -7,14 +7,14 @@ use super::*;
 /// Both lists, as they are written.
 fn lists(annotations: &Annotations) -> (Vec<String>, Vec<String>) {
     let lists = annotations.protection.as_ref().and_then(|protection| protection.access.clone());
-    let AccessLists { deny, allow } = lists.as_deref().cloned().unwrap_or_default();
+    let AccessLists { deny, allow, .. } = lists.as_deref().cloned().unwrap_or_default();
     let texts = |networks: Vec<_>| networks.iter().map(ToString::to_string).collect();
     (texts(deny), texts(allow))
 }
 
 fn with_lists(deny: &str, allow: &str) -> Defaults {
     let networks = |text: &str| text.split_whitespace().map(|item| item.parse().unwrap()).collect();
-    let access = AccessLists { deny: networks(deny), allow: networks(allow) };
+    let access = AccessLists { deny: networks(deny), allow: networks(allow), rules: Vec::new() };
     let mut defaults = (*Config::default().defaults).clone();
     let plain = Arc::make_mut(&mut defaults.plain);
     plain.protect().access = Some(Arc::new(access));

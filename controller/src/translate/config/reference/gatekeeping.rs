@@ -42,7 +42,7 @@ const AUTHENTICATION: &[Row] = &[
     row("global-auth-response-headers", "empty", "Headers of the service's answer that the upstream gets."),
     row("global-auth-signin", "empty", "Where clients are sent whom the service answers 401."),
     row("global-auth-signin-redirect-param", "`rd`", "Query parameter of that URL that carries where the client wanted to go."),
-    row("global-auth-snippet", "empty", "Raw configuration of the question."),
+    row("global-auth-snippet", "empty", "Directives for the question: refused, and denies all locations beside `global-auth-url`."),
     row("global-auth-url", "empty", "The service that is asked about every request whose location has none of its own and does not say `enable-global-auth: \"false\"`."),
     row("global-external-auth", "–", "An inner name of the reference."),
     row("no-auth-locations", "`/.well-known/acme-challenge`", "Location paths that begin with one of these ask nobody who he is."),
@@ -80,5 +80,5 @@ const ADDRESS: &[Row] = &[
 const FIREWALL: &[Row] = &[
     row("enable-modsecurity", "`false`", "ModSecurity for all locations. There is no such engine here."),
     row("enable-owasp-modsecurity-crs", "`false`", "The OWASP rules for it."),
-    row("modsecurity-snippet", "empty", "Rules for it."),
+    row("modsecurity-snippet", "empty", "Rules for it: refused with a warning."),
 ];

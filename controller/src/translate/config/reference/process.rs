@@ -53,11 +53,11 @@ const TRACES: &[Row] = &[
 
 #[rustfmt::skip]
 const RAW: &[Row] = &[
-    row("http-snippet", "empty", "Raw configuration for everything in HTTP."),
-    row("location-snippet", "empty", "Raw configuration for every location."),
-    row("main-snippet", "empty", "Raw configuration for nginx as a whole."),
-    row("server-snippet", "empty", "Raw configuration for every host."),
-    row("stream-snippet", "empty", "Raw configuration for TCP and UDP services."),
+    row("http-snippet", "empty", "Directives around all hosts, see [Snippets](annotations.md#snippets). One that is not understood denies all locations."),
+    row("location-snippet", "empty", "Directives for every location, behind those of its Ingress."),
+    row("main-snippet", "empty", "Directives for nginx as a whole: refused with a warning, there is none."),
+    row("server-snippet", "empty", "Directives for every host, behind those of its Ingresses and `app-root`."),
+    row("stream-snippet", "empty", "Directives for TCP and UDP services: refused with a warning."),
 ];
 
 #[rustfmt::skip]
