@@ -141,6 +141,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             mirror: None,
             throttle: None,
             snippet: None,
+            transport: None,
             access_log: true,
         })
     };

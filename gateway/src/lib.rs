@@ -54,6 +54,6 @@ pub mod fuzz {
         filter::{jwt::fuzz::jwt, password::fuzz::authorization},
         listen::fuzz::{client_stream, proxy_header},
         route::fuzz::{host_name, pattern, target},
-        upstream::h1::fuzz::answer,
+        upstream::{fcgi::fuzz::application, h1::fuzz::answer},
     };
 }

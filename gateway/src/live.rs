@@ -14,6 +14,7 @@ mod protection;
 mod snippet;
 mod stream_log;
 mod streams;
+mod transport;
 
 use std::{
     net::IpAddr,
@@ -38,6 +39,7 @@ pub(crate) use self::{
     snippet::Rival,
     stream_log::{LogFile, StreamLog},
     streams::{LiveService, LiveStreams},
+    transport::Approach,
 };
 use crate::{
     filter::{

@@ -23,6 +23,7 @@ mod password;
 mod said;
 mod shared;
 mod snippets;
+mod transport;
 mod www;
 
 /// A translator with its objects.

@@ -122,6 +122,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         mirror: None,
         throttle: None,
         snippet: None,
+        transport: None,
         access_log: true,
     };
     Arc::new(Host {

@@ -21,6 +21,7 @@ use super::{
     protection::{LiveProtection, Shared},
     snippet::{LiveHostSnippet, LiveSnippet},
     streams::StreamCompiler,
+    transport::LiveTransport,
 };
 use crate::{
     client_certificate::{Policy, trust::Trusts},
@@ -32,7 +33,7 @@ use crate::{
     listen::tls::{Offer, TlsState},
     observe::metrics::Metrics,
     route::{host::HostTable, path::PathTable, rewrite::RewriteProgram},
-    upstream::{Registry, keys::KeyStores, resolve::Resolver},
+    upstream::{Registry, keys::KeyStores, resolve::Resolver, tls::client::TlsClients},
 };
 
 /// Hosts below this number are compiled on the calling thread.
@@ -65,6 +66,8 @@ pub(super) struct Compiler {
     tokens: Arc<VerifiedTokens>,
     /// … and by hosts that ask for certificates of the same authorities.
     trusts: Trusts,
+    /// … and by locations whose upstreams are spoken to over TLS in the same way.
+    clients: TlsClients,
     /// The snapshot that is live; holds the identities that `hosts` is keyed by. Its upstreams are those of `registry`.
     last: Arc<Snapshot>,
 }
@@ -88,6 +91,7 @@ impl Compiler {
             findings: Findings::default(),
             passwords: Arc::default(),
             trusts: Trusts::default(),
+            clients: TlsClients::default(),
             last: Arc::default(),
         }
     }
@@ -305,12 +309,21 @@ impl Compiler {
             };
             Box::new(AnswerHeaders::new(rules, unusable))
         });
+        let transport = spec.transport.as_ref().and_then(|transport| {
+            let live = LiveTransport::new(transport, &self.clients);
+            if let Err(problem) = &live {
+                findings.extend(finding::unusable_transport(host, spec, problem));
+                action = LiveAction::Deny;
+            }
+            live.ok()
+        });
         let find = |id: &UpstreamId| self.upstream(id);
         let pages = spec.error_pages.as_ref();
         let error_pages = pages.and_then(|pages| LiveErrorPages::new(pages, &action, find));
         let mirror = spec.mirror.as_ref().and_then(|mirror| LiveMirror::new(mirror, find));
         LiveLocation {
             action,
+            transport,
             fixed_redirect: spec.fixed_redirect.as_deref().map(FixedRedirect::new).map(Box::new),
             cors: spec.cors.as_deref().map(Cors::new).map(Box::new),
             rewrite,

@@ -10,6 +10,7 @@ use super::{
     mirror::LiveMirror,
     protection::LiveProtection,
     snippet::{LiveHostSnippet, LiveSnippet},
+    transport::LiveTransport,
 };
 use crate::{
     client_certificate::Policy,
@@ -49,6 +50,8 @@ pub struct LiveLocation {
     pub spec: Arc<Location>,
     /// What happens to its requests.
     pub action: LiveAction,
+    /// How the upstream is spoken to; none is HTTP/1 in clear.
+    pub transport: Option<LiveTransport>,
     /// Where all requests are sent instead.
     pub fixed_redirect: Option<Box<FixedRedirect>>,
     /// What scripts of other origins may do.

@@ -300,6 +300,7 @@ impl From<ProxyError> for Answer {
             error,
             ProxyError::BadRequest
                 | ProxyError::BodyTooLarge
+                | ProxyError::LengthRequired
                 | ProxyError::ClientGone
                 | ProxyError::EmptyRewrite
         );

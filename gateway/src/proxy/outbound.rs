@@ -10,6 +10,7 @@ use crate::{
     field_name::is_alike,
     filter::request_headers::{self, Bare, Client, Framing, Names, Originals, Override, Rules},
     live::LiveConfig,
+    upstream::over::Over,
 };
 
 /// A request as it is sent upstream, except for its body.
@@ -24,6 +25,8 @@ pub struct Outbound<'a> {
     pub besides: Vec<Override<'static>>,
     /// Headers that the configuration sends to every upstream.
     pub configured: Vec<Override<'a>>,
+    /// How it is sent; none is HTTP/1 in clear.
+    pub over: Option<Box<Over<'a>>>,
     /// The request as it came.
     pub inbound: &'a Inbound,
     client: Client<'a>,
@@ -37,18 +40,17 @@ pub struct Outbound<'a> {
 impl<'a> Outbound<'a> {
     /// The request of a client; `host` replaces its `Host`.
     pub fn new(inbound: &'a Inbound, client: Client<'a>, host: Option<HeaderValue>) -> Self {
-        let (rewritten, prefix, method) = (None, None, None);
-        let (overrides, besides, configured) = (Vec::new(), Vec::new(), Vec::new());
         Self {
-            rewritten,
-            prefix,
-            overrides,
-            besides,
-            configured,
+            rewritten: None,
+            prefix: None,
+            overrides: Vec::new(),
+            besides: Vec::new(),
+            configured: Vec::new(),
+            over: None,
             inbound,
             client,
             host,
-            method,
+            method: None,
             is_for_error: false,
         }
     }
@@ -64,6 +66,7 @@ impl<'a> Outbound<'a> {
 
     /// Tells the upstream, which stands in for one without endpoints, for which location it does.
     pub fn explain_fallback(&mut self, origin: &'a Origin) {
+        self.over = None;
         self.overrides.extend(explain(503, origin, self.client.headers));
     }
 
@@ -76,6 +79,7 @@ impl<'a> Outbound<'a> {
         self.rewritten =
             HeaderValue::from_bytes(&target).ok().or(Some(HeaderValue::from_static("/")));
         self.is_for_error = true;
+        self.over = None;
         self.overrides.extend(explain(status, origin, self.client.headers));
         self.overrides.push(Override::set("X-Original-URI", raw));
         self.overrides.push(Override::set("X-Forwarded-For", self.client.ip));

@@ -21,7 +21,10 @@ use crate::{
     deadline::Deadline,
     error::ProxyError,
     filter::snippet::substitute::Substituter,
-    upstream::pool::{Endpoint, KeepAlive, Pooled},
+    upstream::{
+        answer::Carrier,
+        pool::{Endpoint, KeepAlive},
+    },
 };
 
 /// A response body with the record of its request.
@@ -131,7 +134,7 @@ pub struct UpstreamBody {
 /// A connection in use, and how it is kept afterwards.
 pub struct Lease {
     /// The connection.
-    pub connection: Box<Pooled>,
+    pub connection: Carrier,
     /// Whose it is.
     pub endpoint: Rc<Endpoint>,
     /// Bounds of keeping it.
@@ -141,7 +144,9 @@ pub struct Lease {
 impl Lease {
     /// Gives the connection back.
     pub fn release(self) {
-        self.endpoint.keep(self.connection, &self.limits);
+        if let Carrier::Http1(connection) = self.connection {
+            self.endpoint.keep(connection, &self.limits);
+        }
     }
 }
 

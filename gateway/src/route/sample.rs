@@ -28,6 +28,7 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         mirror: None,
         throttle: None,
         snippet: None,
+        transport: None,
         access_log: true,
     }
 }

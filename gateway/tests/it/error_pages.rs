@@ -130,7 +130,8 @@ fn what_the_gateway_answers_itself_is_replaced_also_where_upstreams_are_spared()
     assert_eq!(get(&spared(|location| location.action = to("gone")), ""), 299, "502");
     assert_eq!(get(&spared(|location| location.action = to("nobody")), ""), 299, "503");
     let closed = |location: &mut Location| {
-        let lists = AccessLists { deny: vec!["127.0.0.0/8".parse().unwrap()], ..AccessLists::default() };
+        let lists =
+            AccessLists { deny: vec!["127.0.0.0/8".parse().unwrap()], ..AccessLists::default() };
         let access = Some(Arc::new(lists));
         location.protection = Some(Arc::new(Protection { access, ..Protection::default() }));
     };
@@ -167,7 +168,8 @@ fn a_body_is_sent_as_long_as_it_is_there() {
     let pages = Upstream::echo("a page");
     let closed = location(&[403, 413, 502], |location, _| {
         location.body_limit = Some(4 * 1024 * 1024);
-        let lists = AccessLists { deny: vec!["127.0.0.0/8".parse().unwrap()], ..AccessLists::default() };
+        let lists =
+            AccessLists { deny: vec!["127.0.0.0/8".parse().unwrap()], ..AccessLists::default() };
         let access = Some(Arc::new(lists));
         location.protection = Some(Arc::new(Protection { access, ..Protection::default() }));
     });

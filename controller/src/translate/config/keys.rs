@@ -6,6 +6,7 @@ mod headers;
 mod service;
 mod stream;
 mod tls;
+mod transport;
 
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ const TABLES: &[&[(&str, Apply)]] = &[
     snippets::KEYS,
     stream::KEYS,
     tls::KEYS,
+    transport::KEYS,
 ];
 
 const KEYS: &[(&str, Apply)] = &[

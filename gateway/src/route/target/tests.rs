@@ -91,12 +91,15 @@ fn control_bytes_and_spaces_are_refused_everywhere() {
 
 #[test]
 fn the_query_is_left_as_it_is() {
-    let query = |target: &'static str| normalise(target.as_bytes()).expect("a good target").query();
+    let query = |target: &str| {
+        let target = normalise(target.as_bytes()).expect("a good target");
+        target.query().map(<[u8]>::to_vec)
+    };
     assert_eq!(query("/x"), None);
-    assert_eq!(query("/x?"), Some(&b""[..]));
-    assert_eq!(query("/x?%00%zz%//../?a"), Some(&b"%00%zz%//../?a"[..]));
-    assert_eq!(query("//x?a#b?c"), Some(&b"a"[..]));
-    assert_eq!(query("/x?a#b"), Some(&b"a"[..]));
+    assert_eq!(query("/x?"), Some(b"".to_vec()));
+    assert_eq!(query("/x?%00%zz%//../?a"), Some(b"%00%zz%//../?a".to_vec()));
+    assert_eq!(query("//x?a#b?c"), Some(b"a".to_vec()));
+    assert_eq!(query("/x?a#b"), Some(b"a".to_vec()));
 }
 
 #[test]
@@ -205,7 +208,7 @@ proptest! {
 
     #[test]
     fn agrees_with_the_obvious_implementation(target in targets()) {
-        let found = normalise(&target).ok().map(|t| (t.path.into_owned(), t.query.map(<[u8]>::to_vec)));
+        let found = normalise(&target).ok().map(|t| (t.path().to_vec(), t.query().map(<[u8]>::to_vec)));
         prop_assert_eq!(found, reference(&target));
     }
 

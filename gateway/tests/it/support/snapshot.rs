@@ -55,6 +55,7 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         mirror: None,
         throttle: None,
         snippet: None,
+        transport: None,
         access_log: true,
     }
 }
