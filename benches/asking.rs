@@ -49,6 +49,7 @@ fn variables<'a>(headers: &'a HeaderMap, origin: &'a Origin) -> Variables<'a> {
         query: b"page=2",
         request_id: b"0123456789abcdef0123456789abcdef",
         origin,
+        connection: None,
     }
 }
 

@@ -45,7 +45,7 @@ pub struct Variables<'a> {
     /// What the location was made from.
     pub origin: &'a Origin,
     /// The client's connection, where there is one.
-    pub(crate) connection: Option<&'a Connection>,
+    pub connection: Option<&'a Connection>,
 }
 
 impl<'a> Variables<'a> {
