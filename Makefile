@@ -44,7 +44,7 @@ deny: ## licences, bans, sources and advisories of all dependencies
 	scripts/deny
 
 test: ## all tests, those of the real program and of a real Kubernetes API included
-	@scripts/deps build cluster
+	@scripts/deps build cluster upstreams
 	@scripts/apiserver >/dev/null
 	cargo build --workspace --bins --tests --locked
 	HEADGATE_BIN=$(abspath $(TARGET))/debug/headgate cargo test --workspace --locked

@@ -140,6 +140,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             error_pages: None,
             mirror: None,
             throttle: None,
+            transport: None,
             access_log: true,
         })
     };

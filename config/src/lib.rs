@@ -25,7 +25,9 @@ pub mod settings;
 pub mod snapshot;
 pub mod stream;
 pub mod tls_settings;
+pub mod transport;
 pub mod upstream;
+pub mod upstream_tls;
 pub mod upstreams;
 
 pub use access_log::{AccessLogRules, LogEscape};
@@ -52,5 +54,7 @@ pub use settings::{Blocked, ForwardedHeaders, Hsts, Settings};
 pub use snapshot::Snapshot;
 pub use stream::{StreamProtocol, StreamService, StreamSettings, Streams};
 pub use tls_settings::{HostCiphers, KeyGroup, TicketKey, TlsSettings, TlsSuite, TlsVersions};
+pub use transport::{FastCgi, Transport};
 pub use upstream::{Endpoints, Upstream, UpstreamId};
+pub use upstream_tls::{ServerVerification, UpstreamTls};
 pub use upstreams::Upstreams;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     AnswerHeaders, ConnectionHeader, Cors, ErrorPages, FixedRedirect, Mirror, ObjectRef,
-    Protection, UpstreamId, protection::Throttle,
+    Protection, Transport, UpstreamId, protection::Throttle,
 };
 
 /// One path of one host, after all objects of the host were merged.
@@ -39,6 +39,9 @@ pub struct Location {
     pub headers: Option<Arc<AnswerHeaders>>,
     /// Timeouts, retries and such; shared between locations with equal values.
     pub proxy: Arc<ProxySettings>,
+    /// How the upstream is spoken to; none is HTTP/1 in clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
     /// What a request has to pass; none is nothing.
     pub protection: Option<Arc<Protection>>,
     /// Which answers give way to those of an error backend; none is none.

@@ -44,10 +44,11 @@ impl Default for TlsSettings {
 }
 
 /// The versions of TLS that are offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TlsVersions {
     /// 1.2 and 1.3.
+    #[default]
     Both,
     /// 1.2 only.
     Tls12,

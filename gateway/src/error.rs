@@ -15,6 +15,9 @@ pub enum ProxyError {
     /// The body is larger than the location allows.
     #[error("request body too large")]
     BodyTooLarge,
+    /// The body says no length, is not held, and the upstream's protocol has no other way to find its end.
+    #[error("length required")]
+    LengthRequired,
     /// The client's body ended early or stopped.
     #[error("client went away")]
     ClientGone,
@@ -54,6 +57,7 @@ impl ProxyError {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
             // Nobody reads this answer; the number is the reference's, for the log.
             Self::ClientGone => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             Self::NoEndpoint | Self::Denied => StatusCode::SERVICE_UNAVAILABLE,
@@ -72,6 +76,7 @@ impl ProxyError {
             Self::BadRequest
             | Self::MethodNotAllowed
             | Self::BodyTooLarge
+            | Self::LengthRequired
             | Self::ClientGone
             | Self::NoEndpoint
             | Self::Denied
@@ -91,13 +96,14 @@ mod tests {
     fn all() -> Vec<ProxyError> {
         use ProxyError::{
             BadRequest, BodyTooLarge, ClientGone, Connect, ConnectTimeout, Denied, EmptyRewrite,
-            InvalidAnswer, MatchBudget, MethodNotAllowed, NoEndpoint, UpstreamClosed,
-            UpstreamTimeout,
+            InvalidAnswer, LengthRequired, MatchBudget, MethodNotAllowed, NoEndpoint,
+            UpstreamClosed, UpstreamTimeout,
         };
         let next = |error| match error {
             BadRequest => Some(MethodNotAllowed),
             MethodNotAllowed => Some(BodyTooLarge),
-            BodyTooLarge => Some(ClientGone),
+            BodyTooLarge => Some(LengthRequired),
+            LengthRequired => Some(ClientGone),
             ClientGone => Some(NoEndpoint),
             NoEndpoint => Some(Denied),
             Denied => Some(Connect),
@@ -153,6 +159,7 @@ mod tests {
                 ("malformed request", 400, "never"),
                 ("method not allowed", 405, "never"),
                 ("request body too large", 413, "never"),
+                ("length required", 411, "never"),
                 ("client went away", 499, "never"),
                 ("no endpoint", 503, "never"),
                 ("location denied", 503, "never"),

@@ -13,6 +13,7 @@ mod mirror;
 mod protection;
 mod stream_log;
 mod streams;
+mod transport;
 
 use std::{
     net::IpAddr,
@@ -36,6 +37,7 @@ pub(crate) use self::{
     protection::{Check, LiveExternal, LiveProtection, LiveToken},
     stream_log::{LogFile, StreamLog},
     streams::{LiveService, LiveStreams},
+    transport::Approach,
 };
 use crate::{
     filter::{

@@ -9,6 +9,8 @@ mod decide;
 mod discard;
 mod exchange;
 mod external;
+mod fcgi;
+mod grpc;
 mod inbound;
 mod intercept;
 mod mirror;
@@ -22,6 +24,7 @@ mod throttle;
 mod token;
 mod tries;
 mod tunnel;
+mod waiting;
 
 use std::{rc::Rc, sync::Arc};
 

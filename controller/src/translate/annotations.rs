@@ -29,7 +29,7 @@ pub mod limits;
 mod mirror;
 pub mod password;
 mod planned;
-mod protection;
+mod protocol;
 pub mod proxy;
 mod redirect;
 pub mod reference;
@@ -39,6 +39,7 @@ mod snippet;
 mod tls;
 mod unknown;
 mod upstream_host;
+mod upstream_tls;
 
 use std::{
     collections::HashMap,
@@ -46,17 +47,20 @@ use std::{
 };
 
 use headgate_config::{
-    Balance, ClientCertificates, Cors, Effect, FixedRedirect, Mirror, ObjectRef, Protection,
-    ProxySettings, Redirect, TlsSuite, Verdict, balance::CanaryRules, protection::Throttle,
+    Balance, ClientCertificates, Cors, Effect, FastCgi, FixedRedirect, Mirror, ObjectRef,
+    Protection, ProxySettings, Redirect, TlsSuite, Verdict, balance::CanaryRules,
+    protection::Throttle,
 };
 
 use affinity::AffinityWish;
 use definition::{
     Definition,
-    State::{self, Closes, Honoured, NoEffect, NotYet, Refused},
+    State::{self, Honoured, NoEffect, NotYet, Refused},
 };
+pub use protocol::Protocol;
 use refusal::Refusal;
 use subject::{References, Subject};
+pub use upstream_tls::Said;
 use values::Values;
 
 /// Annotations that belong together.
@@ -95,7 +99,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[mirror::ANNOTATIONS], mirror::read),
     Family::new(Honoured, &[password::ANNOTATIONS], password::read),
     Family::new(NotYet, planned::ANNOTATIONS, planned::read),
-    Family::new(Closes, &[protection::ANNOTATIONS], protection::read),
+    Family::new(Honoured, &[protocol::ANNOTATIONS], protocol::read),
     Family::new(Honoured, &[proxy::ANNOTATIONS], proxy::read),
     Family::new(Honoured, &[redirect::ANNOTATIONS], redirect::read),
     Family::new(Honoured, &[rewrite::ANNOTATIONS], rewrite::read),
@@ -103,6 +107,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Refused, &[snippet::ANNOTATIONS], snippet::read),
     Family::new(Honoured, &[tls::ANNOTATIONS], tls::read),
     Family::new(Honoured, &[upstream_host::ANNOTATIONS], upstream_host::read),
+    Family::new(Honoured, &[upstream_tls::ANNOTATIONS], upstream_tls::read),
 ];
 
 /// Every annotation, with what it is here.
@@ -198,6 +203,12 @@ pub struct Annotations {
     pub body_limit: Option<u64>,
     /// Timeouts, retries and such.
     pub proxy: Arc<ProxySettings>,
+    /// `backend-protocol`.
+    pub protocol: Protocol,
+    /// `fastcgi-*`.
+    pub fastcgi: Arc<FastCgi>,
+    /// `proxy-ssl-*`, of which other locations of the host have something as well.
+    pub upstream_tls: Option<Said>,
     /// `service-upstream`.
     pub service_upstream: bool,
     /// What requests have to pass.
@@ -240,6 +251,9 @@ impl Default for Annotations {
             cors: None,
             body_limit: Some(proxy::BODY_LIMIT),
             proxy: Arc::default(),
+            protocol: Protocol::default(),
+            fastcgi: Arc::default(),
+            upstream_tls: None,
             service_upstream: false,
             protection: None,
             throttle: None,

@@ -50,17 +50,8 @@ impl KnownAuthorities {
 ///
 /// What is wrong with it, without any of its content.
 fn read(secret: &Secret) -> Result<Authorities, String> {
-    let item = |name: &str| secret.data.as_ref()?.get(name).map(|bytes| bytes.0.as_slice());
-    let certificates = match item("ca.crt") {
-        Some(pem) => sections(pem, SectionKind::Certificate, "ca.crt")?,
-        None => return Err("it holds no ca.crt".into()),
-    };
-    let is_certificate =
-        |der: &Vec<u8>| matches!(X509Certificate::from_der(der), Ok((rest, _)) if rest.is_empty());
-    if !certificates.iter().all(is_certificate) {
-        return Err("a certificate of its ca.crt cannot be read".into());
-    }
-    let revocation_lists = match item("ca.crl").filter(|pem| !pem.is_empty()) {
+    let certificates = certificates(secret)?;
+    let revocation_lists = match item(secret, "ca.crl").filter(|pem| !pem.is_empty()) {
         Some(pem) => sections(pem, SectionKind::Crl, "ca.crl")?,
         None => Vec::new(),
     };
@@ -69,6 +60,30 @@ fn read(secret: &Secret) -> Result<Authorities, String> {
         return Err("a list of its ca.crl cannot be read".into());
     }
     Ok(Authorities { certificates, revocation_lists })
+}
+
+/// Reads the authorities of servers, of which no lists count (annotations §3.14).
+///
+/// # Errors
+///
+/// What is wrong with it, without any of its content.
+pub fn of_servers(secret: &Secret) -> Result<Authorities, String> {
+    Ok(Authorities { certificates: certificates(secret)?, revocation_lists: Vec::new() })
+}
+
+fn item<'a>(secret: &'a Secret, name: &str) -> Option<&'a [u8]> {
+    secret.data.as_ref()?.get(name).map(|bytes| bytes.0.as_slice())
+}
+
+fn certificates(secret: &Secret) -> Result<Vec<Vec<u8>>, String> {
+    let pem = item(secret, "ca.crt").ok_or("it holds no ca.crt")?;
+    let certificates = sections(pem, SectionKind::Certificate, "ca.crt")?;
+    let is_certificate =
+        |der: &Vec<u8>| matches!(X509Certificate::from_der(der), Ok((rest, _)) if rest.is_empty());
+    if !certificates.iter().all(is_certificate) {
+        return Err("a certificate of its ca.crt cannot be read".into());
+    }
+    Ok(certificates)
 }
 
 /// The sections of one kind, at least one.

@@ -62,6 +62,9 @@ pub struct Defaults {
     pub no_tls_redirect: Vec<String>,
     /// At location paths that begin with one of these nobody is asked who he is (`no-auth-locations`).
     pub no_auth: Vec<String>,
+    /// What an Ingress says about encryption towards upstreams is for its own locations only
+    /// (`proxy-ssl-location-only`).
+    pub own_upstream_tls: bool,
     /// Statuses whose answers the default backend replaces, sorted, where an Ingress names none (`custom-http-errors`).
     pub error_statuses: Vec<u16>,
     /// What Ingresses may not have.

@@ -1,9 +1,11 @@
 //! What one Ingress brings about for a whole host, whoever owns its locations (annotations §1.10, §3.24): client
-//! certificates, and protection that is not available.
+//! certificates, encryption towards upstreams, and protection that is not available.
 
 use std::sync::Arc;
 
-use headgate_config::{ClientCertificates, Effect, Host, Verdict, client_certificates::Mode};
+use headgate_config::{
+    ClientCertificates, Effect, Host, UpstreamTls, Verdict, client_certificates::Mode,
+};
 
 use super::{
     annotations::client_certificates::SECRET,
@@ -13,7 +15,9 @@ use super::{
 /// Whether an Ingress has any of it.
 pub fn is_guard(ingress: &Accepted) -> bool {
     let annotations = &ingress.annotations;
-    annotations.denies_hosts.is_some() || annotations.client_certificates.is_some()
+    annotations.denies_hosts.is_some()
+        || annotations.client_certificates.is_some()
+        || annotations.upstream_tls.is_some()
 }
 
 /// The oldest that denies all locations, and the annotation that does.
@@ -29,6 +33,13 @@ pub fn client_certificates(guards: &[Arc<Accepted>]) -> Option<&Arc<ClientCertif
     asked()
         .find(|certificates| ***certificates == ClientCertificates::Refuse)
         .or_else(|| asked().next())
+}
+
+/// What holds for encryption towards upstreams where a location says nothing itself: the word of the oldest that names
+/// authorities; if nobody does, of the youngest (annotations §3.14).
+pub fn upstream_tls(guards: &[Arc<Accepted>]) -> Option<&Arc<UpstreamTls>> {
+    let said = || guards.iter().filter_map(|ingress| ingress.annotations.upstream_tls.as_ref());
+    said().find(|said| said.has_authorities).or_else(|| said().next_back()).map(|said| &said.tls)
 }
 
 /// What is to be said to the Ingresses of a host about what others ask for.

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use headgate_config::{
     Action, ClientCertificates, ErrorPages, Forward, HttpsRedirect, Location, Origin, PathMatch,
-    Protection, Rewrite, UpstreamId, WhenEmpty,
+    Protection, Rewrite, Transport, UpstreamId, UpstreamTls, WhenEmpty,
 };
 
 use super::{
-    annotations::Annotations, config::Defaults, error_pages::Situation, guard, ingress::Accepted,
+    annotations::{Annotations, Protocol},
+    config::Defaults,
+    error_pages::Situation,
+    guard,
+    ingress::Accepted,
     path::Place,
 };
 use crate::{
@@ -45,6 +49,11 @@ impl<'a> Claim<'a> {
         }
     }
 
+    /// Whether it names a Service: others go to the default backend of the whole installation.
+    fn is_service(&self) -> bool {
+        self.upstream().is_some()
+    }
+
     fn is_same(&self, other: &Self) -> bool {
         let same_ingress =
             self.ingress.map(std::ptr::from_ref) == other.ingress.map(std::ptr::from_ref);
@@ -61,6 +70,8 @@ pub struct Maker<'a> {
     denies: bool,
     /// What holds for the clients of the host.
     certificates: Option<&'a ClientCertificates>,
+    /// What holds for encryption towards upstreams where a location says nothing itself.
+    upstream_tls: Option<&'a Arc<UpstreamTls>>,
     /// The origin that was made last: the locations that one path expands to are neighbours and share it.
     last: Option<(Claim<'a>, Arc<Origin>)>,
     /// The error pages that were made last: those of neighbours are mostly the same.
@@ -72,7 +83,8 @@ impl<'a> Maker<'a> {
     pub fn new(options: &'a Options, defaults: &'a Defaults, guards: &'a [Arc<Accepted>]) -> Self {
         let denies = guard::denier(guards).is_some();
         let certificates = guard::client_certificates(guards).map(|held| &**held);
-        Self { options, defaults, denies, certificates, last: None, last_pages: None }
+        let upstream_tls = guard::upstream_tls(guards).filter(|_| !defaults.own_upstream_tls);
+        Self { options, defaults, denies, certificates, upstream_tls, last: None, last_pages: None }
     }
 
     /// The location for a place in the table.
@@ -116,6 +128,7 @@ impl<'a> Maker<'a> {
             rewrite,
             upstream_host: annotations.upstream_host.clone(),
             headers: annotations.headers.settled(),
+            transport: self.transport(annotations, place.what.is_service()),
             proxy: annotations.proxy.clone(),
             protection,
             error_pages,
@@ -150,6 +163,7 @@ impl<'a> Maker<'a> {
             upstream_host: None,
             headers: None,
             proxy: plain.proxy.clone(),
+            transport: None,
             protection: None,
             error_pages: None,
             mirror: None,
@@ -201,6 +215,23 @@ impl<'a> Maker<'a> {
             }
             (None, None) => Action::Respond(404),
         }
+    }
+
+    /// How the upstream is spoken to. The default backend of all is always spoken to in clear.
+    fn transport(&self, annotations: &Annotations, is_service: bool) -> Option<Transport> {
+        let own = annotations.upstream_tls.as_ref().map(|said| &said.tls);
+        let tls = || own.or(self.upstream_tls).cloned().unwrap_or_default();
+        // In the reference nothing of it counts for gRPC; here what asks for verification does.
+        let verified = || own.filter(|tls| tls.verify.is_some()).cloned().unwrap_or_default();
+        let transport = match annotations.protocol {
+            Protocol::Http => return None,
+            Protocol::Https => Transport::Https(tls()),
+            Protocol::AutoHttp => Transport::AsListener(tls()),
+            Protocol::Grpc => Transport::Grpc(None),
+            Protocol::Grpcs => Transport::Grpc(Some(verified())),
+            Protocol::FastCgi => Transport::FastCgi(annotations.fastcgi.clone()),
+        };
+        Some(transport).filter(|_| is_service)
     }
 
     /// What requests have to pass. The exemption looks at the location's path, not at the request's (annotations §3.6).

@@ -22,6 +22,7 @@ mod password;
 mod protection;
 mod said;
 mod shared;
+mod transport;
 mod www;
 
 /// A translator with its objects.

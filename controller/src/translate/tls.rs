@@ -4,7 +4,7 @@
 //! its last good certificate; one that is gone does not.
 
 mod key;
-mod secret;
+pub mod secret;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

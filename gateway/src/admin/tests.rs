@@ -121,6 +121,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         error_pages: None,
         mirror: None,
         throttle: None,
+        transport: None,
         access_log: true,
     };
     Arc::new(Host {

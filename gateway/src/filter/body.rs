@@ -1,5 +1,7 @@
 //! The request body before it is sent: its limit, and reading it ahead (annotations §3.17).
 
+mod arriving;
+
 use std::{
     rc::Rc,
     sync::{

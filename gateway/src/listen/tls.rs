@@ -26,6 +26,7 @@ mod variants;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use certificate::certified;
 pub use certificate::check_certificate;
 pub use exposition::write_metrics;
 pub use server::Offer;

@@ -19,6 +19,7 @@ use super::{
     mirror::LiveMirror,
     protection::{LiveProtection, Shared},
     streams::StreamCompiler,
+    transport::LiveTransport,
 };
 use crate::{
     client_certificate::{Policy, trust::Trusts},
@@ -30,7 +31,7 @@ use crate::{
     listen::tls::{Offer, TlsState},
     observe::metrics::Metrics,
     route::{host::HostTable, path::PathTable, rewrite::RewriteProgram},
-    upstream::{Registry, keys::KeyStores, resolve::Resolver},
+    upstream::{Registry, keys::KeyStores, resolve::Resolver, tls::client::TlsClients},
 };
 
 /// Hosts below this number are compiled on the calling thread.
@@ -63,6 +64,8 @@ pub(super) struct Compiler {
     tokens: Arc<VerifiedTokens>,
     /// … and by hosts that ask for certificates of the same authorities.
     trusts: Trusts,
+    /// … and by locations whose upstreams are spoken to over TLS in the same way.
+    clients: TlsClients,
     /// The snapshot that is live; holds the identities that `hosts` is keyed by. Its upstreams are those of `registry`.
     last: Arc<Snapshot>,
 }
@@ -86,6 +89,7 @@ impl Compiler {
             findings: Findings::default(),
             passwords: Arc::default(),
             trusts: Trusts::default(),
+            clients: TlsClients::default(),
             last: Arc::default(),
         }
     }
@@ -273,11 +277,20 @@ impl Compiler {
             };
             Box::new(AnswerHeaders::new(rules, unusable))
         });
+        let transport = spec.transport.as_ref().and_then(|transport| {
+            let live = LiveTransport::new(transport, &self.clients);
+            if let Err(problem) = &live {
+                findings.extend(finding::unusable_transport(host, spec, problem));
+                action = LiveAction::Deny;
+            }
+            live.ok()
+        });
         let find = |id: &UpstreamId| self.upstream(id);
         LiveLocation {
             error_pages: LiveErrorPages::new(spec, &action, find),
             mirror: LiveMirror::new(spec, find),
             action,
+            transport,
             fixed_redirect: spec.fixed_redirect.as_deref().map(FixedRedirect::new).map(Box::new),
             cors: spec.cors.as_deref().map(Cors::new).map(Box::new),
             rewrite,

@@ -53,6 +53,22 @@ pub(super) fn unusable_replacement(
     Some(verdict(location.origin.object.as_ref()?, Effect::Warning, "InvalidValue", message))
 }
 
+/// A way to speak to an upstream that there is none of.
+pub(super) fn unusable_transport(
+    host: &Host,
+    location: &Location,
+    problem: &str,
+) -> Option<Verdict> {
+    let (path, host) = (&location.origin.path, &host.name);
+    denied(
+        location,
+        "InvalidUpstreamProtocol",
+        format!(
+            "the upstream of path {path:?} of host {host:?} cannot be spoken to: {problem}; its requests are answered with 503"
+        ),
+    )
+}
+
 /// Authorities, or a pattern for subjects, that no certificate can be verified by.
 pub(super) fn unusable_authorities(
     host: &Host,

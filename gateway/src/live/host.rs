@@ -5,7 +5,10 @@ use std::sync::Arc;
 use headgate_config::{Host, HostPattern, Location, ProxySettings, Verdict, WhenEmpty};
 use http::HeaderValue;
 
-use super::{error_pages::LiveErrorPages, mirror::LiveMirror, protection::LiveProtection};
+use super::{
+    error_pages::LiveErrorPages, mirror::LiveMirror, protection::LiveProtection,
+    transport::LiveTransport,
+};
 use crate::{
     client_certificate::Policy,
     filter::{
@@ -42,6 +45,8 @@ pub struct LiveLocation {
     pub spec: Arc<Location>,
     /// What happens to its requests.
     pub action: LiveAction,
+    /// How the upstream is spoken to; none is HTTP/1 in clear.
+    pub transport: Option<LiveTransport>,
     /// Where all requests are sent instead.
     pub fixed_redirect: Option<Box<FixedRedirect>>,
     /// What scripts of other origins may do.

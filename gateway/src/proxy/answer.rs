@@ -298,6 +298,7 @@ impl From<ProxyError> for Answer {
             error,
             ProxyError::BadRequest
                 | ProxyError::BodyTooLarge
+                | ProxyError::LengthRequired
                 | ProxyError::ClientGone
                 | ProxyError::EmptyRewrite
         );

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::StatusCode;
+
 use super::tries::Failed;
 use crate::{clock, upstream::pool::Endpoint};
 
@@ -45,6 +47,17 @@ impl Attempt {
             stale: false,
             after_redirect: false,
         }
+    }
+
+    /// Notes that a connection is ready; `is_old` if it was there before.
+    pub fn connected(&mut self, is_old: bool) {
+        self.connect = Some(if is_old { Duration::ZERO } else { self.started.elapsed() });
+    }
+
+    /// Notes that the head of the answer is there.
+    pub fn answered(&mut self, status: StatusCode) {
+        self.header = Some(self.started.elapsed());
+        self.status = Some(status.as_u16());
     }
 
     /// Notes that it failed.

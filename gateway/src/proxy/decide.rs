@@ -24,7 +24,7 @@ use crate::{
     error::ProxyError,
     filter::{redirect, request_headers::Client, variables::Variables},
     listen::conn::Connection,
-    live::{LiveAction, LiveConfig, LiveLocation},
+    live::{Approach, LiveAction, LiveConfig, LiveLocation},
     route::{rewrite::Rewritten, target::Target},
     upstream::WorkerUpstream,
 };
@@ -98,6 +98,11 @@ pub fn decide<'a>(
     }
     if let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
         return Ok(answer.into());
+    }
+    if let Some(transport) = &location.transport {
+        let (version, rewritten) = (exchange.version(), outbound.rewritten.as_ref());
+        let asked = Approach { peer, host, version, rewritten };
+        outbound.over = transport.over(&asked, &variables).map(Box::new);
     }
     let decision = redirect::HttpsDecision {
         scheme,

@@ -9,6 +9,7 @@ use super::{exchange::Exchange, inbound::Inbound};
 use crate::{
     filter::request_headers::{self, Bare, Client, Framing, Names, Originals, Override, Rules},
     live::LiveConfig,
+    upstream::over::Over,
 };
 
 /// A request as it is sent upstream, except for its body.
@@ -21,6 +22,8 @@ pub struct Outbound<'a> {
     pub overrides: Vec<Override<'a>>,
     /// Headers that the configuration sends to every upstream.
     pub configured: Vec<Override<'a>>,
+    /// How it is sent; none is HTTP/1 in clear.
+    pub over: Option<Box<Over<'a>>>,
     /// The request as it came.
     pub inbound: &'a Inbound,
     client: Client<'a>,
@@ -34,23 +37,23 @@ pub struct Outbound<'a> {
 impl<'a> Outbound<'a> {
     /// The request of a client; `host` replaces its `Host`.
     pub fn new(inbound: &'a Inbound, client: Client<'a>, host: Option<HeaderValue>) -> Self {
-        let (rewritten, prefix, method) = (None, None, None);
-        let (overrides, configured, is_for_error) = (Vec::new(), Vec::new(), false);
         Self {
-            rewritten,
-            prefix,
-            overrides,
-            configured,
+            rewritten: None,
+            prefix: None,
+            overrides: Vec::new(),
+            configured: Vec::new(),
+            over: None,
             inbound,
             client,
             host,
-            method,
-            is_for_error,
+            method: None,
+            is_for_error: false,
         }
     }
 
     /// Tells the upstream, which stands in for one without endpoints, for which location it does.
     pub fn explain_fallback(&mut self, origin: &'a Origin) {
+        self.over = None;
         self.overrides.extend(explain(503, origin, self.client.headers));
     }
 
@@ -63,6 +66,7 @@ impl<'a> Outbound<'a> {
         self.rewritten =
             HeaderValue::from_bytes(&target).ok().or(Some(HeaderValue::from_static("/")));
         self.is_for_error = true;
+        self.over = None;
         self.overrides.extend(explain(status, origin, self.client.headers));
         self.overrides.push(Override::set("X-Original-URI", raw));
         self.overrides.push(Override::set("X-Forwarded-For", self.client.ip));

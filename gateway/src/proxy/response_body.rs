@@ -20,7 +20,10 @@ use super::{exchange::Exchange, throttle::Throttled};
 use crate::{
     deadline::Deadline,
     error::ProxyError,
-    upstream::pool::{Endpoint, KeepAlive, Pooled},
+    upstream::{
+        answer::Carrier,
+        pool::{Endpoint, KeepAlive},
+    },
 };
 
 /// A response body with the record of its request.
@@ -128,7 +131,7 @@ pub struct UpstreamBody {
 /// A connection in use, and how it is kept afterwards.
 pub struct Lease {
     /// The connection.
-    pub connection: Box<Pooled>,
+    pub connection: Carrier,
     /// Whose it is.
     pub endpoint: Rc<Endpoint>,
     /// Bounds of keeping it.
@@ -138,7 +141,9 @@ pub struct Lease {
 impl Lease {
     /// Gives the connection back.
     pub fn release(self) {
-        self.endpoint.keep(self.connection, &self.limits);
+        if let Carrier::Http1(connection) = self.connection {
+            self.endpoint.keep(connection, &self.limits);
+        }
     }
 }
 

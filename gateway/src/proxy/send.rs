@@ -1,12 +1,7 @@
 //! Sends a request to an upstream and waits for the head of its answer, trying again where that is safe (annotations
 //! §3.16).
 
-use std::{
-    future::poll_fn,
-    rc::Rc,
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::{rc::Rc, time::Instant};
 
 use headgate_config::ProxySettings;
 use http::StatusCode;
@@ -17,26 +12,30 @@ use super::{
     attempt::Attempt,
     choose::affinity_cookie,
     exchange::Exchange,
+    fcgi, grpc,
     outbound::Outbound,
     response_body::{Gathered, Lease, Source, UpstreamBody},
     revise,
     tries::{Failed, Failure, Tries},
     tunnel,
+    waiting::wait,
 };
 use crate::{
     deadline::Deadline,
     error::ProxyError,
     filter::{
-        body::{self, Prepared},
+        body::{self, Prepared, READ_AHEAD},
         request_headers::Framing,
         response_headers,
     },
     live::{LiveConfig, LiveLocation},
     upstream::{
         RequestBody, WorkerUpstream,
-        body::{ClientBody, Progress, Stage},
+        answer::Carrier,
+        body::ClientBody,
         h1::{self, Expect},
-        pool::{Endpoint, Pooled},
+        over::Over,
+        pool::Endpoint,
     },
 };
 
@@ -51,22 +50,32 @@ pub async fn prepare(
     outbound: &Outbound<'_>,
     body: Option<Incoming>,
 ) -> Result<Prepared, ProxyError> {
+    let over = outbound.over.as_deref();
     match body.filter(|body| !body.is_end_stream()) {
         None => Ok(Prepared::empty(&outbound.inbound.parts.headers)),
         Some(body) => {
             let budget = &exchange.worker.held_bodies;
-            let (settings, limit) = (location.proxy(), location.spec.body_limit);
-            let needed = needs_length(settings, body.size_hint().exact());
-            let ahead = location.read_ahead().max(if needed { body::READ_AHEAD } else { 0 });
+            let needs_length = match over {
+                // There are no chunks in HTTP/1.0.
+                None | Some(Over::Tls(_)) => location.proxy().http10,
+                Some(Over::Grpc(_)) => false,
+                Some(Over::FastCgi(_)) => true,
+            };
+            let is_unknown = needs_length && body.size_hint().exact().is_none();
+            let least = if is_unknown { READ_AHEAD } else { 0 };
+            let (ahead, limit) = (location.read_ahead().max(least), location.spec.body_limit);
             let patience = live.settings.listener.body_timeout;
             let deadline = exchange.worker.deadlines.set(patience);
             let received = Rc::default();
             exchange.body = Some(Rc::clone(&received));
             let body = ClientBody::new(body, deadline, patience, received);
             // In a box, so that requests without a body do not have to carry its state along.
-            let mut body = Box::pin(body::prepare(body, limit, ahead, budget)).await?;
-            if needs_length(settings, body.length) {
-                return Err(ProxyError::BodyTooLarge);
+            let mut body = match over {
+                Some(Over::Grpc(_)) => Box::pin(Prepared::arriving(body, limit, budget)).await?,
+                _ => Box::pin(body::prepare(body, limit, ahead, budget)).await?,
+            };
+            if needs_length && body.length.is_none() {
+                return Err(ProxyError::LengthRequired);
             }
             body.withhold(outbound.decided().into_iter());
             Ok(body)
@@ -87,7 +96,8 @@ pub async fn forward(
     body: &mut Prepared,
 ) -> Result<Answer, ProxyError> {
     exchange.set_upstream(upstream);
-    let settings = location.proxy();
+    let over = outbound.over.as_deref();
+    let settings = over.and_then(Over::settings).unwrap_or(location.proxy());
     let is_first = exchange.attempts.is_empty() && !body.was_waited_for();
     let started = if is_first { exchange.started() } else { Instant::now() };
     let mut is_redirected = outbound.is_for_error();
@@ -97,17 +107,22 @@ pub async fn forward(
         let tried = exchange.attempts.iter().filter(|attempt| attempt.counts());
         let tried = tried.map(|attempt| &attempt.endpoint);
         let endpoint = upstream.pick(&mut exchange.choice, tried).ok_or(ProxyError::NoEndpoint)?;
+        // Its connections of the kind that is wanted; in the books it stays the one that was picked.
+        let lane = over.map(|over| over.endpoint(&endpoint)).transpose()?;
         let began = if exchange.attempts.is_empty() { started } else { Instant::now() };
         let mut attempt = Attempt::new(&endpoint, began);
         attempt.after_redirect = std::mem::take(&mut is_redirected);
         exchange.attempts.push(attempt);
+        let endpoint = lane.unwrap_or(endpoint);
         let try_ = Try { live, settings, endpoint: &endpoint, outbound };
         let failure = match try_.run(exchange, body, tries.only_new, &deadline).await {
             Ok((mut head, mut connection)) => {
                 if settings.retry.on.statuses.contains(&head.status.as_u16())
                     && tries.again(Failure::Status, outbound.method(), body)
                 {
-                    if connection.take_whole().is_some() {
+                    if connection.take_whole().is_some()
+                        && let Carrier::Http1(connection) = connection
+                    {
                         endpoint.keep(connection, &live.settings.keep_alive);
                     }
                     continue;
@@ -131,17 +146,16 @@ pub async fn forward(
     }
 }
 
-/// Whether the length of a body has to be known before it is sent, and is not: HTTP/1.0 has no chunks.
-fn needs_length(settings: &ProxySettings, length: Option<u64>) -> bool {
-    settings.http10 && length.is_none()
-}
-
 /// One try with one endpoint.
-struct Try<'a> {
-    live: &'a LiveConfig,
-    settings: &'a ProxySettings,
-    endpoint: &'a Endpoint,
-    outbound: &'a Outbound<'a>,
+pub struct Try<'a> {
+    /// The configuration.
+    pub live: &'a LiveConfig,
+    /// How long things may take.
+    pub settings: &'a ProxySettings,
+    /// Who is asked.
+    pub endpoint: &'a Endpoint,
+    /// What is asked.
+    pub outbound: &'a Outbound<'a>,
 }
 
 impl Try<'_> {
@@ -151,7 +165,17 @@ impl Try<'_> {
         body: &mut Prepared,
         only_new: bool,
         deadline: &Deadline,
-    ) -> Result<(h1::Head, Box<Pooled>), Failed> {
+    ) -> Result<(h1::Head, Carrier), Failed> {
+        // Rare, and large: they must not make the future of every request large.
+        match self.outbound.over.as_deref() {
+            None | Some(Over::Tls(_)) => {}
+            Some(Over::Grpc(_)) => {
+                return Box::pin(grpc::run(self, exchange, body, deadline)).await;
+            }
+            Some(Over::FastCgi(application)) => {
+                return Box::pin(fcgi::run(self, application, exchange, body, deadline)).await;
+            }
+        }
         let idle = if only_new { None } else { self.endpoint.take_idle() };
         let reused = idle.is_some();
         let mut connection = match idle {
@@ -163,7 +187,7 @@ impl Try<'_> {
             },
         };
         if let Some(attempt) = exchange.attempts.last_mut() {
-            attempt.connect = Some(if reused { Duration::ZERO } else { attempt.started.elapsed() });
+            attempt.connected(reused);
         }
         deadline.reset(self.settings.read_timeout);
         let closed = ProxyError::UpstreamClosed;
@@ -184,13 +208,12 @@ impl Try<'_> {
             body.restore(content);
             return Err(Failed { error: closed, unsent: true, stale: reused });
         }
-        match wait(&mut connection, deadline, self.settings, body.progress()).await {
+        match wait(&mut **connection, deadline, self.settings, body.progress()).await {
             Ok(head) => {
                 if let Some(attempt) = exchange.attempts.last_mut() {
-                    attempt.header = Some(attempt.started.elapsed());
-                    attempt.status = Some(head.status.as_u16());
+                    attempt.answered(head.status);
                 }
-                Ok((head, connection))
+                Ok((head, Carrier::Http1(connection)))
             }
             Err(error) => {
                 let stale = reused && error == closed && !connection.has_answered();
@@ -198,42 +221,6 @@ impl Try<'_> {
             }
         }
     }
-}
-
-/// Waits for the head of an answer. While a body is on its way the upstream's part in its progress counts, not the time.
-async fn wait(
-    connection: &mut Pooled,
-    deadline: &Deadline,
-    settings: &ProxySettings,
-    progress: Option<&Rc<Progress>>,
-) -> Result<h1::Head, ProxyError> {
-    let mut unsent = 0;
-    poll_fn(|cx| {
-        if let Poll::Ready(outcome) = connection.poll_head(cx) {
-            return Poll::Ready(outcome);
-        }
-        let left = connection.unsent();
-        if left != std::mem::replace(&mut unsent, left) {
-            let limit = if left > 0 { settings.send_timeout } else { settings.read_timeout };
-            deadline.reset(limit);
-        }
-        if let Some(progress) = progress {
-            let (limit, passed) = match progress.stage() {
-                // The client's turn, which nobody says the end of: looks again later.
-                Stage::Reading => (settings.send_timeout, None),
-                Stage::Ended => (settings.read_timeout, Some(progress.since().elapsed())),
-                _ => (settings.send_timeout, Some(progress.since().elapsed())),
-            };
-            // Not left to the deadline: that is never over at the moment in which it is set.
-            if passed.is_some_and(|passed| passed >= limit) {
-                return Poll::Ready(Err(ProxyError::UpstreamTimeout));
-            }
-            let passed = passed.unwrap_or_default();
-            deadline.reset(limit.saturating_sub(passed));
-        }
-        deadline.poll_expired(cx).map(|()| Err(ProxyError::UpstreamTimeout))
-    })
-    .await
 }
 
 /// Makes an answer of what the upstream said.
@@ -248,7 +235,10 @@ fn accept(
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         // Nobody asked for it: what follows could not be told apart from answers (RFC 9110 §7.8).
         let upgrade = upgrade.ok_or(ProxyError::InvalidAnswer)?;
-        return tunnel::open(upgrade, head, lease.connection, settings.read_timeout);
+        let Carrier::Http1(connection) = lease.connection else {
+            return Err(ProxyError::InvalidAnswer);
+        };
+        return tunnel::open(upgrade, head, connection, settings.read_timeout);
     }
     let buffering = head.buffering.unwrap_or(settings.buffering);
     let h1::Head { status, mut headers, connection, .. } = head;

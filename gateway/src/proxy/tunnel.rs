@@ -16,7 +16,6 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes},
-    net::TcpStream,
     task::spawn_local,
     time::{Instant, sleep_until},
 };
@@ -25,7 +24,7 @@ use super::{answer::Answer, exchange::Exchange};
 use crate::{
     error::ProxyError,
     filter::response_headers,
-    upstream::{h1, pool::Pooled},
+    upstream::{h1, pool::Pooled, wire::Wire},
 };
 
 /// Size of each direction's buffer.
@@ -42,7 +41,7 @@ pub struct ClientUpgrade {
 /// Both sides of an upgraded connection, before the client knows of it.
 pub struct Tunnel {
     client: ClientUpgrade,
-    upstream: TcpStream,
+    upstream: Wire,
     /// What the upstream sent right behind its answer.
     early: Bytes,
     idle_limit: Duration,
@@ -133,7 +132,7 @@ fn agrees(wanted: &HeaderValue, offered: Option<&HeaderValue>) -> bool {
 /// Copies both ways until both ends are done, one fails, or nothing has moved for `idle_limit`.
 async fn pump<C: AsyncRead + AsyncWrite + Unpin>(
     mut client: Watched<C>,
-    mut upstream: Watched<TcpStream>,
+    mut upstream: Watched<Wire>,
     idle_limit: Duration,
 ) {
     let last = Rc::clone(&client.last);

@@ -27,6 +27,7 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         error_pages: None,
         mirror: None,
         throttle: None,
+        transport: None,
         access_log: true,
     }
 }

@@ -12,4 +12,4 @@ mod upload;
 
 pub(crate) use connection::{Connection, Expect};
 pub(crate) use head::{Head, Keep};
-pub(crate) use trailers::may_follow_request;
+pub(crate) use trailers::{kept as kept_trailers, may_follow_request};

@@ -4,7 +4,7 @@
 //! the sweep.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     io,
     net::SocketAddr,
     ops::{Deref, DerefMut},
@@ -14,7 +14,12 @@ use std::{
 
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{balance::Load, h1, tls::Tls};
+use super::{
+    balance::Load,
+    h1, h2,
+    tls::{Tls, client::Encryption},
+    wire::Wire,
+};
 use crate::{clock, error::ProxyError};
 
 /// One endpoint of an upstream, as one worker knows it.
@@ -31,7 +36,18 @@ pub struct Endpoint {
     count: IdleCount,
     /// How connections to it are encrypted, if they are.
     tls: Option<Tls>,
+    /// When a handshake that failed was last told of.
+    complained: Cell<Option<u32>>,
+    /// The same endpoint, encrypted in one way or another.
+    encrypted: RefCell<Vec<Rc<Endpoint>>>,
+    /// Connections of HTTP/2.
+    streams: OnceCell<Box<h2::Pool>>,
 }
+
+/// Ways of encryption that connections of one endpoint are kept for. Names may come from clients.
+const MOST_WAYS: usize = 64;
+/// Time between two lines in the log about handshakes with an endpoint.
+const COMPLAINT: Duration = Duration::from_secs(60);
 
 /// How many idle connections a worker holds.
 #[derive(Clone, Debug, Default)]
@@ -102,6 +118,9 @@ impl Endpoint {
             retired: Cell::new(false),
             count,
             tls: None,
+            complained: Cell::new(None),
+            encrypted: RefCell::default(),
+            streams: OnceCell::new(),
         }
     }
 
@@ -110,6 +129,28 @@ impl Endpoint {
         let mut endpoint = Self::new(address, count);
         endpoint.tls = Some(tls);
         endpoint
+    }
+
+    /// The same endpoint with connections that are encrypted as a request asks for it.
+    ///
+    /// # Errors
+    ///
+    /// There can be no server of its name.
+    pub fn over(&self, wanted: &Encryption<'_>) -> Result<Rc<Self>, ProxyError> {
+        let name = wanted.name.as_ref().map_err(|()| ProxyError::Connect)?.as_deref();
+        let is_same =
+            |other: &&Rc<Self>| other.tls.as_ref().is_some_and(|tls| tls.is(wanted.config, name));
+        let mut ways = self.encrypted.borrow_mut();
+        if let Some(same) = ways.iter().find(is_same) {
+            return Ok(Rc::clone(same));
+        }
+        let tls = Tls::new(wanted.config, name.cloned());
+        let way = Rc::new(Self::encrypted(self.address, self.count.clone(), tls));
+        way.retired.set(self.retired.get());
+        if ways.len() < MOST_WAYS && !self.retired.get() {
+            ways.push(Rc::clone(&way));
+        }
+        Ok(way)
     }
 
     /// An idle connection that seems to be alive.
@@ -124,19 +165,50 @@ impl Endpoint {
         }
     }
 
+    /// Its connections of HTTP/2.
+    pub fn streams(&self) -> &h2::Pool {
+        self.streams.get_or_init(Box::default)
+    }
+
+    /// Whether connections to it are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Whether it is gone, so that nothing is kept for it.
+    pub fn is_retired(&self) -> bool {
+        self.retired.get()
+    }
+
     /// Makes a new connection.
     pub async fn connect(&self, limit: Duration) -> Result<Box<Pooled>, ProxyError> {
-        let connection = match &self.tls {
-            None => h1::Connection::new(self.stream(limit).await?),
-            Some(tls) => {
-                let encrypted = async { tls.connect(self.stream(limit).await?).await };
-                match timeout(limit, encrypted).await {
-                    Err(_) => return Err(ProxyError::ConnectTimeout),
-                    Ok(stream) => h1::Connection::encrypted(stream?),
-                }
-            }
-        };
+        let connection = h1::Connection::new(self.wire(limit).await?);
         Ok(Box::new(Pooled { connection, born: clock::tick(), used: 1 }))
+    }
+
+    /// Makes a new stream, encrypted if it has to be.
+    pub async fn wire(&self, limit: Duration) -> Result<Wire, ProxyError> {
+        let Some(tls) = &self.tls else { return Ok(Wire::Plain(self.stream(limit).await?)) };
+        let encrypted = async {
+            let stream = self.stream(limit).await?;
+            let outcome = tls.handshake(stream).await;
+            outcome.map_err(|error| self.complain(&error))
+        };
+        match timeout(limit, encrypted).await {
+            Err(_) => Err(ProxyError::ConnectTimeout),
+            Ok(stream) => Ok(Wire::Encrypted(Box::new(stream?))),
+        }
+    }
+
+    /// Whoever runs the gateway has to learn why nothing comes of a handshake, but not once for each request.
+    fn complain(&self, error: &io::Error) -> ProxyError {
+        let now = clock::tick();
+        let is_due = self.complained.get().is_none_or(|at| clock::elapsed(at, now) >= COMPLAINT);
+        if is_due {
+            self.complained.set(Some(now));
+            tracing::warn!(upstream = %self.address, %error, "no encrypted connection could be made");
+        }
+        ProxyError::Connect
     }
 
     async fn stream(&self, limit: Duration) -> Result<TcpStream, ProxyError> {
@@ -178,6 +250,10 @@ impl Endpoint {
     pub fn retire(&self) {
         self.retired.set(true);
         self.clear();
+        if let Some(streams) = self.streams.get() {
+            streams.clear();
+        }
+        self.encrypted.take().iter().for_each(|way| way.retire());
     }
 
     fn clear(&self) {
@@ -194,11 +270,20 @@ impl Endpoint {
             clock::elapsed(idle.since, now) < limit && idle.connection.is_idle()
         });
         self.count.remove(before - idle.len());
+        if let Some(streams) = self.streams.get() {
+            streams.sweep(limit);
+        }
+        self.encrypted.borrow_mut().retain(|way| {
+            way.sweep(limit);
+            // Requests that use it hold it themselves, and bring their connections back to it.
+            way.has_idle() || Rc::strong_count(way) > 1
+        });
     }
 
     /// Whether it has idle connections.
     pub fn has_idle(&self) -> bool {
         !self.idle.borrow().is_empty()
+            || self.streams.get().is_some_and(|streams| !streams.is_empty())
     }
 }
 

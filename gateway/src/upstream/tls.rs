@@ -1,5 +1,9 @@
-//! Encrypted connections to services that are asked (annotations §3.7). Their certificates are not verified, as in the
-//! reference: whoever can answer for the name can answer for the service. Those of issuers of tokens are.
+//! Encrypted connections: to upstreams as their locations ask for it ([`client`]), and to services that are asked
+//! (annotations §3.7). Certificates of the latter are not verified, as in the reference: whoever can answer for the name
+//! can answer for the service. Those of issuers of tokens are.
+
+pub mod client;
+mod servers;
 
 use std::{
     io,
@@ -17,20 +21,29 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::error::ProxyError;
-
 /// How connections to an endpoint are encrypted.
 #[derive(Clone)]
 pub struct Tls {
     connector: TlsConnector,
-    name: ServerName<'static>,
+    /// None: it is neither sent nor verified.
+    name: Option<ServerName<'static>>,
 }
 
 impl Tls {
+    /// As a location asks for it.
+    pub fn new(config: &Arc<ClientConfig>, name: Option<ServerName<'static>>) -> Self {
+        Self { connector: TlsConnector::from(Arc::clone(config)), name }
+    }
+
+    /// Whether it is the same.
+    pub fn is(&self, config: &Arc<ClientConfig>, name: Option<&ServerName<'static>>) -> bool {
+        Arc::ptr_eq(self.connector.config(), config) && self.name.as_ref() == name
+    }
+
     /// For a server of this name, or address; `None` if it cannot be one.
     pub fn unverified(name: &str) -> Option<Self> {
         static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-        let name = server_name(name)?;
+        let name = Some(server_name(name)?);
         let config = CONFIG.get_or_init(|| Arc::new(unverified()));
         Some(Self { connector: TlsConnector::from(Arc::clone(config)), name })
     }
@@ -39,7 +52,7 @@ impl Tls {
     /// if there are none. `None` if nothing could be verified with them.
     pub fn verified(name: &str, authorities: &[Vec<u8>]) -> Option<Self> {
         static PUBLIC: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-        let name = server_name(name)?;
+        let name = Some(server_name(name)?);
         let roots = if authorities.is_empty() {
             Arc::clone(PUBLIC.get_or_init(|| Arc::new(public_authorities())))
         } else {
@@ -54,13 +67,16 @@ impl Tls {
     }
 
     /// The handshake.
-    pub async fn connect(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, ProxyError> {
-        self.handshake(stream).await.map_err(|_| ProxyError::Connect)
-    }
-
-    /// The same, with what is wrong.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
     pub async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        self.connector.connect(self.name.clone(), stream).await
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => ServerName::from(stream.peer_addr()?.ip()),
+        };
+        self.connector.connect(name, stream).await
     }
 }
 

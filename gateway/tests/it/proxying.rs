@@ -1,9 +1,11 @@
 //! What reaches the upstream, and what comes back.
 
-use std::{thread, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
+
+use headgate_config::ProxySettings;
 
 use crate::support::{
-    Table, TestGateway, Upstream,
+    Table, TestGateway, Upstream, snapshot,
     upstream::{Reply, ok},
 };
 
@@ -274,4 +276,24 @@ fn announced_trailers_of_an_answer_reach_clients_that_take_them() {
         assert_eq!(lines, ["2", "ab", "0", "x-sum: 7"]);
     }
     assert_eq!(upstream.connections(), 1, "the connection can be used again");
+}
+
+#[test]
+fn the_old_version_of_http_is_spoken_where_that_is_wanted() {
+    let upstream = Upstream::scripted(|_, _| {
+        Reply::Last(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nold".to_vec())
+    });
+    let location = snapshot::root("app", |location| {
+        location.proxy = Arc::new(ProxySettings { http10: true, ..ProxySettings::default() });
+    });
+    let table = Table::default().upstream("app", &[upstream.address]);
+    let gateway = TestGateway::start(table.location("a.test", location).build());
+    let mut client = gateway.client();
+    client.send(
+        "POST /x HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    );
+    assert_eq!(client.answer().text(), "old");
+    let seen = upstream.seen().remove(0);
+    assert_eq!((seen.line(), seen.header("content-length")), ("POST /x HTTP/1.0", Some("3")));
+    assert_eq!((seen.header("transfer-encoding"), &seen.body[..]), (None, &b"abc"[..]));
 }

@@ -1,6 +1,7 @@
 //! A gateway in this process, upstreams that do as they are told, and a client that shows raw bytes.
 
 pub mod client;
+pub mod grpc;
 pub mod http2;
 pub mod redis;
 pub mod snapshot;

@@ -7,6 +7,7 @@ mod certificates;
 mod demo;
 mod flags;
 mod folders;
+mod grpc;
 mod install;
 mod live;
 mod shutdown;

@@ -230,7 +230,7 @@ fn warnings_of_the_reference_in_its_words() {
 fn what_would_become_a_verdict_is_a_warning() {
     let bench = Bench::new(Options::default());
     let annotations = [
-        ("backend-protocol", "HTTPS"),
+        ("proxy-ssl-secret", "ns/none"),
         ("enable-opentelemetry", "true"),
         ("no-such-thing", "1"),
         ("use-regex", "yes"),
@@ -245,7 +245,7 @@ fn what_would_become_a_verdict_is_a_warning() {
             "annotation use-regex contains invalid value \"yes\"; give true or false; the default applies: false",
             "annotation no-such-thing is unknown and has no effect",
             "annotation enable-opentelemetry is not supported yet and has no effect",
-            "backend-protocol is not available yet: the locations answer 503 rather than stand open",
+            "proxy-ssl-secret: the Secret ns/none does not exist, or cannot be read; the locations answer 503 rather than trust an upstream that nobody vouches for",
             "the Service ns/web is named as a backend and does not exist; create it or correct the name",
         ]
     );

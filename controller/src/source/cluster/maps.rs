@@ -12,18 +12,24 @@ use crate::{
     options::{NamespaceScope, Options},
 };
 
-/// Annotations whose value is a ConfigMap, `namespace/name`.
-const ANNOTATIONS: [&str; 2] = ["auth-proxy-set-headers", "custom-headers"];
+/// Annotations whose value is a ConfigMap, `namespace/name`, and whether `name` alone is one of the Ingress's namespace.
+const ANNOTATIONS: [(&str, bool); 3] = [
+    ("auth-proxy-set-headers", false),
+    ("custom-headers", false),
+    ("fastcgi-params-configmap", true),
+];
 /// Keys of the main ConfigMap whose value is another one, `namespace/name`.
 const CONFIG_KEYS: [&str; 2] = ["add-headers", "proxy-set-headers"];
 /// ConfigMaps that are followed at most. Each costs the API server a watch.
 const MOST: usize = 512;
 
 /// The ConfigMaps that an Ingress names, but for those that are followed anyway.
-pub fn named_by(options: &Options, ingress: &Ingress) -> SmallVec<[Key; 1]> {
-    let values = ANNOTATIONS
-        .iter()
-        .filter_map(|name| ingress.annotation(&format!("{}/{name}", options.annotations_prefix)));
+pub fn named_by(options: &Options, own: &Key, ingress: &Ingress) -> SmallVec<[Key; 1]> {
+    let values = ANNOTATIONS.iter().filter_map(|(name, may_be_near)| {
+        let value = ingress.annotation(&format!("{}/{name}", options.annotations_prefix))?.trim();
+        let near = may_be_near.then_some((own.namespace(), value));
+        value.split_once('/').or(near)
+    });
     keys(options, values)
 }
 
@@ -31,14 +37,16 @@ pub fn named_by(options: &Options, ingress: &Ingress) -> SmallVec<[Key; 1]> {
 pub fn named_by_config(options: &Options, map: &ConfigMap) -> SmallVec<[Key; 1]> {
     let is_key = |name: &str| CONFIG_KEYS.iter().any(|key| key.eq_ignore_ascii_case(name));
     let data = map.data.iter().flatten().filter(|(name, _)| is_key(name));
-    keys(options, data.map(|(_, value)| value.as_str()))
+    keys(options, data.filter_map(|(_, value)| value.trim().split_once('/')))
 }
 
-/// Those of the values that name an object where we may look for it. Each once, and not the main ConfigMap.
-fn keys<'a>(options: &Options, values: impl Iterator<Item = &'a str>) -> SmallVec<[Key; 1]> {
+/// Those of the names that can be an object's where we may look for it. Each once, and none that is followed anyway.
+fn keys<'a>(
+    options: &Options,
+    names: impl Iterator<Item = (&'a str, &'a str)>,
+) -> SmallVec<[Key; 1]> {
     let own = options.config_maps();
-    let named = values.filter_map(|value| {
-        let (namespace, name) = value.trim().split_once('/')?;
+    let named = names.filter_map(|(namespace, name)| {
         let in_scope = match &options.namespaces {
             NamespaceScope::One(only) => only == namespace,
             NamespaceScope::All | NamespaceScope::Labelled(_) => true,
@@ -155,7 +163,7 @@ mod tests {
                 ..Ingress::default()
             };
             let options = Options { configmap: "sys/main".parse().ok(), ..Options::default() };
-            named_by(&options, &ingress).to_vec()
+            named_by(&options, &Key::new("a", "i"), &ingress).to_vec()
         };
         assert_eq!(named(" a/headers "), [key("headers")]);
         for value in ["headers", "a/", "a/B", "a/b/c", "sys/main", "a/x,metadata.name=y"] {

@@ -187,7 +187,7 @@ impl Mirror {
         let ready = self.held_back.release(now, |key, ingress| {
             let named = secrets::named_by(options, key, ingress);
             named.iter().any(|secret| interest.is_unknown(secret))
-                || maps::named_by(options, ingress).iter().any(|map| maps.is_unknown(map))
+                || maps::named_by(options, key, ingress).iter().any(|map| maps.is_unknown(map))
         });
         let config = self.held_config.release(now, |map| {
             let named = secrets::named_by_config(options, map);

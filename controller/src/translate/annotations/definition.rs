@@ -62,8 +62,6 @@ pub enum State {
     NoEffect,
     /// It is not executed, and keeps its Ingress from being served as long as the risk level is not raised.
     Refused,
-    /// It protects and is not honoured yet: its locations answer 503.
-    Closes,
 }
 
 /// What a value does that is not accepted (annotations §1.4). Outcome S, "the group is skipped", only exists for groups

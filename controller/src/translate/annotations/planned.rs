@@ -1,18 +1,14 @@
 //! Annotations that are known and not supported yet: checked, and named once in a warning.
 //!
-//! Each file below becomes a family of its own when somebody reads it. What must not be served without is in
-//! [`super::protection`].
+//! Each file below becomes a family of its own when somebody reads it.
 
 mod firewall;
-mod protocol;
-mod tls;
 mod tracing;
 
 use super::{Annotations, definition::Definition, values::Values};
 use crate::translate::wording;
 
-pub const ANNOTATIONS: &[&[Definition]] =
-    &[firewall::ANNOTATIONS, protocol::ANNOTATIONS, tls::ANNOTATIONS, tracing::ANNOTATIONS];
+pub const ANNOTATIONS: &[&[Definition]] = &[firewall::ANNOTATIONS, tracing::ANNOTATIONS];
 
 /// Values that ask for nothing but what happens anyway.
 const NO_WISH: &[(&str, &str)] =

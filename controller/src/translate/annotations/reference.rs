@@ -103,6 +103,5 @@ fn here(state: State) -> &'static str {
         State::NotYet => "not yet",
         State::NoEffect => "no effect",
         State::Refused => "never",
-        State::Closes => "**503**",
     }
 }

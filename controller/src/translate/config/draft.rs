@@ -30,6 +30,7 @@ pub struct Draft {
     pub no_tls_redirect: Vec<String>,
     pub no_auth: Vec<String>,
     pub log_default_backend: bool,
+    pub own_upstream_tls: bool,
     /// `custom-http-errors`, sorted.
     pub error_statuses: Vec<u16>,
     pub restrictions: Restrictions,
@@ -62,6 +63,7 @@ impl Default for Draft {
             no_tls_redirect: vec!["/.well-known/acme-challenge".into()],
             no_auth: vec!["/.well-known/acme-challenge".into()],
             log_default_backend: false,
+            own_upstream_tls: false,
             error_statuses: Vec::new(),
             restrictions: Restrictions {
                 max_risk: Risk::High,
@@ -215,6 +217,7 @@ impl Draft {
                 ciphers,
                 no_tls_redirect: self.no_tls_redirect,
                 no_auth: self.no_auth,
+                own_upstream_tls: self.own_upstream_tls,
                 error_statuses: self.error_statuses,
                 restrictions: self.restrictions,
                 limits: self.limits,

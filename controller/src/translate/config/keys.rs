@@ -6,6 +6,7 @@ mod headers;
 mod service;
 mod stream;
 mod tls;
+mod transport;
 
 use std::sync::Arc;
 
@@ -34,8 +35,16 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     all().map(|(name, _)| *name)
 }
 
-const TABLES: &[&[(&str, Apply)]] =
-    &[KEYS, compression::KEYS, errors::KEYS, headers::KEYS, service::KEYS, stream::KEYS, tls::KEYS];
+const TABLES: &[&[(&str, Apply)]] = &[
+    KEYS,
+    compression::KEYS,
+    errors::KEYS,
+    headers::KEYS,
+    service::KEYS,
+    stream::KEYS,
+    tls::KEYS,
+    transport::KEYS,
+];
 
 const KEYS: &[(&str, Apply)] = &[
     // Restrictions of Ingresses.

@@ -42,7 +42,7 @@ const PLANNED: &[&str] = &[
     "location-snippet", "main-snippet", "modsecurity-snippet", "opentelemetry-operation-name",
     "opentelemetry-trust-incoming-span", "otel-max-export-batch-size", "otel-max-queuesize", "otel-sampler",
     "otel-sampler-parent-based", "otel-sampler-ratio", "otel-schedule-delay-millis", "otel-service-name",
-    "otlp-collector-host", "otlp-collector-port", "proxy-ssl-location-only", "server-snippet", "stream-snippet",
-    "syslog-host", "syslog-port", "use-geoip2",
+    "otlp-collector-host", "otlp-collector-port", "server-snippet", "stream-snippet", "syslog-host", "syslog-port",
+    "use-geoip2",
     "worker-processes",
 ];

@@ -16,7 +16,7 @@ fn asked(plane: &Plane) -> Vec<Option<ExternalAuth>> {
         .collect()
 }
 
-fn config_map(namespace: &str, name: &str, data: Value) -> Object {
+pub(super) fn config_map(namespace: &str, name: &str, data: Value) -> Object {
     typed::<ConfigMap>(json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": { "namespace": namespace, "name": name }, "data": data,

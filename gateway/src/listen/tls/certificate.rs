@@ -52,11 +52,25 @@ pub fn check_certificate(chain: &[Vec<u8>], key: &PrivateKey) -> Result<(), Stri
 impl Loaded {
     /// Parses the key, and makes sure that the certificate is for it. The error says why that failed.
     pub(super) fn new(certificate: &Certificate) -> Result<Self, String> {
-        let (leaf, key) = parse(&certificate.chain, &certificate.key)?;
-        let chain = certificate.chain.iter();
-        let chain = chain.map(|der| CertificateDer::from(der.clone())).collect();
-        Ok(Self { key: Arc::new(CertifiedKey::new(chain, key)), facts: Facts::of(&leaf) })
+        let (leaf, key) = load(certificate)?;
+        Ok(Self { key, facts: Facts::of(&leaf) })
     }
+}
+
+/// A certificate with its key, ready to be shown.
+///
+/// # Errors
+///
+/// Why not; never contains key material.
+pub(crate) fn certified(certificate: &Certificate) -> Result<Arc<CertifiedKey>, String> {
+    load(certificate).map(|(_, key)| key)
+}
+
+fn load(certificate: &Certificate) -> Result<(X509Certificate<'_>, Arc<CertifiedKey>), String> {
+    let (leaf, key) = parse(&certificate.chain, &certificate.key)?;
+    let chain = certificate.chain.iter();
+    let chain = chain.map(|der| CertificateDer::from(der.clone())).collect();
+    Ok((leaf, Arc::new(CertifiedKey::new(chain, key))))
 }
 
 fn parse<'a>(

@@ -12,11 +12,7 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut, buf::Chain};
 use http::{HeaderMap, Method};
 use memchr::memmem;
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    net::TcpStream,
-};
-use tokio_rustls::client::TlsStream;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use self::sending::nothing;
 use super::{
@@ -25,7 +21,10 @@ use super::{
     stream::Stream,
     trailers,
 };
-use crate::{error::ProxyError, upstream::body::Stage};
+use crate::{
+    error::ProxyError,
+    upstream::{body::Stage, wire::Wire},
+};
 
 /// Largest head of an answer, whatever is configured.
 const MAX_HEAD: usize = 1024 * 1024;
@@ -76,13 +75,11 @@ impl Expect {
 
 impl Connection {
     /// A connection over a stream that was just made.
-    pub fn new(stream: TcpStream) -> Self {
-        Self::over(Stream::Whole(stream))
-    }
-
-    /// The same over an encrypted one. It takes no body that is passed on as it arrives.
-    pub fn encrypted(stream: TlsStream<TcpStream>) -> Self {
-        Self::over(Stream::Encrypted(Box::new(stream)))
+    pub fn new(wire: Wire) -> Self {
+        Self::over(match wire {
+            Wire::Plain(stream) => Stream::Whole(stream),
+            Wire::Encrypted(stream) => Stream::Encrypted(stream),
+        })
     }
 
     fn over(stream: Stream) -> Self {
@@ -257,9 +254,10 @@ impl Connection {
         }
         self.stream = match mem::replace(&mut self.stream, Stream::Closed) {
             Stream::Uploading(read, upload) => {
-                match upload.finish().map(|write| read.reunite(write)) {
-                    Some(Ok(stream)) => Stream::Whole(stream),
-                    _ => return false,
+                match upload.finish().and_then(|write| read.reunite(write)) {
+                    Some(Wire::Plain(stream)) => Stream::Whole(stream),
+                    Some(Wire::Encrypted(stream)) => Stream::Encrypted(stream),
+                    None => return false,
                 }
             }
             other => other,
@@ -271,12 +269,13 @@ impl Connection {
     }
 
     /// The stream and what was read ahead from it, for another protocol. `None` if the request is still on its way.
-    pub fn into_stream(mut self) -> Option<(TcpStream, Bytes)> {
+    pub fn into_stream(mut self) -> Option<(Wire, Bytes)> {
         self.keep_alive = true;
         self.body = Decoder::Length(0);
         let held = mem::take(&mut self.held);
         match (self.renew(), self.stream) {
-            (true, Stream::Whole(stream)) => Some((stream, held)),
+            (true, Stream::Whole(stream)) => Some((Wire::Plain(stream), held)),
+            (true, Stream::Encrypted(stream)) => Some((Wire::Encrypted(stream), held)),
             _ => None,
         }
     }

@@ -11,11 +11,11 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{AsyncReadExt, AsyncWrite},
-    net::{TcpStream, tcp::OwnedReadHalf},
+    net::TcpStream,
 };
-use tokio_rustls::client::TlsStream;
 
 use super::upload::Upload;
+use crate::upstream::wire::{Encrypted, Reading};
 
 /// Bytes that are read at once, at most.
 const READ_SIZE: usize = 64 * 1024;
@@ -30,9 +30,9 @@ pub(super) enum Stream {
     /// All of it.
     Whole(TcpStream),
     /// The same, encrypted.
-    Encrypted(Box<TlsStream<TcpStream>>),
+    Encrypted(Encrypted),
     /// The other half is with the upload.
-    Uploading(OwnedReadHalf, Upload),
+    Uploading(Reading, Upload),
     /// None any more.
     Closed,
 }

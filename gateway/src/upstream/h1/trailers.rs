@@ -28,6 +28,24 @@ pub fn parse(section: &[u8]) -> Option<HeaderMap> {
     Some(fields).filter(|fields| !fields.is_empty())
 }
 
+/// Of the fields behind an answer those that may be there; `None` if there are none.
+pub fn kept(fields: HeaderMap) -> Option<HeaderMap> {
+    let named = |name: Option<HeaderName>, last: &mut Option<HeaderName>| {
+        *last = name.or(last.take());
+        last.clone()
+    };
+    let mut last = None;
+    let mut kept = HeaderMap::new();
+    for (name, value) in fields {
+        // Further values of a name come without it.
+        let Some(name) = named(name, &mut last) else { continue };
+        if may_follow_message(&name) {
+            kept.append(name, value);
+        }
+    }
+    Some(kept).filter(|kept| !kept.is_empty())
+}
+
 /// The end of a chunked request: the last chunk and the trailer section, of the client's fields those that may be in
 /// it. `withheld` are the names that the gateway decides about.
 pub fn write_end(fields: Option<&HeaderMap>, withheld: &[String]) -> Vec<u8> {

@@ -6,21 +6,23 @@ use std::{cell::Cell, future::poll_fn, io, rc::Rc};
 use bytes::{Buf, Bytes};
 use tokio::{
     io::AsyncWriteExt,
-    net::tcp::OwnedWriteHalf,
     task::{AbortHandle, spawn_local},
 };
 
 use super::trailers;
 use crate::{
     error::ProxyError,
-    upstream::body::{Progress, Stage, Streamed},
+    upstream::{
+        body::{Progress, Stage, Streamed},
+        wire::Writing,
+    },
 };
 
 /// An upload that was started. It ends with this value.
 pub(super) struct Upload {
     progress: Rc<Progress>,
     /// The connection's write half, when all was sent.
-    done: Rc<Cell<Option<OwnedWriteHalf>>>,
+    done: Rc<Cell<Option<Writing>>>,
     task: AbortHandle,
 }
 
@@ -30,7 +32,7 @@ impl Upload {
         head: Bytes,
         body: Box<Streamed>,
         length: Option<u64>,
-        mut half: OwnedWriteHalf,
+        mut half: Writing,
     ) -> Self {
         let progress = Rc::clone(body.progress());
         let done = Rc::new(Cell::new(None));
@@ -62,7 +64,7 @@ impl Upload {
     }
 
     /// The write half, if all was sent.
-    pub(super) fn finish(self) -> Option<OwnedWriteHalf> {
+    pub(super) fn finish(self) -> Option<Writing> {
         self.done.take()
     }
 }
@@ -90,7 +92,7 @@ async fn send(
     mut head: Bytes,
     mut body: Box<Streamed>,
     length: Option<u64>,
-    half: &mut OwnedWriteHalf,
+    half: &mut Writing,
 ) -> Result<(), Failure> {
     let progress = Rc::clone(body.progress());
     let mut left = length;
@@ -123,16 +125,13 @@ async fn send(
 }
 
 /// Writes all of `bytes`, noting every step.
-async fn write(
-    half: &mut OwnedWriteHalf,
-    bytes: &mut impl Buf,
-    progress: &Progress,
-) -> io::Result<()> {
+async fn write(half: &mut Writing, bytes: &mut impl Buf, progress: &Progress) -> io::Result<()> {
     while bytes.has_remaining() {
         progress.enter(Stage::Writing);
         if half.write_buf(bytes).await? == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
     }
-    Ok(())
+    // What encryption has taken is not sent yet.
+    half.flush().await
 }

@@ -168,7 +168,8 @@ async fn ask(place: &Place, address: SocketAddr, tls: Option<&Tls>) -> Result<Fe
     match tls {
         None => ask_over(stream, place).await,
         Some(tls) => {
-            ask_over(tls.connect(stream).await.map_err(|_| Failure::Handshake)?, place).await
+            let stream = tls.handshake(stream).await.map_err(|_| Failure::Handshake)?;
+            ask_over(stream, place).await
         }
     }
 }

@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use rustls::ClientConnection;
+use rustls::{ClientConnection, Connection, ServerConnection};
 
 /// A connection to the gateway, or of the gateway to a test.
 pub struct Client {
     pub stream: TcpStream,
-    tls: Option<Box<ClientConnection>>,
+    tls: Option<Box<Connection>>,
     buffer: Vec<u8>,
 }
 
@@ -50,6 +50,11 @@ pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+fn write(mut stream: impl Write, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes)?;
+    stream.flush()
+}
+
 impl Client {
     /// Connects.
     pub fn connect(address: SocketAddr) -> Self {
@@ -65,7 +70,17 @@ impl Client {
 
     /// From now on everything is encrypted.
     pub fn encrypted(self, tls: ClientConnection) -> Self {
-        Self { tls: Some(Box::new(tls)), ..self }
+        Self { tls: Some(Box::new(Connection::Client(tls))), ..self }
+    }
+
+    /// The same, of whoever was connected to.
+    pub fn encrypting(self, tls: ServerConnection) -> Self {
+        Self { tls: Some(Box::new(Connection::Server(tls))), ..self }
+    }
+
+    /// What is known about the encryption.
+    pub fn tls(&self) -> Option<&Connection> {
+        self.tls.as_deref()
     }
 
     /// How the handshake went; `None` before it, or without TLS.
@@ -90,18 +105,20 @@ impl Client {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.tls {
-            Some(tls) => {
-                let mut stream = rustls::Stream::new(&mut **tls, &mut self.stream);
-                stream.write_all(bytes)?;
-                stream.flush()
-            }
+            Some(tls) => match &mut **tls {
+                Connection::Client(tls) => write(rustls::Stream::new(tls, &mut self.stream), bytes),
+                Connection::Server(tls) => write(rustls::Stream::new(tls, &mut self.stream), bytes),
+            },
             None => self.stream.write_all(bytes),
         }
     }
 
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match &mut self.tls {
-            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(bytes),
+            Some(tls) => match &mut **tls {
+                Connection::Client(tls) => rustls::Stream::new(tls, &mut self.stream).read(bytes),
+                Connection::Server(tls) => rustls::Stream::new(tls, &mut self.stream).read(bytes),
+            },
             None => self.stream.read(bytes),
         }
     }

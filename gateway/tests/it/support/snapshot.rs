@@ -54,6 +54,7 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         error_pages: None,
         mirror: None,
         throttle: None,
+        transport: None,
         access_log: true,
     }
 }

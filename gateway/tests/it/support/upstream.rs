@@ -10,6 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use rustls::{ServerConfig, ServerConnection};
 use socket2::{Domain, Socket, Type};
 
 use super::client::{Client, header};
@@ -79,6 +80,17 @@ impl Upstream {
     /// Hands every connection to `serve`, on a thread of its own.
     pub fn raw(serve: impl Fn(Client) + Send + Sync + 'static) -> Self {
         Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"), serve)
+    }
+
+    /// Hands every connection to `serve`, encrypted.
+    pub fn encrypted(
+        config: Arc<ServerConfig>,
+        serve: impl Fn(Client) + Send + Sync + 'static,
+    ) -> Self {
+        Self::raw(move |client| {
+            let tls = ServerConnection::new(Arc::clone(&config)).expect("a server");
+            serve(client.encrypting(tls));
+        })
     }
 
     /// The same, with so little room for what arrives that a sender soon has to wait for the reader.

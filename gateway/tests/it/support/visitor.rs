@@ -2,16 +2,19 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use headgate_config::{Certificate, CertificateId, PrivateKey, certificate::KeyFormat};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
     DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
     date_time_ymd,
 };
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind, SignatureScheme,
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind, RootCertStore,
+    ServerConfig, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime},
+    server::WebPkiClientVerifier,
     version::{TLS12, TLS13},
 };
 
@@ -110,6 +113,36 @@ impl Visitor {
         let others = authorities.iter().map(|one| CertificateDer::from(one.der.clone()));
         self.chain.extend(others);
         self
+    }
+
+    /// For the gateway to show it.
+    pub fn certificate(&self) -> Arc<Certificate> {
+        Arc::new(Certificate {
+            id: CertificateId("default/shown".to_owned()),
+            chain: self.chain.iter().map(|der| der.to_vec()).collect(),
+            key: PrivateKey::new(self.key.serialize_der(), KeyFormat::Pkcs8),
+            names: Vec::new(),
+        })
+    }
+
+    /// Servers that show it. Their clients need a certificate of `clients`, if that is said.
+    pub fn server(&self, clients: Option<&Authority>) -> Arc<ServerConfig> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("versions");
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(authority.der.clone().into()).expect("an authority");
+                let roots = Arc::new(roots);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+                builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+            }
+        };
+        let key = PrivatePkcs8KeyDer::from(self.key.serialize_der());
+        Arc::new(builder.with_single_cert(self.chain.clone(), key.into()).expect("a key"))
     }
 
     /// Shows another's certificate with a key that does not belong to it.

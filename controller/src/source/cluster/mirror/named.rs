@@ -16,7 +16,7 @@ impl Mirror {
         }
         let named = secrets::named_by(&self.options, key, ingress);
         self.to_fetch.extend(self.interest.add(key, &named));
-        let maps = maps::named_by(&self.options, ingress);
+        let maps = maps::named_by(&self.options, key, ingress);
         self.maps.add(key, &maps);
         named.iter().any(|secret| self.interest.is_unknown(secret))
             || maps.iter().any(|map| self.maps.is_unknown(map))
@@ -44,7 +44,7 @@ impl Mirror {
         let (mut named, mut maps) = (Vec::new(), Vec::new());
         for ingress in versions {
             named.extend(secrets::named_by(&self.options, key, ingress));
-            maps.extend(maps::named_by(&self.options, ingress));
+            maps.extend(maps::named_by(&self.options, key, ingress));
         }
         self.drop_maps(key, &maps);
         self.drop_secrets(key, &named);

@@ -55,13 +55,19 @@ pub fn is_method(text: &str) -> bool {
 /// Refuses variables that there are none of. The reference would load no configuration any more; without them a key
 /// would be the same for everybody.
 pub fn check_variables(text: &str) -> Result<(), String> {
+    check_variables_and(text, &[])
+}
+
+/// The same where there are `more` of them.
+pub fn check_variables_and(text: &str, more: &[&str]) -> Result<(), String> {
     for rest in text.split('$').skip(1) {
         let name = rest.strip_prefix('{').unwrap_or(rest);
         let length = name.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
         let name = &name[..length];
         let has_prefix =
             |prefix: &&str| name.strip_prefix(*prefix).is_some_and(|rest| !rest.is_empty());
-        if !VARIABLES.contains(&name) && !PREFIXES.iter().any(has_prefix) {
+        let is_known = VARIABLES.contains(&name) || more.contains(&name);
+        if !is_known && !PREFIXES.iter().any(has_prefix) {
             return Err(format!("there is no variable ${name}"));
         }
     }

@@ -1,35 +1,24 @@
 //! What protects, and when.
 
-use super::{super::protection, *};
+use super::*;
 
 #[test]
-fn protection_that_is_not_available_denies() {
-    for (name, value) in [
-        ("auth-tls-secret", "ns/ca"),
-        ("backend-protocol", "HTTPS"),
-        ("backend-protocol", " grpcs "),
-        ("backend-protocol", "GRPC"),
-        ("backend-protocol", "AUTO_HTTP"),
-        ("proxy-ssl-secret", "ns/ca"),
-        ("proxy-ssl-verify", "on"),
-    ] {
+fn protection_by_a_secret_that_is_not_there_denies() {
+    for (name, value) in [("auth-tls-secret", "ns/ca"), ("proxy-ssl-secret", "ns/ca")] {
         let (read, finding) = finding(&[(name, value)]);
         assert!(read.denied.is_some(), "{name}");
         assert_eq!((finding.effect, finding.reason), (Effect::Denied, "AnnotationParsingFailed"));
     }
-    for (name, value) in
-        [("backend-protocol", "http"), ("proxy-ssl-verify", "off"), ("ssl-passthrough", "false")]
-    {
+    for (name, value) in [("proxy-ssl-verify", "off"), ("ssl-passthrough", "false")] {
         assert_eq!(means(&[(name, value)]).denied, None, "{name}: {value}");
     }
-    assert_eq!(finding(&[("backend-protocol", "gopher")]).0.denied, None, "as unset");
     assert_eq!(means(&[("auth-realm", "no auth-type: means nothing")]).denied, None);
 }
 
 /// An empty value asks for nothing (annotations §1.4).
 #[test]
 fn an_empty_value_protects_nothing() {
-    for name in protection::ANNOTATIONS.iter().flat_map(Definition::names) {
+    for name in ["backend-protocol", "proxy-ssl-secret", "proxy-ssl-verify", "ssl-passthrough"] {
         let read = means_or_is_denied(&[(name, "")]);
         assert_eq!((read.denied, read.denies_hosts), (None, None), "{name}");
     }
@@ -68,7 +57,6 @@ fn without_validation_protection_that_cannot_be_read_denies() {
         ("limit-rpm", "99999999999999999999"),
         ("limit-rps", "5r/s"),
         ("proxy-ssl-secret", "a;b"),
-        ("proxy-ssl-verify", "yes"),
         ("satisfy", "each"),
         ("ssl-passthrough", "yes"),
     ] {

@@ -14,7 +14,7 @@ use super::{
     super::{stream::Stream, upload::Upload},
     Connection, Expect,
 };
-use crate::upstream::body::RequestBody;
+use crate::upstream::{body::RequestBody, wire::Wire};
 
 /// Bodies up to this size are written in one piece with their head.
 const JOINED: usize = 8 * 1024;
@@ -55,14 +55,16 @@ impl Connection {
                     written.map_err(|_| RequestBody::Full(bytes))
                 }
                 RequestBody::Streamed(body) => {
-                    if !matches!(self.stream, Stream::Whole(_)) {
-                        return Err(RequestBody::Streamed(body));
-                    }
                     if self.write_now(out, Bytes::new()).is_err() {
                         return Err(RequestBody::Streamed(body));
                     }
-                    if let Stream::Whole(stream) = mem::replace(&mut self.stream, Stream::Closed) {
-                        let (read, write) = stream.into_split();
+                    let whole = match mem::replace(&mut self.stream, Stream::Closed) {
+                        Stream::Whole(stream) => Some(Wire::Plain(stream)),
+                        Stream::Encrypted(stream) => Some(Wire::Encrypted(stream)),
+                        Stream::Uploading(..) | Stream::Closed => None,
+                    };
+                    if let Some(whole) = whole {
+                        let (read, write) = whole.split();
                         let head = mem::replace(&mut self.unsent, nothing()).into_inner().0;
                         let upload = Upload::start(head, body, length, write);
                         self.stream = Stream::Uploading(read, upload);
