@@ -257,7 +257,7 @@ impl<'a> Maker<'a> {
         let tls = || own.or(self.upstream_tls).cloned().unwrap_or_default();
         // In the reference nothing of it counts for gRPC; here what asks for verification does.
         let verified = || own.filter(|tls| tls.verify.is_some()).cloned().unwrap_or_default();
-        let transport = match annotations.protocol {
+        let transport = match annotations.upstream_protocol() {
             Protocol::Http => return None,
             Protocol::Https => Transport::Https(tls()),
             Protocol::AutoHttp => Transport::AsListener(tls()),

@@ -1,7 +1,7 @@
 //! TLS towards the clients of a host: `ssl-ciphers`, `ssl-prefer-server-ciphers`, `ssl-passthrough` (annotations §3.4).
 
 use super::{
-    Annotations,
+    Annotations, Protocol,
     check::{BOOL, Check},
     definition::{
         Bad::{Fallback, Refuse},
@@ -66,14 +66,17 @@ fn pass_through(values: &mut Values<'_>, annotations: &mut Annotations) {
                 .into(),
         );
     }
-    // What comes over plain HTTP is for an upstream that speaks TLS.
-    let is_encrypted = |value: &str| {
-        ["HTTPS", "GRPCS"].iter().any(|protocol| value.trim().eq_ignore_ascii_case(protocol))
-    };
-    if !values.raw("backend-protocol").is_some_and(is_encrypted) {
-        annotations.deny(
-            "ssl-passthrough without backend-protocol HTTPS: requests that are not passed through are answered with 503 rather than sent to the upstream in clear".into(),
-        );
+}
+
+impl Annotations {
+    /// How upstreams are spoken to. One that connections are passed through to speaks TLS, whichever way requests come
+    /// (annotations §3.4).
+    pub fn upstream_protocol(&self) -> Protocol {
+        match self.protocol {
+            Protocol::Http | Protocol::AutoHttp if self.ssl_passthrough => Protocol::Https,
+            Protocol::Grpc if self.ssl_passthrough => Protocol::Grpcs,
+            protocol => protocol,
+        }
     }
 }
 

@@ -75,15 +75,24 @@ fn without_validation_protection_that_cannot_be_read_denies() {
     }
 }
 
-/// What is to stay encrypted does not leave in clear, where it is not passed through.
+/// What is to stay encrypted does not leave in clear, where it is not passed through (annotations §3.4).
 #[test]
-fn passthrough_denies_what_would_reach_its_upstream_in_clear() {
-    let options = Options { ssl_passthrough: true, ..Options::default() };
-    let annotations = prefixed(&[("ssl-passthrough", "true")]);
-    let (read, findings) = read_all(&options, &Config::default().defaults, annotations).unwrap();
-    assert!(read.ssl_passthrough);
-    assert!(read.denied.as_ref().is_some_and(|reason| reason.contains("backend-protocol")));
-    assert_eq!(findings.len(), 1, "{findings:?}");
+fn upstreams_that_connections_are_passed_through_to_are_spoken_to_over_tls() {
+    for (flag, protocol, expected) in [
+        (true, "HTTP", Protocol::Https),
+        (false, "HTTP", Protocol::Https),
+        (true, "AUTO_HTTP", Protocol::Https),
+        (true, "GRPC", Protocol::Grpcs),
+        (true, "GRPCS", Protocol::Grpcs),
+    ] {
+        let options = Options { ssl_passthrough: flag, ..Options::default() };
+        let annotations = prefixed(&[("ssl-passthrough", "true"), ("backend-protocol", protocol)]);
+        let (read, findings) =
+            read_all(&options, &Config::default().defaults, annotations).unwrap();
+        assert_eq!((read.upstream_protocol(), &read.denied), (expected, &None), "{protocol}");
+        assert_eq!(findings.len(), usize::from(!flag), "{findings:?}");
+    }
+    assert_eq!(means(&[("ssl-passthrough", "false")]).upstream_protocol(), Protocol::Http);
 }
 
 #[test]
