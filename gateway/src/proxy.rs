@@ -119,7 +119,7 @@ async fn respond(
     {
         return Outcome::own(*answer, body);
     }
-    outbound.settle();
+    outbound.settle(exchange);
     let upstream = match backend {
         Backend::Upstream(upstream) => Some(upstream),
         Backend::Page(status) if location.mirror.is_none() => {

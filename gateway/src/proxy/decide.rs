@@ -104,7 +104,7 @@ pub fn decide<'a>(
     if let Some(page) = page {
         outbound.ask_for_page(page);
     }
-    outbound.besides = snippet::for_upstream(exchange, inbound, live, (host, location), &target);
+    let snippet_headers = snippet::for_upstream(exchange, inbound, live, (host, location), &target);
     if state.is_some_and(|state| state.changes_target()) {
         outbound.rewritten = Some(snippet::upstream_target(&target)?);
     }
@@ -157,6 +157,7 @@ pub fn decide<'a>(
         }
         Picked::Respond(status) => return Ok(Answer::code(status).into()),
     };
+    exchange.snippet_headers = snippet_headers;
     let guarded = location
         .protection
         .as_ref()

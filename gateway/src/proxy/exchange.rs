@@ -14,7 +14,12 @@ use smallvec::SmallVec;
 
 use super::{attempt::Attempt, choose::Chosen, inbound::Inbound};
 use crate::{
-    filter::{cors::Cors, external::answer::Cookies, request_headers::Client, snippet::State},
+    filter::{
+        cors::Cors,
+        external::answer::Cookies,
+        request_headers::{Client, Override},
+        snippet::State,
+    },
     limits::Permit,
     listen::conn::Connection,
     live::{LiveHost, LiveLocation, LiveSettings},
@@ -50,6 +55,8 @@ pub struct Exchange {
     pub attempts: SmallVec<[Attempt; 1]>,
     /// What steps of snippets have left behind.
     pub snippet: Option<Box<State>>,
+    /// Headers for the upstream that snippets decide about, where nobody else does.
+    pub snippet_headers: Vec<Override<'static>>,
     /// The host, if it has snippets: answers without a location are theirs.
     pub snippet_host: Option<Arc<LiveHost>>,
     /// Whether an upstream has answered.
@@ -142,6 +149,7 @@ impl Exchange {
             allowed_origin: None,
             attempts: SmallVec::new(),
             snippet: None,
+            snippet_headers: Vec::new(),
             snippet_host: None,
             is_answered: false,
             choice: Choice::default(),

@@ -21,8 +21,6 @@ pub struct Outbound<'a> {
     pub prefix: Option<HeaderValue>,
     /// Headers that are decided by what protects the location, or by who stands in for its upstream.
     pub overrides: Vec<Override<'a>>,
-    /// Headers that snippets decide about, where nobody above does.
-    pub besides: Vec<Override<'static>>,
     /// Headers that the configuration sends to every upstream.
     pub configured: Vec<Override<'a>>,
     /// How it is sent; none is HTTP/1 in clear.
@@ -44,7 +42,6 @@ impl<'a> Outbound<'a> {
             rewritten: None,
             prefix: None,
             overrides: Vec::new(),
-            besides: Vec::new(),
             configured: Vec::new(),
             over: None,
             inbound,
@@ -56,8 +53,8 @@ impl<'a> Outbound<'a> {
     }
 
     /// Takes over what snippets decide, now that all that protects has had its say.
-    pub fn settle(&mut self) {
-        for header in std::mem::take(&mut self.besides) {
+    pub fn settle(&mut self, exchange: &mut Exchange) {
+        for header in std::mem::take(&mut exchange.snippet_headers) {
             if !self.overrides.iter().any(|known| is_alike(&known.name, &header.name)) {
                 self.overrides.push(header);
             }

@@ -318,6 +318,7 @@ pub fn finish(exchange: &Exchange, live: &LiveConfig, answer: &mut Answer) -> bo
         if let Some(Substitution { keeps_last_modified: false, .. }) = policy.substitution {
             headers.remove(header::LAST_MODIFIED);
         }
+        headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::ETAG);
         headers.remove(header::ACCEPT_RANGES);
         match source {

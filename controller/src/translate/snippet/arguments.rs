@@ -128,9 +128,7 @@ pub fn cleared(word: &Word) -> Result<(String, bool), Problem> {
     let name = word.text.split_once(':').map_or(&*word.text, |(name, _)| name).trim();
     match name.strip_suffix('*') {
         // Of all headers, or of those that frame the message, too.
-        Some(start) if start.is_empty() => {
-            Err(Problem::new(word.at, "needs the beginning of a name before the *"))
-        }
+        Some("") => Err(Problem::new(word.at, "needs the beginning of a name before the *")),
         Some(start) => Ok((header_name(word, start)?.to_ascii_lowercase(), true)),
         None => Ok((header_name(word, name)?.to_ascii_lowercase(), false)),
     }
