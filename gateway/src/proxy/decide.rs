@@ -233,7 +233,8 @@ fn rewrite(
                 .rewrite
                 .as_ref()
                 .is_some_and(|rewrite| rewrite.forwarded_prefix.is_some());
-            outbound.prefix = decided.then(|| prefix.unwrap_or(HeaderValue::from_static("")));
+            outbound.prefix =
+                decided.then(|| Box::new(prefix.unwrap_or(HeaderValue::from_static(""))));
             Ok(None)
         }
     }

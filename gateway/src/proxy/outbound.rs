@@ -17,8 +17,8 @@ use crate::{
 pub struct Outbound<'a> {
     /// The target of a rewrite; otherwise the client's own is sent, byte for byte (routing §6).
     pub rewritten: Option<HeaderValue>,
-    /// `X-Forwarded-Prefix` of a rewrite.
-    pub prefix: Option<HeaderValue>,
+    /// `X-Forwarded-Prefix` of a rewrite. In a box: few have one.
+    pub prefix: Option<Box<HeaderValue>>,
     /// Headers that are decided by what protects the location, or by who stands in for its upstream.
     pub overrides: Vec<Override<'a>>,
     /// Headers that the configuration sends to every upstream.
@@ -30,7 +30,7 @@ pub struct Outbound<'a> {
     client: Client<'a>,
     host: Option<HeaderValue>,
     /// The method, if it is not the client's.
-    method: Option<Method>,
+    method: Option<&'static Method>,
     /// It asks an error backend for a page, and has only those headers of the gateway's own that `overrides` says.
     is_for_error: bool,
 }
@@ -93,7 +93,7 @@ impl<'a> Outbound<'a> {
     pub fn ask_for_page(&mut self, target: &HeaderValue) {
         self.rewritten = Some(target.clone());
         let is_head = self.inbound.parts.method == Method::HEAD;
-        self.method = Some(if is_head { Method::HEAD } else { Method::GET });
+        self.method = Some(if is_head { &Method::HEAD } else { &Method::GET });
     }
 
     /// Whether a page is asked for instead of what the client has asked for.
@@ -103,7 +103,7 @@ impl<'a> Outbound<'a> {
 
     /// The method.
     pub fn method(&self) -> &Method {
-        self.method.as_ref().unwrap_or(&self.inbound.parts.method)
+        self.method.unwrap_or(&self.inbound.parts.method)
     }
 
     /// The protocol that the client wants to change to.
@@ -151,7 +151,7 @@ impl<'a> Outbound<'a> {
         let rules = Rules {
             host: self.host.as_ref().map_or(self.client.best_host, HeaderValue::as_bytes),
             request_id: exchange.request_id().map(HeaderValue::as_bytes),
-            prefix: self.prefix.as_ref().map(HeaderValue::as_bytes),
+            prefix: self.prefix.as_deref().map(HeaderValue::as_bytes),
             original_uri: (spec.original_uri_header && request_headers::is_value(target))
                 .then_some(target),
             odd_names,

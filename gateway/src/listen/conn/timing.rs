@@ -100,7 +100,7 @@ impl Connection {
 
     /// Whether a connection that was told to end at `told` can be cut: it is at rest, and over HTTP/2, where a next
     /// request may be under way, its peer has had the time to hear of it.
-    pub fn can_be_cut(&self, told: u32, settings: &ListenerSettings) -> bool {
+    pub(crate) fn can_be_cut(&self, told: u32, settings: &ListenerSettings) -> bool {
         let since = self.since.load(Relaxed).max(told);
         self.is_at_rest()
             && (!self.is_tunnel() || clock::elapsed(since, clock::tick()) > settings.linger_timeout)
@@ -122,7 +122,7 @@ impl Connection {
     }
 
     /// Whether the peer has used up its time.
-    pub fn overdue(&self, settings: &ListenerSettings) -> bool {
+    pub(crate) fn overdue(&self, settings: &ListenerSettings) -> bool {
         let now = clock::tick();
         let blocked = self.write_blocked_since.load(Relaxed);
         if blocked != 0 && clock::elapsed(blocked, now) > settings.send_timeout {
