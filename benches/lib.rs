@@ -140,8 +140,8 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             error_pages: None,
             mirror: None,
             throttle: None,
-            snippet: None,
             transport: None,
+            snippet: None,
             access_log: true,
         })
     };

@@ -52,7 +52,7 @@ pub mod fuzz {
     pub use crate::{
         client_certificate::fuzz::client_certificate,
         filter::{jwt::fuzz::jwt, password::fuzz::authorization},
-        listen::fuzz::{client_stream, proxy_header},
+        listen::fuzz::{client_hello, client_stream, proxy_header},
         route::fuzz::{host_name, pattern, target},
         upstream::{fcgi::fuzz::application, h1::fuzz::answer},
     };

@@ -1,5 +1,5 @@
 //! What one Ingress brings about for a whole host, whoever owns its locations (annotations §1.10, §3.24): client
-//! certificates, encryption towards upstreams.
+//! certificates and encryption towards upstreams.
 
 use std::sync::Arc;
 

@@ -69,10 +69,10 @@ pub struct Maker<'a> {
     defaults: &'a Defaults,
     /// What holds for the clients of the host.
     certificates: Option<&'a ClientCertificates>,
-    /// What snippets ask for.
-    snippets: Attached<'a>,
     /// What holds for encryption towards upstreams where a location says nothing itself.
     upstream_tls: Option<&'a Arc<UpstreamTls>>,
+    /// What snippets ask for.
+    snippets: Attached<'a>,
     /// The origin that was made last: the locations that one path expands to are neighbours and share it.
     last: Option<(Claim<'a>, Arc<Origin>)>,
     /// The error pages that were made last: those of neighbours are mostly the same.
@@ -90,8 +90,15 @@ impl<'a> Maker<'a> {
         let snippets = Attached::new(&defaults.snippets, ingresses);
         let certificates = guard::client_certificates(guards).map(|held| &**held);
         let upstream_tls = guard::upstream_tls(guards).filter(|_| !defaults.own_upstream_tls);
-        let (last, last_pages) = (None, None);
-        Self { options, defaults, certificates, snippets, upstream_tls, last, last_pages }
+        Self {
+            options,
+            defaults,
+            certificates,
+            upstream_tls,
+            snippets,
+            last: None,
+            last_pages: None,
+        }
     }
 
     /// The location for a place in the table.

@@ -121,8 +121,8 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         error_pages: None,
         mirror: None,
         throttle: None,
-        snippet: None,
         transport: None,
+        snippet: None,
         access_log: true,
     };
     Arc::new(Host {

@@ -14,6 +14,7 @@ use hyper::rt::Read;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
+    client_hello::{self, Hello},
     conn::Connection,
     guard::{Guarded, STAND_IN},
     proxy_protocol::{Parsed, parse},
@@ -26,6 +27,17 @@ pub fn proxy_header(data: &[u8]) {
     for known in 0..length {
         let parsed = parse(&data[..known]);
         assert!(matches!(parsed, Parsed::Partial(more) if known < more && more <= length));
+    }
+}
+
+/// Looks for the first message of a TLS connection. What is one stays the same whatever follows it, and nothing less is one
+/// or is something else.
+pub fn client_hello(data: &[u8]) {
+    let whole = client_hello::parse(data);
+    let begin = client_hello::parse(&data[..data.len() / 2]);
+    assert!(begin == Hello::Partial || begin == whole, "{begin:?} becomes {whole:?}");
+    if whole != Hello::Partial {
+        assert_eq!(client_hello::parse(&[data, b"more"].concat()), whole);
     }
 }
 

@@ -318,10 +318,9 @@ impl Compiler {
             live.ok()
         });
         let find = |id: &UpstreamId| self.upstream(id);
-        let pages = spec.error_pages.as_ref();
-        let error_pages = pages.and_then(|pages| LiveErrorPages::new(pages, &action, find));
-        let mirror = spec.mirror.as_ref().and_then(|mirror| LiveMirror::new(mirror, find));
         LiveLocation {
+            error_pages: LiveErrorPages::new(spec, &action, find),
+            mirror: LiveMirror::new(spec, find),
             action,
             transport,
             fixed_redirect: spec.fixed_redirect.as_deref().map(FixedRedirect::new).map(Box::new),
@@ -329,8 +328,6 @@ impl Compiler {
             rewrite,
             protection,
             snippet,
-            error_pages: error_pages.map(Box::new),
-            mirror: mirror.map(Box::new),
             headers,
             key,
             fixed_host,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::{ErrorPages, UpstreamId};
+use headgate_config::{ErrorPages, Location, UpstreamId};
 
 use super::host::{LiveAction, UpstreamRef};
 
@@ -15,18 +15,19 @@ pub struct LiveErrorPages {
 }
 
 impl LiveErrorPages {
-    /// Compiles `spec` for a location with this action. `find` knows the upstreams.
+    /// Compiles those of `location`, which does `action`. `find` knows the upstreams.
     pub(super) fn new(
-        spec: &Arc<ErrorPages>,
+        location: &Location,
         action: &LiveAction,
         find: impl Fn(&UpstreamId) -> Option<UpstreamRef>,
-    ) -> Option<Self> {
+    ) -> Option<Box<Self>> {
+        let spec = location.error_pages.as_ref()?;
         // Of a denied location only what holds for everybody counts (annotations §3.19).
         if matches!(action, LiveAction::Deny) && !spec.for_all {
             return None;
         }
         let backends = spec.backends.iter().filter_map(find).collect();
-        Some(Self { spec: Arc::clone(spec), backends })
+        Some(Box::new(Self { spec: Arc::clone(spec), backends }))
     }
 
     /// Whether an answer of this status is replaced; `of_upstream` is whether an upstream gave it.

@@ -1,8 +1,6 @@
 //! Where copies of a location's requests go, in the form in which requests use it.
 
-use std::sync::Arc;
-
-use headgate_config::{Mirror as Spec, UpstreamId};
+use headgate_config::{Location, UpstreamId};
 
 use super::host::UpstreamRef;
 use crate::filter::mirror::Mirror;
@@ -16,15 +14,16 @@ pub struct LiveMirror {
 }
 
 impl LiveMirror {
-    /// Compiles `spec`; `None` if there is nowhere to send copies to. `find` knows the upstreams.
+    /// Compiles that of `location`; `None` if there is nowhere to send copies to. `find` knows the upstreams.
     pub(super) fn new(
-        spec: &Arc<Spec>,
+        location: &Location,
         find: impl Fn(&UpstreamId) -> Option<UpstreamRef>,
-    ) -> Option<Self> {
+    ) -> Option<Box<Self>> {
+        let spec = location.mirror.as_ref()?;
         let upstream = match &spec.upstream {
             Some(id) => Some(find(id)?),
             None => None,
         };
-        Some(Self { policy: Mirror::new(spec)?, upstream })
+        Some(Box::new(Self { policy: Mirror::new(spec)?, upstream }))
     }
 }

@@ -68,12 +68,15 @@ enum Matcher {
     Pattern(Option<Search>),
 }
 
+/// Groups of a pattern with their names.
+type Names<'h> = &'h [(Arc<str>, u32)];
+
 /// A location of a snippet, with the groups of its pattern.
 pub struct OwnFound<'h> {
     /// The location.
     pub location: &'h Arc<LiveLocation>,
     /// What its groups took, and their names.
-    pub groups: Option<(Found, &'h [(Arc<str>, u32)])>,
+    pub groups: Option<(Found, Names<'h>)>,
 }
 
 /// What the host's own table says about a path.
@@ -140,10 +143,11 @@ impl LiveHostSnippet {
         for own in &self.locations {
             match &own.matcher {
                 Matcher::Exact(text) if **text == *path => return plain(&own.location),
-                Matcher::Prefix { text, is_final } if path.starts_with(text) => {
-                    if longest.is_none_or(|(_, length, _)| length < text.len()) {
-                        longest = Some((own, text.len(), *is_final));
-                    }
+                Matcher::Prefix { text, is_final }
+                    if path.starts_with(text)
+                        && longest.is_none_or(|(_, length, _)| length < text.len()) =>
+                {
+                    longest = Some((own, text.len(), *is_final));
                 }
                 _ => {}
             }

@@ -19,6 +19,7 @@ mod connection;
 mod controller;
 mod label;
 mod method;
+mod mirrored;
 mod process;
 mod scrape;
 mod series;
@@ -31,12 +32,11 @@ mod tests;
 
 pub(crate) use connection::Connection;
 pub(crate) use label::{LocationKey, NameKey};
+pub(crate) use mirrored::Mirrored;
 pub(crate) use scrape::Scrape;
 pub use settings::{Instance, MetricsSettings};
 pub use text::{Exposition, Kind};
-pub(crate) use worker::{
-    Asked, Mirrored, RequestRecord, TokenOutcome, UpstreamTimes, WorkerMetrics,
-};
+pub(crate) use worker::{Asked, RequestRecord, TokenOutcome, UpstreamTimes, WorkerMetrics};
 
 use label::Registry;
 use series::Layout;

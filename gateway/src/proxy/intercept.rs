@@ -201,7 +201,11 @@ impl Request<'_> {
         body.keep_sendable(headers);
         // Of a body that nobody reads any more the end is not known.
         replaced.close |= exchange.leaves_body() && !body.was_waited_for();
-        match send::forward(exchange, live, location, backend, &outbound, &mut body).await {
+        // Which endpoint of the location's own upstream it is to be says nothing about this one's.
+        let choice = std::mem::take(&mut exchange.choice);
+        let page = send::forward(exchange, live, location, backend, &outbound, &mut body).await;
+        exchange.choice = choice;
+        match page {
             Ok(answer) => Ok(replaced.give_to(answer)),
             Err(ProxyError::ClientGone) => Err(ProxyError::ClientGone),
             Err(error) => Ok(replaced.give_to(Answer::from(error))),

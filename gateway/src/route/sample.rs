@@ -27,8 +27,8 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         error_pages: None,
         mirror: None,
         throttle: None,
-        snippet: None,
         transport: None,
+        snippet: None,
         access_log: true,
     }
 }

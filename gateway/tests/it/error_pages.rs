@@ -226,8 +226,9 @@ fn what_holds_for_everybody_also_holds_where_there_is_no_location_yet() {
     for (for_all, expected) in [(true, 299), (false, 403)] {
         let blocked = Blocked { user_agents: vec!["bot".into()], ..Blocked::default() };
         let table = Table::default().upstream("app", &[app.address]).blocked(blocked);
-        let table = table.upstream("pages", &[pages.address]).prefix("a.test", "/", "app");
-        let mut table = table.build();
+        let table = table.upstream("pages", &[pages.address]);
+        // What is listed for its location only does not count.
+        let mut table = table.location("a.test", location(&[403], |_, _| {})).build();
         let mut hosts = table.hosts.to_vec();
         let own = location(&[403], |location, pages| {
             location.action = Action::Respond(404);

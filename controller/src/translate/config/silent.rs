@@ -42,7 +42,6 @@ const PLANNED: &[&str] = &[
     "opentelemetry-operation-name",
     "opentelemetry-trust-incoming-span", "otel-max-export-batch-size", "otel-max-queuesize", "otel-sampler",
     "otel-sampler-parent-based", "otel-sampler-ratio", "otel-schedule-delay-millis", "otel-service-name",
-    "otlp-collector-host", "otlp-collector-port", "syslog-host", "syslog-port",
-    "use-geoip2",
+    "otlp-collector-host", "otlp-collector-port", "syslog-host", "syslog-port", "use-geoip2",
     "worker-processes",
 ];

@@ -5,6 +5,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::*;
 
+mod listeners;
+
 fn read(data: &[(&str, &str)]) -> Config {
     let map = ConfigMap {
         data: Some(
@@ -105,7 +107,7 @@ fn statuses_that_are_none_are_left_out_of_the_list() {
 fn keys_without_effect_are_named_once() {
     let config = read(&[
         ("use-geoip2", "true"),
-        ("worker-processes", "9"),
+        ("enable-ocsp", "true"),
         ("map-hash-bucket-size", "1"),
         ("typo", "x"),
     ]);
@@ -113,7 +115,7 @@ fn keys_without_effect_are_named_once() {
     assert_eq!(
         messages,
         [
-            "keys use-geoip2, worker-processes are not supported yet and have no effect",
+            "keys enable-ocsp, use-geoip2 are not supported yet and have no effect",
             "key map-hash-bucket-size only tunes the workings of nginx and has no effect",
             "key typo is unknown and has no effect"
         ]

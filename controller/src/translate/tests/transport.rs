@@ -5,7 +5,15 @@ use std::sync::Arc;
 use headgate_config::{TlsSuite, TlsVersions, Transport, UpstreamTls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 
-use super::{external::config_map, protection::second, *};
+use super::{external::config_map, *};
+
+/// Another Ingress of the host, with a path of its own.
+fn second(host: &str, annotations: &[(&str, &str)]) -> Object {
+    let backend = json!({ "service": { "name": "two", "port": { "number": 80 } } });
+    let path = json!({ "path": "/two", "pathType": "Prefix", "backend": backend });
+    let rules = json!({ "rules": [{ "host": host, "http": { "paths": [path] } }] });
+    ingress_named("two", "nginx", host, annotations, rules)
+}
 
 /// How the upstream of a path is spoken to; an error if its requests are denied.
 fn transport(plane: &Plane, path: &str) -> Result<Option<Transport>, ()> {

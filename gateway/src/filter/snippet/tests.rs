@@ -180,8 +180,8 @@ fn a_redirecting_rewrite_keeps_the_query_and_escapes_what_it_took() {
 
 #[test]
 fn a_pattern_that_takes_too_many_steps_fails_the_request() {
-    let mut state = State::default();
-    state.path = Some([b"/", &*b"a".repeat(200)].concat());
+    let path = Some([b"/", &*b"a".repeat(200)].concat());
+    let mut state = State { path, ..State::default() };
     let steps = [rewrite("/(?!z)((a|aa)+)\\1x", "/n", None, Then::Next)];
     assert_eq!(run(&steps, &mut state), Outcome::Fail);
 }

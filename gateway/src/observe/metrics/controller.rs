@@ -3,10 +3,10 @@
 use std::{fmt, sync::atomic::Ordering::Relaxed};
 
 use super::{
-    Metrics,
+    Metrics, mirrored,
     series::Counter,
     text::{Exposition, Kind},
-    worker::{Asked, Mirrored, Shard, TokenOutcome},
+    worker::{Asked, Shard, TokenOutcome},
 };
 use crate::filter::jwt::Flaw;
 
@@ -24,7 +24,7 @@ pub(super) fn write(text: &mut Exposition, metrics: &Metrics) {
     own(text, metrics);
 }
 
-fn sum(metrics: &Metrics, counter: impl Fn(&Shard) -> &Counter) -> u64 {
+pub(super) fn sum(metrics: &Metrics, counter: impl Fn(&Shard) -> &Counter) -> u64 {
     let shards = metrics.shards.lock();
     shards.iter().map(|shard| counter(shard).value()).sum()
 }
@@ -186,12 +186,7 @@ fn own(text: &mut Exposition, metrics: &Metrics) {
         text.instance_sample(ASKED, &[("result", label)], value);
     }
     tokens(text, metrics);
-    const MIRRORED: &str = "headgate_mirror_requests_total";
-    text.family(MIRRORED, Kind::Counter, "Copies of requests, by what came of them.");
-    for (outcome, label) in Mirrored::ALL {
-        let value = sum(metrics, |shard| &shard.mirrored[outcome as usize]);
-        text.instance_sample(MIRRORED, &[("result", label)], value);
-    }
+    mirrored::write(text, metrics);
 }
 
 fn tokens(text: &mut Exposition, metrics: &Metrics) {

@@ -17,6 +17,7 @@ use super::{
     controller::ConnectionCounts,
     label::{LocationKey, NameKey},
     method,
+    mirrored::Mirrored,
     series::{Counter, Histogram, Series, SeriesKey},
 };
 use crate::filter::jwt::Flaw;
@@ -42,10 +43,10 @@ pub(super) struct Shard {
     pub(super) asked: [Counter; Asked::ALL.len()],
     /// What came of asking for tokens, by [`TokenOutcome`].
     pub(super) tokens: [Counter; TokenOutcome::ALL.len()],
-    /// What was wrong with tokens, by [`Flaw`].
-    pub(super) flaws: [Counter; Flaw::ALL.len()],
     /// What came of copies of requests, by [`Mirrored`].
     pub(super) mirrored: [Counter; Mirrored::ALL.len()],
+    /// What was wrong with tokens, by [`Flaw`].
+    pub(super) flaws: [Counter; Flaw::ALL.len()],
 }
 
 /// What came of asking a service whether a request may pass.
@@ -110,23 +111,6 @@ impl TokenOutcome {
         (Self::Refused, "refused"),
         (Self::Unavailable, "keys_unavailable"),
     ];
-}
-
-/// What came of a copy of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mirrored {
-    /// It was answered, with whatever.
-    Answered,
-    /// It was not.
-    Failed,
-    /// It was not sent: there are too many on their way, its body is too large to be held, or it is a copy of a copy.
-    Dropped,
-}
-
-impl Mirrored {
-    /// All of them with their label, in order.
-    pub(super) const ALL: [(Self, &'static str); 3] =
-        [(Self::Answered, "answered"), (Self::Failed, "failed"), (Self::Dropped, "dropped")];
 }
 
 /// The metrics of one worker. It counts on the thread of that worker only, hence it is not `Sync`.
@@ -276,15 +260,15 @@ impl WorkerMetrics {
         self.shard.tokens[outcome as usize].add(1);
     }
 
+    /// Counts what came of a copy of a request.
+    pub fn mirrored(&self, outcome: Mirrored) {
+        self.shard.mirrored[outcome as usize].add(1);
+    }
+
     /// Counts a token that does not count.
     pub fn flawed_token(&self, flaw: Flaw) {
         self.token(TokenOutcome::Refused);
         self.shard.flaws[flaw as usize].add(1);
-    }
-
-    /// Counts what came of a copy of a request.
-    pub fn mirrored(&self, outcome: Mirrored) {
-        self.shard.mirrored[outcome as usize].add(1);
     }
 
     /// Counts a connection that was accepted and closed at once, because of a limit.

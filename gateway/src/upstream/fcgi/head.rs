@@ -86,7 +86,10 @@ fn status(value: &[u8]) -> Result<StatusCode, ProxyError> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Option<(u16, usize, Option<u64>, usize)>, ProxyError> {
+    /// Status, number of headers, length of the body, and of the head.
+    type Read = (u16, usize, Option<u64>, usize);
+
+    fn read(text: &str) -> Result<Option<Read>, ProxyError> {
         let parsed = parse(text.as_bytes(), |_, _| true)?;
         Ok(parsed.map(|Parsed { head, length, size }| {
             (head.status.as_u16(), head.headers.len(), length, size)

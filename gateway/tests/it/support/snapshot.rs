@@ -54,8 +54,8 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         error_pages: None,
         mirror: None,
         throttle: None,
-        snippet: None,
         transport: None,
+        snippet: None,
         access_log: true,
     }
 }
