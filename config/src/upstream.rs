@@ -36,6 +36,9 @@ pub struct Upstream {
     pub id: UpstreamId,
     /// Who answers.
     pub endpoints: Endpoints,
+    /// There is no such Service, and so nobody who answers.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_service: bool,
     /// How requests are spread.
     pub balance: Balance,
     /// What binds clients to endpoints, if anything does.
@@ -49,7 +52,8 @@ pub struct Upstream {
 impl Upstream {
     /// One whose endpoints are asked in turn.
     pub fn new(id: UpstreamId, endpoints: Endpoints) -> Self {
-        Self { id, endpoints, balance: Balance::RoundRobin, affinity: None, canary: None }
+        let balance = Balance::RoundRobin;
+        Self { id, endpoints, no_service: false, balance, affinity: None, canary: None }
     }
 }
 

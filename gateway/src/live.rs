@@ -10,6 +10,7 @@ mod error_pages;
 mod finding;
 mod host;
 mod mirror;
+pub mod orphans;
 mod protection;
 mod snippet;
 mod stream_log;

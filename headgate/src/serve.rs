@@ -12,7 +12,7 @@ use headgate_controller::{Controller, Options, Progress, run_cluster, run_direct
 use headgate_gateway::{
     admin::{self, AdminState, Readiness},
     listen::tls::write_metrics,
-    live::Live,
+    live::{Live, orphans},
     observe::{
         access_log::AccessLog,
         metrics::{Kind, Metrics, MetricsSettings},
@@ -214,8 +214,12 @@ fn collect(runtime: &Runtime, live: &Arc<Live>, stop: &CancellationToken) {
     });
 }
 
-/// Shows certificates and the log's losses.
+/// Shows orphaned Ingresses, certificates and the log's losses.
 fn add_sources(metrics: &Metrics, live: &Arc<Live>, log: &AccessLog, class: &str) {
+    if metrics.settings().enabled {
+        let live = Arc::clone(live);
+        metrics.add_source(move |text| orphans::write_metrics(&live.load(), text));
+    }
     let (live, class) = (Arc::clone(live), class.to_owned());
     metrics.add_source(move |text| write_metrics(&live.load().tls, &class, text));
     let dropped = log.dropped_lines();

@@ -38,6 +38,7 @@ pub fn resolve(
         Ok(endpoints) => (endpoints, None),
         Err(problem) => (Endpoints::Addresses(Vec::new()), Some(problem)),
     };
+    let no_service = problem.as_ref().is_some_and(|problem| problem.reason == NO_SERVICE);
     let verdict = problem.map(|Problem { reason, message }| {
         Box::new(Verdict {
             object: Kind::Service.reference(&key),
@@ -46,7 +47,8 @@ pub fn resolve(
             message,
         })
     });
-    Resolved { upstream: Upstream::new(id.clone(), endpoints), verdict }
+    let upstream = Upstream { no_service, ..Upstream::new(id.clone(), endpoints) };
+    Resolved { upstream, verdict }
 }
 
 /// The endpoints of a port of a Service that streams are forwarded to. The port is the Service's own, by number or name
@@ -66,6 +68,9 @@ pub fn resolve_stream(
     lookup.endpoints(false).map_err(|problem| problem.message)
 }
 
+/// Why there is nobody who answers: the Service does not exist.
+const NO_SERVICE: &str = "ServiceNotFound";
+
 struct Problem {
     reason: &'static str,
     message: String,
@@ -84,7 +89,7 @@ impl Lookup<'_> {
     fn endpoints(&self, by_cluster_ip: bool) -> Result<Endpoints, Problem> {
         let Some(service) = self.objects.service(self.key) else {
             return Err(Problem {
-                reason: "ServiceNotFound",
+                reason: NO_SERVICE,
                 message: format!(
                     "the Service {} is named as a backend and does not exist; create it or correct the name",
                     self.key

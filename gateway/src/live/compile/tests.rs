@@ -1,4 +1,5 @@
 mod limits;
+mod orphans;
 
 use std::collections::BTreeMap;
 
