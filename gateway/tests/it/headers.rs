@@ -151,5 +151,5 @@ fn an_upstream_of_http_1_0_is_sent_no_chunks() {
     for _ in 0..17 {
         client.try_send(format!("10000\r\n{piece}\r\n").as_bytes());
     }
-    assert_eq!(client.answer().status, 413);
+    assert_eq!(client.answer().status, 411);
 }
