@@ -1,7 +1,7 @@
 //! Snippets of nginx's configuration, read into typed actions (annotations §3.23).
 //!
 //! Nothing of them is executed or handed on as text: what is not understood, in every word, refuses the snippet and says
-//! where. [`lex`] and [`parse`] know nginx's syntax, [`compile`] which directive may stand where, and the files below it
+//! where. [`lex`] and [`parse`] know nginx's syntax, [`mod@compile`] which directive may stand where, and the files below it
 //! what single directives mean; [`level`] merges what snippets of several levels say, and [`attach`] gives hosts and
 //! locations their part.
 
