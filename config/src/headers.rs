@@ -1,13 +1,14 @@
 //! Headers that the configuration adds, removes or rewrites (annotations §3.15, §3.18; configmap-and-flags §6, §7).
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::ObjectRef;
 
 /// Headers of all requests and answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GlobalHeaders {
-    /// Headers that every upstream is sent (`proxy-set-headers`).
+    /// Headers that every upstream is sent (`proxy-set-headers`). Their values may be credentials, and are not shown.
+    #[serde(serialize_with = "names")]
     pub request: Vec<HeaderLine>,
     /// Headers that every answer carries (`add-headers`).
     pub answer: Vec<HeaderLine>,
@@ -21,6 +22,10 @@ pub struct GlobalHeaders {
     pub keep_invalid: bool,
     /// The object that names the ConfigMaps of `request` and `answer`, for findings about them.
     pub origin: Option<ObjectRef>,
+}
+
+fn names<S: Serializer>(headers: &[HeaderLine], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(headers.iter().map(|header| (&header.name, "hidden")))
 }
 
 /// A header that is set. It takes the place of those that the other side sends under its name.

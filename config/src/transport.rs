@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::UpstreamTls;
 
@@ -26,6 +26,14 @@ pub struct FastCgi {
     /// The file that a path ending in a slash stands for (`fastcgi-index`).
     pub index: Option<String>,
     /// Parameters beside the standard ones, or instead of them; values may contain `$variables`
-    /// (`fastcgi-params-configmap`).
+    /// (`fastcgi-params-configmap`). They may be credentials, and are not shown.
+    #[serde(serialize_with = "names")]
     pub parameters: BTreeMap<String, String>,
+}
+
+fn names<S: Serializer>(
+    parameters: &BTreeMap<String, String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(parameters.keys().map(|name| (name, "hidden")))
 }

@@ -12,6 +12,7 @@ use super::{
     decide::variables,
     exchange::Exchange,
     outbound::Outbound,
+    protect,
 };
 use crate::{
     filter::{
@@ -115,7 +116,10 @@ fn start(
         underscores: spec.underscores_in_headers,
         head: &inbound.head.text,
     };
-    let own = own_headers(&parts.headers);
+    let mut own = Vec::from(own_headers(&parts.headers));
+    if let Some(protection) = &location.protection {
+        own.extend(protect::withheld(protection, &parts.headers));
+    }
     let (method, target) = (parts.method.as_str(), &*destination.target);
     Bare { method, target, host: &host, own: &own, framing, names }
         .write(&parts.headers, &mut head);

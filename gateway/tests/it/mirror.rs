@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headgate_config::{Mirror, PathMatch, Snapshot};
+use headgate_config::{Host, Location, Mirror, PathMatch, Protection, Snapshot};
 
 use crate::support::{Table, TestGateway, Upstream, eventually, snapshot};
 
@@ -85,6 +85,26 @@ fn a_body_that_is_not_held_is_not_copied() {
     assert_eq!(app.seen()[0].body.len(), body.len());
     assert_eq!(counted(&gateway, "dropped"), 1);
     assert_eq!(copies.seen().len(), 0);
+}
+
+#[test]
+fn what_nobody_behind_the_gateway_gets_is_not_copied_either() {
+    let (app, copies) = (Upstream::echo("app"), Upstream::echo("copy"));
+    let target = format!("http://{}$request_uri", copies.address);
+    let mut table = table(&app, target, |_| {});
+    let mut hosts = table.hosts.to_vec();
+    let mut location = Location::clone(&hosts[0].locations[0]);
+    let removed_headers = vec!["X-User".into()];
+    location.protection = Some(Arc::new(Protection { removed_headers, ..Protection::default() }));
+    hosts[0] = Arc::new(Host { locations: vec![Arc::new(location)], ..Host::clone(&hosts[0]) });
+    table.hosts = hosts.into();
+    let gateway = TestGateway::start(table);
+    let mut client = gateway.client();
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nX-User: admin\r\nX-Own: 1\r\n\r\n");
+    assert_eq!(client.answer().status, 200);
+    eventually("the copy arrives", || copies.seen().len() == 1);
+    let copy = copies.seen().remove(0);
+    assert_eq!((copy.header("x-user"), copy.header("x-own")), (None, Some("1")));
 }
 
 #[test]
