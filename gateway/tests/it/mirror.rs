@@ -93,10 +93,11 @@ fn what_nobody_behind_the_gateway_gets_is_not_copied_either() {
     let target = format!("http://{}$request_uri", copies.address);
     let mut table = table(&app, target, |_| {});
     let mut hosts = table.hosts.to_vec();
-    let mut location = Location::clone(&hosts[0].locations[0]);
+    let at = hosts.iter().position(|host| host.name == "a.test").expect("the host");
+    let mut location = Location::clone(&hosts[at].locations[0]);
     let removed_headers = vec!["X-User".into()];
     location.protection = Some(Arc::new(Protection { removed_headers, ..Protection::default() }));
-    hosts[0] = Arc::new(Host { locations: vec![Arc::new(location)], ..Host::clone(&hosts[0]) });
+    hosts[at] = Arc::new(Host { locations: vec![Arc::new(location)], ..Host::clone(&hosts[at]) });
     table.hosts = hosts.into();
     let gateway = TestGateway::start(table);
     let mut client = gateway.client();
