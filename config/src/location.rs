@@ -117,7 +117,7 @@ pub enum WhenEmpty {
     /// Answers with this status (503; 404 for the global default backend).
     Respond(u16),
     /// Sends the request to this upstream instead, with the headers of annotations §3.19 table B.
-    Fallback(UpstreamId),
+    Fallback(Box<UpstreamId>),
 }
 
 /// Whether plain HTTP requests are answered by a redirect to HTTPS.

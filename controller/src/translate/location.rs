@@ -240,7 +240,9 @@ impl<'a> Maker<'a> {
                     service: service.clone(),
                     port: String::new(),
                 });
-                let when_empty = fallback.map_or(WhenEmpty::Respond(503), WhenEmpty::Fallback);
+                let when_empty = fallback.map_or(WhenEmpty::Respond(503), |service| {
+                    WhenEmpty::Fallback(Box::new(service))
+                });
                 Action::Forward(Forward { upstream, when_empty })
             }
             (None, Some(service)) => {

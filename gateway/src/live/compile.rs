@@ -322,15 +322,15 @@ impl Compiler {
             error_pages: LiveErrorPages::new(spec, &action, find),
             mirror: LiveMirror::new(spec, find),
             action,
-            transport,
+            transport: transport.map(Box::new),
             fixed_redirect: spec.fixed_redirect.as_deref().map(FixedRedirect::new).map(Box::new),
             cors: spec.cors.as_deref().map(Cors::new).map(Box::new),
-            rewrite,
+            rewrite: rewrite.map(Box::new),
             protection,
             snippet,
             headers,
             key,
-            fixed_host,
+            fixed_host: fixed_host.map(Box::new),
             spec: Arc::clone(spec),
         }
     }

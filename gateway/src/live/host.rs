@@ -51,13 +51,13 @@ pub struct LiveLocation {
     /// What happens to its requests.
     pub action: LiveAction,
     /// How the upstream is spoken to; none is HTTP/1 in clear.
-    pub transport: Option<LiveTransport>,
+    pub transport: Option<Box<LiveTransport>>,
     /// Where all requests are sent instead.
     pub fixed_redirect: Option<Box<FixedRedirect>>,
     /// What scripts of other origins may do.
     pub cors: Option<Box<Cors>>,
-    /// The compiled rewrite.
-    pub rewrite: Option<RewriteProgram>,
+    /// The compiled rewrite. In a box, like all that most locations do not have: there are many locations.
+    pub rewrite: Option<Box<RewriteProgram>>,
     /// What a request has to pass. Most have nothing to.
     pub protection: Option<Box<LiveProtection>>,
     /// What snippets ask for. Most have none.
@@ -71,7 +71,7 @@ pub struct LiveLocation {
     /// The location in metrics.
     pub key: LocationKey,
     /// `upstream_host` where it has no variables.
-    pub(super) fixed_host: Option<HeaderValue>,
+    pub(super) fixed_host: Option<Box<HeaderValue>>,
 }
 
 /// What happens to the requests of a location.
@@ -157,7 +157,7 @@ impl LiveLocation {
     pub fn upstream_host(&self, variables: &Variables<'_>) -> Option<HeaderValue> {
         let text = self.spec.upstream_host.as_ref()?;
         match &self.fixed_host {
-            Some(host) => Some(host.clone()),
+            Some(host) => Some(HeaderValue::clone(host)),
             None => HeaderValue::from_bytes(&variables.expand(text)).ok(),
         }
     }
