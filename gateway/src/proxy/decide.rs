@@ -201,6 +201,8 @@ pub fn preflight(
     is_for_page: bool,
     location: &LiveLocation,
 ) -> Option<Answer> {
+    // What a location has granted that the request was led away from does not hold here.
+    exchange.allowed_origin = None;
     let cors = location.cors.as_ref()?;
     exchange.allowed_origin = Some(cors.admits(&inbound.parts.headers)?);
     let asks = !is_for_page && inbound.parts.method == Method::OPTIONS;

@@ -115,6 +115,7 @@ pub fn in_location<'a>(
                 return Ok(Break(reply(exchange, policy, status, text, place.target.path())));
             }
             Outcome::Search => {
+                exchange.allowed_origin = None;
                 let name = place.name.as_bytes();
                 match place::find(exchange, place.host, &place.target, name, body)? {
                     Continue(location) => place.location = location,
