@@ -330,7 +330,9 @@ pub fn finish(exchange: &Exchange, live: &LiveConfig, answer: &mut Answer) -> bo
                 *body = whole;
             }
             Source::Upstream(body) => body.substitute(substituter),
-            _ => {}
+            Source::Gathered(body) => body.substitute(substituter),
+            // Compressed it is afterwards.
+            Source::Empty | Source::Encoded(_) => {}
         }
     }
     policy.gzip != Some(false)
