@@ -229,6 +229,11 @@ impl Exchange {
         self.turned_away = true;
     }
 
+    /// Forgets where it was led to, and what steps made of it on the way.
+    pub fn forget_place(&mut self) {
+        (self.location, self.snippet, self.snippet_host) = (None, None, None);
+    }
+
     /// The location that the answer comes from, if one was found.
     pub fn location(&self) -> Option<&Arc<LiveLocation>> {
         self.location.as_ref().filter(|_| !self.turned_away)

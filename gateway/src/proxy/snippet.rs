@@ -96,7 +96,9 @@ pub fn in_location<'a>(
             (state.policy, state.is_stopped) = (0, false);
         }
         let Some(snippet) = &place.location.snippet else { return Ok(Continue(place)) };
-        if snippet.program.is_empty() || matches!(place.location.action, LiveAction::Deny) {
+        // What the gateway answers itself is not led elsewhere.
+        let is_fixed = matches!(place.location.action, LiveAction::Deny | LiveAction::Health);
+        if snippet.program.is_empty() || is_fixed {
             return Ok(Continue(place));
         }
         let is_for_page = place.page.is_some();
