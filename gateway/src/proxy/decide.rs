@@ -254,6 +254,7 @@ pub fn variables<'a>(
     Variables {
         method: &inbound.parts.method,
         headers: &inbound.parts.headers,
+        underscores: exchange.takes_underscores(),
         host,
         http_host: inbound.host_header(),
         best_host: client.best_host,

@@ -295,6 +295,12 @@ impl Exchange {
         self.location().is_some()
     }
 
+    /// Whether headers with `_` in their names count.
+    pub fn takes_underscores(&self) -> bool {
+        let spec = &self.live.settings().spec;
+        spec.underscores_in_headers || spec.headers.keep_invalid
+    }
+
     /// Version of HTTP that the client speaks.
     pub fn version(&self) -> Version {
         self.inbound.parts.version

@@ -43,6 +43,7 @@ fn with<T>(act: impl FnOnce(Facts<'_>) -> T) -> T {
     let request = Variables {
         method: &Method::GET,
         headers: &headers,
+        underscores: false,
         host: b"a.test",
         http_host: b"A.test",
         best_host: b"A.test",
