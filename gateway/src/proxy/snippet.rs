@@ -349,7 +349,8 @@ fn substituter(
     let facts = Facts { answer: Some((status.as_u16(), headers)), ..scope.facts };
     let scope = Scope { facts, ..scope };
     let pairs = spec.replacements.iter();
-    let pairs = pairs.map(|pair| (pair.text.clone().into_bytes(), scope.expand(&pair.by)));
+    let by = |text| scope.expand(text).unwrap_or_default();
+    let pairs = pairs.map(|pair| (pair.text.clone().into_bytes(), by(&pair.by)));
     Substituter::new(pairs, spec.once)
 }
 

@@ -180,6 +180,23 @@ fn a_redirecting_rewrite_keeps_the_query_and_escapes_what_it_took() {
 }
 
 #[test]
+fn values_that_double_again_and_again_fail_the_request() {
+    let longer = |step: Step| std::iter::repeat_n(step, 40).collect::<Vec<_>>();
+    let mut own = vec![set("a", "0123456789")];
+    own.extend(longer(set("a", "$a$a")));
+    for steps in [
+        own,
+        longer(set("args", "$args$args")),
+        longer(rewrite("^", "$uri$uri", None, Then::Next)),
+        longer(rewrite("^", "/", Some("$args"), Then::Next)),
+    ] {
+        let mut state = State::default();
+        assert_eq!(run(&steps, &mut state), Outcome::Fail);
+        assert!(state.path().unwrap_or_default().len() <= LARGEST_VALUE);
+    }
+}
+
+#[test]
 fn a_pattern_that_takes_too_many_steps_fails_the_request() {
     let path = Some([b"/", &*b"a".repeat(200)].concat());
     let mut state = State { path, ..State::default() };

@@ -122,10 +122,8 @@ fn the_path_of_health_does_not_open_what_steps_of_the_host_make_of_it() {
         (reply, None, 400, None),
         (elsewhere("/secret", Then::Search), page, 200, Some("GET /login HTTP/1.1")),
     ] {
-        let asks = Verification {
-            error_page,
-            ..verification(&[&Authority::new("ca")], Mode::Required)
-        };
+        let asks =
+            Verification { error_page, ..verification(&[&Authority::new("ca")], Mode::Required) };
         let mut table = table(&app, health.clone(), asks, Blocked::default());
         let snippet = Arc::new(HostSnippet { steps: vec![step], ..HostSnippet::default() });
         let open = Arc::new(snapshot::location(PathMatch::Prefix("/".into()), "app"));
