@@ -317,7 +317,7 @@ pub fn finish(exchange: &Exchange, live: &LiveConfig, answer: &mut Answer) -> bo
     });
     let is_upstreams = exchange.is_answered;
     apply(policy, Head { status: status.as_u16(), headers, is_upstreams }, scope);
-    if let Some(mut substituter) = substituter {
+    if let Some(substituter) = substituter {
         if let Some(Substitution { keeps_last_modified: false, .. }) = policy.substitution {
             headers.remove(header::LAST_MODIFIED);
         }
@@ -326,18 +326,26 @@ pub fn finish(exchange: &Exchange, live: &LiveConfig, answer: &mut Answer) -> bo
         headers.remove(header::ACCEPT_RANGES);
         match source {
             Source::Full(body) => {
-                let whole = body
-                    .take()
-                    .map(|body| [substituter.push(body), substituter.finish()].concat().into());
-                *body = whole;
+                if let Some(body) = body.take() {
+                    *source = substituted(body, substituter);
+                }
             }
             Source::Upstream(body) => body.substitute(substituter),
             Source::Gathered(body) => body.substitute(substituter),
             // Compressed it is afterwards.
-            Source::Empty | Source::Encoded(_) => {}
+            Source::Empty | Source::Substituted(_) | Source::Encoded(_) => {}
         }
     }
     policy.gzip != Some(false)
+}
+
+/// A body with its texts replaced; if it grows very large by that, in parts.
+fn substituted(body: Bytes, mut substituter: Substituter) -> Source {
+    let first: Bytes = [substituter.push(body), substituter.finish()].concat().into();
+    if substituter.is_over() {
+        return Source::Full(Some(first));
+    }
+    Source::Substituted(Box::new((first, substituter)))
 }
 
 fn substituter(
