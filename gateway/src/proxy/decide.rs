@@ -155,7 +155,7 @@ pub fn decide<'a>(
         {
             Backend::Page(status)
         }
-        Picked::Respond(status) => return Ok(Answer::code(status).into()),
+        Picked::Respond(status) => return Ok(Answer::fallback(status).into()),
     };
     exchange.snippet_headers = snippet_headers;
     let guarded = location

@@ -59,7 +59,7 @@ pub fn locate<'a>(
     let target = inbound.normalise()?;
     // Without any host no table is live yet: the reference answers the same until its first one (operations §1).
     let Some(host) = live.hosts.find(name.as_bytes()) else {
-        return Ok(Break(Answer::page(StatusCode::NOT_FOUND)));
+        return Ok(Break(Answer::fallback(404)));
     };
     exchange.set_host(host, name.as_bytes());
     let peer = Arc::clone(&exchange.connection);
@@ -170,7 +170,7 @@ pub fn find<'a>(
         Found::Location(index) => (index, false),
         Found::SlashRedirect(index) => (index, true),
         Found::Exhausted => return Err(ProxyError::MatchBudget),
-        Found::Nothing => return Ok(Break(Answer::page(StatusCode::NOT_FOUND))),
+        Found::Nothing => return Ok(Break(Answer::fallback(404))),
     };
     let location = &host.locations[index];
     exchange.set_location(location);
