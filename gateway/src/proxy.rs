@@ -123,7 +123,7 @@ async fn respond(
     let upstream = match backend {
         Backend::Upstream(upstream) => Some(upstream),
         Backend::Page(status) if location.mirror.is_none() => {
-            return Outcome::own(Answer::code(status), body);
+            return Outcome::own(Answer::fallback(status), body);
         }
         Backend::Page(_) => None,
     };

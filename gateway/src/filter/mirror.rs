@@ -77,6 +77,7 @@ mod tests {
         let variables = Variables {
             method: &Method::GET,
             headers: &HeaderMap::new(),
+            underscores: false,
             host: b"a.test",
             http_host: b"a.test:81",
             best_host: b"a.test:81",

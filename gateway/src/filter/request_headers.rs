@@ -104,9 +104,9 @@ pub enum Framing {
 }
 
 impl Rules<'_> {
-    /// Whether a header of this name is decided elsewhere.
+    /// Whether a header of this name is decided elsewhere, or one that many an upstream takes for it.
     fn decides(&self, name: &str) -> bool {
-        self.overrides.iter().any(|header| header.name.eq_ignore_ascii_case(name))
+        self.overrides.iter().any(|header| is_alike(&header.name, name))
     }
 
     /// Whether the client's header of this name gives way to a configured one.

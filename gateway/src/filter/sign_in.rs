@@ -80,6 +80,7 @@ mod tests {
         let variables = Variables {
             method: &Method::GET,
             headers: &HeaderMap::new(),
+            underscores: false,
             host: b"auth",
             http_host: b"Auth:81",
             best_host: b"auth",

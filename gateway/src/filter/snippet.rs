@@ -16,6 +16,9 @@ use smallvec::SmallVec;
 
 use super::variables::Variables;
 
+/// Largest value that a text may have. Steps that give a variable its own value twice would double it without an end.
+const LARGEST_VALUE: usize = 64 * 1024;
+
 /// What the steps of snippets leave behind in one request.
 #[derive(Debug, Default)]
 pub struct State {
@@ -99,8 +102,8 @@ pub struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// A text with its variables replaced.
-    pub fn expand(&self, text: &Text) -> Vec<u8> {
+    /// A text with its variables replaced; none if that is too large.
+    pub fn expand(&self, text: &Text) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         for piece in &text.pieces {
             match piece {
@@ -111,13 +114,16 @@ impl<'a> Scope<'a> {
                     out.extend_from_slice(capture.map_or(b"", Vec::as_slice));
                 }
             }
+            if out.len() > LARGEST_VALUE {
+                return None;
+            }
         }
-        out
+        Some(out)
     }
 
     /// The value of a header; none if no header can have it.
     pub fn header(&self, text: &Text) -> Option<HeaderValue> {
-        HeaderValue::from_maybe_shared(bytes::Bytes::from(self.expand(text))).ok()
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(self.expand(text)?)).ok()
     }
 
     /// The path as it is now.

@@ -20,6 +20,8 @@ pub struct Variables<'a> {
     pub method: &'a Method,
     /// Headers of the request.
     pub headers: &'a HeaderMap,
+    /// Whether names of headers may have `_`: else lines of such a name are none, as for upstreams.
+    pub underscores: bool,
     /// Routing host.
     pub host: &'a [u8],
     /// `Host` header as sent.
@@ -139,7 +141,8 @@ impl<'a> Variables<'a> {
     /// All lines of a header, whose name is given in lower case and with `_` in place of `-`.
     fn lines(&self, name: &str) -> Cow<'a, [u8]> {
         let is_meant = |found: &str| {
-            found.len() == name.len()
+            (self.underscores || !found.contains('_'))
+                && found.len() == name.len()
                 && found.bytes().zip(name.bytes()).all(|(a, b)| a == b || (a == b'-' && b == b'_'))
         };
         let mut found =

@@ -39,6 +39,8 @@ pub struct Answer {
 enum Stock {
     /// That of the status.
     Status,
+    /// The same, in place of a default backend.
+    Fallback,
     /// That of a 400 with this cause.
     BadRequest(page::BadRequest),
 }
@@ -54,6 +56,11 @@ impl Answer {
     /// The stock page of a status given as number.
     pub fn code(status: u16) -> Self {
         Self::page(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    /// The stock page of a status, in place of a default backend.
+    pub fn fallback(status: u16) -> Self {
+        Self { page: Some(Stock::Fallback), ..Self::code(status) }
     }
 
     /// The answer to a head that was refused; the connection ends with it.
@@ -161,7 +168,12 @@ impl Answer {
 
     /// Whether its body is the stock page of its status.
     pub fn is_stock_page(&self) -> bool {
-        self.page == Some(Stock::Status)
+        matches!(self.page, Some(Stock::Status | Stock::Fallback))
+    }
+
+    /// Whether it is the page of the built-in default backend.
+    pub fn is_built_in(&self) -> bool {
+        self.page == Some(Stock::Fallback) && self.status == StatusCode::NOT_FOUND
     }
 
     /// What is left of it where another answer takes its place. A connection that it came over is closed.
@@ -230,7 +242,7 @@ impl Answer {
     fn print_page(&mut self, exchange: &Exchange, settings: &Settings) -> Option<&'static str> {
         let server_version = settings.headers.server_tokens;
         let (body, reason) = match self.page? {
-            Stock::Status => {
+            Stock::Status | Stock::Fallback => {
                 let style = page::Style { padding: exchange.wants_padding(), server_version };
                 (page::body(self.status, style), page::reason(self.status))
             }

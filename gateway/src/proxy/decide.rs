@@ -155,7 +155,7 @@ pub fn decide<'a>(
         {
             Backend::Page(status)
         }
-        Picked::Respond(status) => return Ok(Answer::code(status).into()),
+        Picked::Respond(status) => return Ok(Answer::fallback(status).into()),
     };
     exchange.snippet_headers = snippet_headers;
     let guarded = location
@@ -201,6 +201,8 @@ pub fn preflight(
     is_for_page: bool,
     location: &LiveLocation,
 ) -> Option<Answer> {
+    // What a location has granted that the request was led away from does not hold here.
+    exchange.allowed_origin = None;
     let cors = location.cors.as_ref()?;
     exchange.allowed_origin = Some(cors.admits(&inbound.parts.headers)?);
     let asks = !is_for_page && inbound.parts.method == Method::OPTIONS;
@@ -252,6 +254,7 @@ pub fn variables<'a>(
     Variables {
         method: &inbound.parts.method,
         headers: &inbound.parts.headers,
+        underscores: exchange.takes_underscores(),
         host,
         http_host: inbound.host_header(),
         best_host: client.best_host,

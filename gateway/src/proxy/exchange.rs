@@ -229,6 +229,11 @@ impl Exchange {
         self.turned_away = true;
     }
 
+    /// Forgets where it was led to, and what steps made of it on the way.
+    pub fn forget_place(&mut self) {
+        (self.location, self.snippet, self.snippet_host) = (None, None, None);
+    }
+
     /// The location that the answer comes from, if one was found.
     pub fn location(&self) -> Option<&Arc<LiveLocation>> {
         self.location.as_ref().filter(|_| !self.turned_away)
@@ -288,6 +293,12 @@ impl Exchange {
     /// Whether a location was found: its answers carry what the configuration adds to all of them.
     pub fn is_located(&self) -> bool {
         self.location().is_some()
+    }
+
+    /// Whether headers with `_` in their names count.
+    pub fn takes_underscores(&self) -> bool {
+        let spec = &self.live.settings().spec;
+        spec.underscores_in_headers || spec.headers.keep_invalid
     }
 
     /// Version of HTTP that the client speaks.

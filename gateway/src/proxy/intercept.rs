@@ -52,9 +52,7 @@ enum Body {
 impl Outcome {
     /// An answer that the gateway gives without looking at the body.
     pub fn own(answer: Answer, body: Incoming) -> Self {
-        // Nothing of its own is not found: that is the page of the built-in default backend.
-        let is_built_in = answer.status() == StatusCode::NOT_FOUND;
-        let giver = if is_built_in { Giver::Upstream } else { Giver::Gateway };
+        let giver = if answer.is_built_in() { Giver::Upstream } else { Giver::Gateway };
         Self { answer: Ok(answer), giver, body: Body::Unread(body) }
     }
 

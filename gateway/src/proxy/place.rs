@@ -59,17 +59,13 @@ pub fn locate<'a>(
     let target = inbound.normalise()?;
     // Without any host no table is live yet: the reference answers the same until its first one (operations §1).
     let Some(host) = live.hosts.find(name.as_bytes()) else {
-        return Ok(Break(Answer::page(StatusCode::NOT_FOUND)));
+        return Ok(Break(Answer::fallback(404)));
     };
     exchange.set_host(host, name.as_bytes());
     let peer = Arc::clone(&exchange.connection);
     exchange.describe(host, &target, || inbound.client(&peer, &live.settings.spec.forwarded));
-    let (target, page) = match admit(&peer, inbound, &target, host, live) {
-        Ok(None) => (target, None),
-        Ok(Some(page)) => {
-            let target = normalise(page.as_bytes()).map_err(|_| ProxyError::Denied)?;
-            (target, Some(page))
-        }
+    let admitted = match admit(&peer, inbound, &target, host, live) {
+        Ok(admitted) => admitted,
         Err(answer) => {
             if let Some(location) = location_of(host, &target) {
                 exchange.set_turned_away(location);
@@ -77,6 +73,58 @@ pub fn locate<'a>(
             return Ok(Break(*answer));
         }
     };
+    let waived = match admitted {
+        Admitted::Request => return lead(exchange, inbound, body, live, host, target),
+        Admitted::Page(page) => return lead_to_page(exchange, inbound, body, live, host, page),
+        Admitted::Waived(ruling) => ruling,
+    };
+    let place = lead(exchange, inbound, body, live, host, target);
+    if let Ok(Continue(Place { location, .. })) = &place
+        && matches!(location.action, LiveAction::Health)
+    {
+        return place;
+    }
+    // Steps of the host have made something else of it, for which the certificate is needed after all.
+    exchange.forget_place();
+    match waived {
+        Ruling::Page(page) => lead_to_page(exchange, inbound, body, live, host, page),
+        Ruling::Answer(answer) | Ruling::Subject(answer) => {
+            if let Ok(Continue(Place { location, .. })) = place {
+                exchange.set_turned_away(location);
+            }
+            Ok(Break(*answer))
+        }
+        Ruling::Pass => Err(ProxyError::Denied),
+    }
+}
+
+/// Finds the location of the page that a host shows to clients without a good certificate.
+fn lead_to_page<'a>(
+    exchange: &mut Exchange,
+    inbound: &'a Inbound,
+    body: &Incoming,
+    live: &'a LiveConfig,
+    host: &'a Arc<LiveHost>,
+    page: &'a HeaderValue,
+) -> Result<ControlFlow<Answer, Place<'a>>, ProxyError> {
+    let target = normalise(page.as_bytes()).map_err(|_| ProxyError::Denied)?;
+    Ok(match lead(exchange, inbound, body, live, host, target)? {
+        Continue(place) => Continue(Place { page: Some(page), ..place }),
+        Break(answer) => Break(answer),
+    })
+}
+
+/// Finds the location of a target in a host that the client may come to, or the answer where that is one.
+fn lead<'a>(
+    exchange: &mut Exchange,
+    inbound: &'a Inbound,
+    body: &Incoming,
+    live: &'a LiveConfig,
+    host: &'a Arc<LiveHost>,
+    target: Target<'a>,
+) -> Result<ControlFlow<Answer, Place<'a>>, ProxyError> {
+    let name = inbound.check()?;
+    let peer = Arc::clone(&exchange.connection);
     if let Some(to) = &host.spec.redirect_to {
         return Ok(Break(other_host(&peer, inbound, to, live)));
     }
@@ -96,7 +144,7 @@ pub fn locate<'a>(
         Continue(location) => location,
         Break(answer) => return Ok(Break(answer)),
     };
-    Ok(Continue(Place { name, target, page, host, location }))
+    Ok(Continue(Place { name, target, page: None, host, location }))
 }
 
 /// Finds the location of a path, or the answer where that is one.
@@ -122,7 +170,7 @@ pub fn find<'a>(
         Found::Location(index) => (index, false),
         Found::SlashRedirect(index) => (index, true),
         Found::Exhausted => return Err(ProxyError::MatchBudget),
-        Found::Nothing => return Ok(Break(Answer::page(StatusCode::NOT_FOUND))),
+        Found::Nothing => return Ok(Break(Answer::fallback(404))),
     };
     let location = &host.locations[index];
     exchange.set_location(location);
@@ -133,7 +181,18 @@ pub fn find<'a>(
     Ok(Continue(location))
 }
 
-/// Who may come to a host at all; the page of the host that is asked for instead, if it is.
+/// How a request may come to a host.
+enum Admitted<'a> {
+    /// As it is.
+    Request,
+    /// Only as one for this page of the host.
+    Page(&'a HeaderValue),
+    /// As it is, if it is answered by the gateway itself to say that it lives; or else this is to be said about its
+    /// certificate.
+    Waived(Ruling<'a>),
+}
+
+/// Who may come to a host at all.
 ///
 /// # Errors
 ///
@@ -144,26 +203,21 @@ fn admit<'a>(
     target: &Target<'_>,
     host: &'a Arc<LiveHost>,
     live: &LiveConfig,
-) -> Result<Option<&'a HeaderValue>, Box<Answer>> {
-    let ruling = match client_certificate::check(peer, host, live) {
-        Ruling::Pass => Ruling::Pass,
+) -> Result<Admitted<'a>, Box<Answer>> {
+    let admitted = match client_certificate::check(peer, host, live) {
+        Ruling::Pass => Ok(Admitted::Request),
         // Load balancers, which have no certificate, ask for it to learn whether the gateway lives.
-        _ if is_health(host, target) => Ruling::Pass,
-        refusal => refusal,
+        ruling if is_health(host, target) => Ok(Admitted::Waived(ruling)),
+        Ruling::Answer(answer) => return Err(answer),
+        Ruling::Subject(answer) => Err(answer),
+        Ruling::Page(page) => Ok(Admitted::Page(page)),
     };
-    if let Ruling::Answer(answer) = ruling {
-        return Err(answer);
-    }
     if let Some(blocked) = &live.settings.blocked
         && let Some(status) = blocked.refuses(inbound.client_address(peer), &inbound.parts.headers)
     {
         return Err(Box::new(Answer::page(status)));
     }
-    match ruling {
-        Ruling::Pass => Ok(None),
-        Ruling::Page(page) => Ok(Some(page)),
-        Ruling::Subject(answer) | Ruling::Answer(answer) => Err(answer),
-    }
+    admitted
 }
 
 /// Where a request would lead, unless the gateway itself answers there without a record.

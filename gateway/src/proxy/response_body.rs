@@ -54,6 +54,8 @@ pub enum Source {
     Empty,
     /// Here: all of it.
     Full(Option<Bytes>),
+    /// Here: this, and then what a substituter still makes of the rest.
+    Substituted(Box<(Bytes, Substituter)>),
     /// An upstream, as they arrive.
     Upstream(Box<UpstreamBody>),
     /// An upstream, in pieces of a size.
@@ -68,6 +70,11 @@ impl Source {
         match self {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Substituted(body) => {
+                let (first, rest) = &mut **body;
+                let first = Some(std::mem::take(first)).filter(|first| !first.is_empty());
+                Poll::Ready(first.or_else(|| rest.go_on()).map(|data| Ok(Frame::data(data))))
+            }
             Self::Upstream(body) => body.poll_data(cx),
             Self::Gathered(body) => body.poll(cx),
             Self::Encoded(body) => body.poll(cx),
@@ -81,7 +88,7 @@ impl Source {
 
     fn upstream(&self) -> Option<&UpstreamBody> {
         match self {
-            Self::Empty | Self::Full(_) => None,
+            Self::Empty | Self::Full(_) | Self::Substituted(_) => None,
             Self::Upstream(body) => Some(body),
             Self::Gathered(body) => Some(body.inner()),
             Self::Encoded(body) => body.inner().upstream(),
@@ -91,7 +98,7 @@ impl Source {
     /// Bytes that were read from an upstream, where `sent` were passed on.
     fn take_read(&mut self, sent: u64) -> u64 {
         match self {
-            Self::Empty | Self::Full(_) => 0,
+            Self::Empty | Self::Full(_) | Self::Substituted(_) => 0,
             Self::Upstream(_) | Self::Gathered(_) => sent,
             Self::Encoded(body) if body.inner().is_upstream() => body.take_read(),
             Self::Encoded(_) => 0,
@@ -110,6 +117,7 @@ impl Source {
         match self {
             Self::Empty => Some(0),
             Self::Full(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Substituted(body) => (body.0.is_empty() && body.1.is_over()).then_some(0),
             Self::Upstream(body) => body.left(),
             Self::Gathered(body) => body.left(),
             Self::Encoded(body) => body.is_done().then_some(0),
@@ -169,7 +177,7 @@ impl UpstreamBody {
     }
 
     fn left(&self) -> Option<u64> {
-        if self.substituter.is_some() {
+        if self.substituter.as_ref().is_some_and(|substituter| !substituter.is_over()) {
             return None;
         }
         match &self.lease {
@@ -183,20 +191,28 @@ impl UpstreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ProxyError>>> {
         loop {
-            let polled = self.poll_original(cx);
-            let Some(substituter) = &mut self.substituter else { return polled };
-            let sent = match polled {
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => substituter.push(data),
-                    Err(trailers) => {
-                        self.trailers = trailers.into_trailers().ok();
-                        self.substituter.take().map_or_else(Bytes::new, |mut last| last.finish())
-                    }
-                },
-                Poll::Ready(None) => {
-                    self.substituter.take().map_or_else(Bytes::new, |mut last| last.finish())
+            if self.substituter.as_ref().is_some_and(|done| done.is_over()) {
+                self.substituter = None;
+            }
+            let rest = self.substituter.as_mut().and_then(|substituter| substituter.go_on());
+            let sent = if let Some(rest) = rest {
+                // The upstream was not asked meanwhile.
+                self.deadline.reset(self.gap);
+                rest
+            } else {
+                let polled = self.poll_original(cx);
+                let Some(substituter) = &mut self.substituter else { return polled };
+                match polled {
+                    Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                        Ok(data) => substituter.push(data),
+                        Err(trailers) => {
+                            self.trailers = trailers.into_trailers().ok();
+                            substituter.finish()
+                        }
+                    },
+                    Poll::Ready(None) => substituter.finish(),
+                    other => return other,
                 }
-                other => return other,
             };
             if !sent.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(sent))));

@@ -96,7 +96,9 @@ pub fn in_location<'a>(
             (state.policy, state.is_stopped) = (0, false);
         }
         let Some(snippet) = &place.location.snippet else { return Ok(Continue(place)) };
-        if snippet.program.is_empty() || matches!(place.location.action, LiveAction::Deny) {
+        // What the gateway answers itself is not led elsewhere.
+        let is_fixed = matches!(place.location.action, LiveAction::Deny | LiveAction::Health);
+        if snippet.program.is_empty() || is_fixed {
             return Ok(Continue(place));
         }
         let is_for_page = place.page.is_some();
@@ -115,6 +117,7 @@ pub fn in_location<'a>(
                 return Ok(Break(reply(exchange, policy, status, text, place.target.path())));
             }
             Outcome::Search => {
+                exchange.allowed_origin = None;
                 let name = place.name.as_bytes();
                 match place::find(exchange, place.host, &place.target, name, body)? {
                     Continue(location) => place.location = location,
@@ -314,7 +317,7 @@ pub fn finish(exchange: &Exchange, live: &LiveConfig, answer: &mut Answer) -> bo
     });
     let is_upstreams = exchange.is_answered;
     apply(policy, Head { status: status.as_u16(), headers, is_upstreams }, scope);
-    if let Some(mut substituter) = substituter {
+    if let Some(substituter) = substituter {
         if let Some(Substitution { keeps_last_modified: false, .. }) = policy.substitution {
             headers.remove(header::LAST_MODIFIED);
         }
@@ -323,16 +326,26 @@ pub fn finish(exchange: &Exchange, live: &LiveConfig, answer: &mut Answer) -> bo
         headers.remove(header::ACCEPT_RANGES);
         match source {
             Source::Full(body) => {
-                let whole = body
-                    .take()
-                    .map(|body| [substituter.push(body), substituter.finish()].concat().into());
-                *body = whole;
+                if let Some(body) = body.take() {
+                    *source = substituted(body, substituter);
+                }
             }
             Source::Upstream(body) => body.substitute(substituter),
-            _ => {}
+            Source::Gathered(body) => body.substitute(substituter),
+            // Compressed it is afterwards.
+            Source::Empty | Source::Substituted(_) | Source::Encoded(_) => {}
         }
     }
     policy.gzip != Some(false)
+}
+
+/// A body with its texts replaced; if it grows very large by that, in parts.
+fn substituted(body: Bytes, mut substituter: Substituter) -> Source {
+    let first: Bytes = [substituter.push(body), substituter.finish()].concat().into();
+    if substituter.is_over() {
+        return Source::Full(Some(first));
+    }
+    Source::Substituted(Box::new((first, substituter)))
 }
 
 fn substituter(
@@ -344,7 +357,8 @@ fn substituter(
     let facts = Facts { answer: Some((status.as_u16(), headers)), ..scope.facts };
     let scope = Scope { facts, ..scope };
     let pairs = spec.replacements.iter();
-    let pairs = pairs.map(|pair| (pair.text.clone().into_bytes(), scope.expand(&pair.by)));
+    let by = |text| scope.expand(text).unwrap_or_default();
+    let pairs = pairs.map(|pair| (pair.text.clone().into_bytes(), by(&pair.by)));
     Substituter::new(pairs, spec.once)
 }
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use headgate_config::{
-    Action, Cors, FixedRedirect, HttpsRedirect, Location, Network, Protection, cors::Origins,
+    Action, Cors, FixedRedirect, HttpsRedirect, Location, Network, PathMatch, Protection,
+    cors::Origins,
     protection::AccessLists,
+    snippet::{PathRewrite, Policy, Snippet, Step, Text, Then},
 };
 
 use crate::support::{Table, TestGateway, Upstream, client::Answer, snapshot, upstream::Reply};
@@ -36,6 +38,31 @@ fn ask(gateway: &TestGateway, method: &str, line: &str) -> Answer {
     let mut client = gateway.client();
     client.send(format!("{method} /x HTTP/1.1\r\nHost: a.test\r\n{line}\r\n\r\n"));
     client.answer()
+}
+
+#[test]
+fn what_a_location_grants_does_not_hold_where_a_rewrite_leads() {
+    let upstream = Upstream::echo("ok");
+    let at = |path: &str, origin: &str, snippet| {
+        let granted = cors(Origins::Listed(vec![origin.into()]));
+        let matcher = PathMatch::Prefix(path.into());
+        Location { cors: Some(granted), snippet, ..snapshot::location(matcher, "app") }
+    };
+    let step = Step::Rewrite(PathRewrite {
+        regex: "^/x".into(),
+        path: Text::plain("/strict/"),
+        query: None,
+        keeps_query: true,
+        then: Then::Search,
+    });
+    let leads = Arc::new(Snippet { steps: vec![step], policies: vec![Policy::default()] });
+    let table = Table::default()
+        .upstream("app", &[upstream.address])
+        .location("a.test", at("/", "https://o.test", Some(leads)))
+        .location("a.test", at("/strict/", "https://other.test", None));
+    let answer = ask(&TestGateway::start(table.build()), "GET", ORIGIN);
+    assert_eq!((answer.status, answer.text()), (200, "ok"));
+    assert_eq!(answer.header("access-control-allow-origin"), None);
 }
 
 fn closed_to_everybody() -> Option<Arc<Protection>> {

@@ -6,6 +6,7 @@ use headgate_config::{
     Action, Blocked, ErrorPages, Forward, Host, Location, PathMatch, Protection, ProxySettings,
     WhenEmpty,
     protection::{AccessLists, SignIn},
+    snippet::{Policy, Reply as Said, Snippet, Step},
 };
 
 use crate::support::{
@@ -92,6 +93,18 @@ fn the_error_backend_is_asked_in_the_name_of_the_request() {
     assert_eq!(client.answer().status, 500);
     assert_eq!(pages.seen().len(), 1);
     assert_eq!(gateway.logged(0), "200 [404 : 200] default-pages-80");
+}
+
+#[test]
+fn what_a_step_does_not_find_is_the_gateways_own_answer() {
+    let (app, pages) = (wanted(), Upstream::echo("a page"));
+    let location = location(&[404], |location, pages| {
+        pages.of_upstreams = false;
+        let steps = vec![Step::Return(Said { status: 404, text: None })];
+        location.snippet = Some(Arc::new(Snippet { steps, policies: vec![Policy::default()] }));
+    });
+    assert_eq!(get(&start(&app, &pages, location), ""), 200);
+    assert_eq!((pages.seen().len(), app.seen().len()), (1, 0));
 }
 
 #[test]

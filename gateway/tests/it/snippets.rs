@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headgate_config::{
-    Action, Host, Location, PathMatch, Snapshot,
+    Action, Host, Location, PathMatch, ProxySettings, Snapshot,
     snippet::{
         AnswerRule, HeaderAction, HostSnippet, OwnLocation, OwnMatch, PathRewrite, Piece, Policy,
         Replacement, Reply, SentHeader, Snippet, Step, Substitution, Text, Then,
@@ -167,12 +167,16 @@ fn texts_are_replaced_in_bodies_of_their_type() {
     let policy = Policy { substitution: Some(substitution.clone()), ..Policy::default() };
     let html = Substitution { types: vec!["text/none".into()], ..substitution };
     let other = Policy { substitution: Some(html), ..Policy::default() };
+    let mut buffered = at("/buffered/", "app", snippet(Vec::new(), policy.clone()));
+    buffered.proxy = Arc::new(ProxySettings { buffering: true, ..ProxySettings::default() });
     let table = Table::default()
         .upstream("app", &[page.address])
         .location("a.test", at("/", "app", snippet(Vec::new(), policy)))
+        .location("a.test", buffered)
         .location("a.test", at("/raw/", "app", snippet(Vec::new(), other)));
     let gateway = TestGateway::start(table.build());
     assert_eq!(gateway.get("/").text(), "<b>bye hello</b>");
+    assert_eq!(gateway.get("/buffered/").text(), "<b>bye hello</b>");
     assert_eq!(gateway.get("/raw/").text(), "<b>Hello hello</b>");
 }
 

@@ -3,6 +3,7 @@
 use headgate_config::snippet::Text;
 
 use super::{At, Problem, compile::Compiler, lex::Word, shortened, text};
+use crate::translate::annotations::external_auth::headers::frames;
 
 /// `-s`, `-t`, `-r` and `-a`, and the words behind them.
 #[derive(Debug, Default)]
@@ -111,8 +112,8 @@ pub fn header_name(word: &Word, name: &str) -> Result<String, Problem> {
         let reason = format!("{:?} is no name of a header", shortened(name));
         return Err(Problem::new(word.at, reason));
     }
-    if is_framing(name) {
-        let reason = format!("may not touch {name}, which frames the message");
+    if frames(name) {
+        let reason = format!("may not touch {name}, which frames the message or says where it goes");
         return Err(Problem::new(word.at, reason));
     }
     Ok(name.to_owned())
@@ -132,20 +133,6 @@ pub fn cleared(word: &Word) -> Result<(String, bool), Problem> {
         Some(start) => Ok((header_name(word, start)?.to_ascii_lowercase(), true)),
         None => Ok((header_name(word, name)?.to_ascii_lowercase(), false)),
     }
-}
-
-fn is_framing(name: &str) -> bool {
-    let names = [
-        "connection",
-        "content-length",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    names.iter().any(|framing| framing.eq_ignore_ascii_case(name))
 }
 
 /// `on` or `off`.

@@ -68,15 +68,20 @@ pub fn send(
         let reason = "would send a second Host; use the annotation upstream-vhost instead";
         return Err(Problem::new(name.at, reason));
     }
+    if is("proxy") && !value.text.is_empty() {
+        let reason = "sets Proxy, which many an application takes for its own setting";
+        return Err(Problem::new(name.at, reason));
+    }
     let name = arguments::header_name(name, &name.text)?;
     let value = arguments::value(compiler, value)?;
     frame.level.sent.push(SentHeader { name, value });
     Ok(())
 }
 
-/// Whether the gateway writes a header of a request itself, whatever the client sends.
+/// Whether the gateway writes a header of a request itself, whatever the client sends. `_` is as `-`, which it is to many an
+/// upstream.
 fn is_own(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
+    let name = name.to_ascii_lowercase().replace('_', "-");
     let known = ["host", "expect", "proxy", "x-real-ip", "x-request-id", "x-scheme"];
     known.contains(&&*name)
         || name.starts_with("x-forwarded-")

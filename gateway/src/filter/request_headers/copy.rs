@@ -130,10 +130,8 @@ pub(super) fn is_about_certificate(name: &str) -> bool {
 
 /// The names of a client's `Trailer` that are passed on behind the body.
 fn announced(value: &HeaderValue, rules: &Rules<'_>) -> Vec<u8> {
-    let is_decided = |name: &HeaderName| {
-        rules.replaces(name.as_str())
-            || rules.overrides.iter().any(|header| is_alike(&header.name, name.as_str()))
-    };
+    let is_decided =
+        |name: &HeaderName| rules.replaces(name.as_str()) || rules.decides(name.as_str());
     let names: Vec<&[u8]> = value
         .as_bytes()
         .split(|b| *b == b',')

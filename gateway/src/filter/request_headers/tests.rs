@@ -248,6 +248,17 @@ fn configured_headers_replace_the_clients_and_stand_beside_the_standard_ones() {
 }
 
 #[test]
+fn what_a_policy_decides_about_is_not_the_clients_in_another_spelling() {
+    let lines = [("x-user", "forged"), ("x_user", "forged"), ("x_other", "1")];
+    let overrides = [Override::set("X-User", &b"verified"[..])];
+    let rules = Rules { overrides: &overrides, underscores: true, odd_names: true, ..rules() };
+    let written = written(&lines, &rules);
+    let sent = |name| values(&written, name);
+    assert_eq!((sent("x-user"), sent("x_user")), (vec!["verified"], vec![]));
+    assert_eq!(sent("x_other"), ["1"]);
+}
+
+#[test]
 fn connection_is_what_the_location_says() {
     let websocket = HeaderValue::from_static("websocket");
     let rules = Rules { upgrade: Some(&websocket), connection: Some("keep-alive"), ..rules() };

@@ -107,6 +107,7 @@ mod tests {
         let variables = Variables {
             method: &Method::GET,
             headers: &HeaderMap::new(),
+            underscores: false,
             host: b"a.test",
             http_host: b"a.test",
             best_host: b"a.test",

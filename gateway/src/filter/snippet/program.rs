@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use headgate_config::snippet::{Condition, PathRewrite, Piece, Reply, Step, Text, Then};
 
-use super::{Facts, Scope, State, search::Search};
+use super::{
+    Facts, LARGEST_VALUE, Scope, State,
+    search::{Found, Search},
+};
 use crate::route::{
     pattern::Error,
     rewrite::{append_argument, tidy_redirect},
@@ -127,7 +130,7 @@ impl Run<'_> {
         Scope { facts: self.facts, state: self.state }
     }
 
-    fn expand(&self, text: &Text) -> Vec<u8> {
+    fn expand(&self, text: &Text) -> Option<Vec<u8>> {
         self.scope().expand(text)
     }
 
@@ -143,7 +146,7 @@ impl Run<'_> {
     fn one(&mut self, step: &LiveStep) -> Next {
         match step {
             LiveStep::Set { variable, value } => {
-                let value = self.expand(value);
+                let Some(value) = self.expand(value) else { return Next::Stop(Outcome::Fail) };
                 if **variable == *"args" {
                     self.state.query = Some(value);
                 } else {
@@ -163,7 +166,13 @@ impl Run<'_> {
             },
             LiveStep::Rewrite { search, spec } => self.rewrite(search, spec),
             LiveStep::Return(reply) => {
-                let text = reply.text.as_ref().map(|text| self.expand(text));
+                let text = match &reply.text {
+                    None => None,
+                    Some(text) => match self.expand(text) {
+                        None => return Next::Stop(Outcome::Fail),
+                        text => text,
+                    },
+                };
                 Next::Stop(Outcome::Reply { status: reply.status, text })
             }
             LiveStep::Break => {
@@ -173,15 +182,15 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a condition holds; none if the budget is used up.
+    /// Whether a condition holds; none if the budget is used up, or what it is about is too large.
     fn holds(&mut self, condition: &LiveCondition) -> Option<bool> {
         Some(match condition {
-            LiveCondition::Truth(text) => !matches!(&*self.expand(text), b"" | b"0"),
+            LiveCondition::Truth(text) => !matches!(&*self.expand(text)?, b"" | b"0"),
             LiveCondition::Equal { left, right, negated } => {
-                (self.expand(left) == self.expand(right)) != *negated
+                (self.expand(left)? == self.expand(right)?) != *negated
             }
             LiveCondition::Found { text, search, negated } => {
-                let text = self.expand(text);
+                let text = self.expand(text)?;
                 let found = search.find(&text).ok()?;
                 if let Some(found) = &found {
                     self.state.keep(&text, found, &search.names);
@@ -193,34 +202,45 @@ impl Run<'_> {
 
     fn rewrite(&mut self, search: &Search, spec: &PathRewrite) -> Next {
         let path = self.scope().path().to_vec();
-        let found = match search.find(&path) {
-            Err(_) => return Next::Stop(Outcome::Fail),
-            Ok(None) => return Next::Go,
-            Ok(Some(found)) => found,
+        let next = match search.find(&path) {
+            Err(_) => None,
+            Ok(None) => Some(Next::Go),
+            Ok(Some(found)) => self.replace(&path, &found, search, spec),
         };
-        self.state.keep(&path, &found, &search.names);
+        next.unwrap_or(Next::Stop(Outcome::Fail))
+    }
+
+    /// Does a rewrite whose pattern was found; none if that cannot be.
+    fn replace(
+        &mut self,
+        path: &[u8],
+        found: &Found,
+        search: &Search,
+        spec: &PathRewrite,
+    ) -> Option<Next> {
+        self.state.keep(path, found, &search.names);
         let old = self.scope().query().to_vec();
         let kept = if spec.keeps_query { &old[..] } else { b"" };
         if let Then::Redirect(status) = spec.then {
-            let mut url = tidy_redirect(&self.escaped(&spec.path));
+            let mut url = tidy_redirect(&self.escaped(&spec.path)?);
             if !kept.is_empty() {
                 let has_query =
                     |piece: &Piece| matches!(piece, Piece::Plain(text) if text.contains('?'));
                 url.push(if spec.path.pieces.iter().any(has_query) { b'&' } else { b'?' });
                 url.extend_from_slice(kept);
             }
-            return Next::Stop(Outcome::Reply { status, text: Some(url) });
+            return Some(Next::Stop(Outcome::Reply { status, text: Some(url) }));
         }
-        let new = self.expand(&spec.path);
-        if new.is_empty() {
-            return Next::Stop(Outcome::Fail);
-        }
+        let new = self.expand(&spec.path).filter(|new| !new.is_empty())?;
         match &spec.query {
             Some(query) => {
-                let mut query = self.escaped(query);
+                let mut query = self.escaped(query)?;
                 if !kept.is_empty() {
                     query.push(b'&');
                     query.extend_from_slice(kept);
+                }
+                if query.len() > LARGEST_VALUE {
+                    return None;
                 }
                 self.state.query = Some(query);
             }
@@ -228,7 +248,7 @@ impl Run<'_> {
             None => {}
         }
         self.state.path = Some(new);
-        match spec.then {
+        Some(match spec.then {
             Then::Search => Next::Stop(Outcome::Search),
             Then::Stay => {
                 self.state.is_stopped = true;
@@ -238,20 +258,23 @@ impl Run<'_> {
                 self.moved = true;
                 Next::Go
             }
-        }
+        })
     }
 
-    /// A text for a URL: captures are escaped if the request's path came with escapes.
-    fn escaped(&self, text: &Text) -> Vec<u8> {
+    /// A text for a URL, none if it is too large: captures are escaped if the request's path came with escapes.
+    fn escaped(&self, text: &Text) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         let scope = self.scope();
         for piece in &text.pieces {
-            let part = scope.expand(&Text { pieces: vec![piece.clone()] });
+            let part = scope.expand(&Text { pieces: vec![piece.clone()] })?;
             match piece {
                 Piece::Capture(_) if self.quoted => append_argument(&mut out, &part),
                 _ => out.extend_from_slice(&part),
             }
+            if out.len() > LARGEST_VALUE {
+                return None;
+            }
         }
-        out
+        Some(out)
     }
 }

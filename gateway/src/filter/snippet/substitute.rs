@@ -1,6 +1,9 @@
 //! Replaces texts in a body while it passes (`sub_filter`). Holds back no more than the longest text that is looked for.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Bytes that are made at a time, about: what is replaced may be much shorter than what comes in its place.
+const LARGEST_PART: usize = 256 * 1024;
 
 /// What is replaced, and what is not sent yet because it may be the beginning of that.
 #[derive(Debug)]
@@ -10,6 +13,10 @@ pub struct Substituter {
     /// Whether a text may begin with a byte.
     begins: Box<[bool; 256]>,
     held: BytesMut,
+    /// In what is held there is more to be found: the last part was large enough.
+    is_stopped: bool,
+    /// Nothing comes behind what is held.
+    is_last: bool,
 }
 
 #[derive(Debug)]
@@ -35,8 +42,14 @@ impl Substituter {
     pub fn new(pairs: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>, once: bool) -> Self {
         let wanted = |(text, by)| Wanted { text, by, is_done: false };
         let replacements: Vec<Wanted> = pairs.into_iter().map(wanted).collect();
-        let mut substituter =
-            Self { replacements, once, begins: Box::new([false; 256]), held: BytesMut::new() };
+        let mut substituter = Self {
+            replacements,
+            once,
+            begins: Box::new([false; 256]),
+            held: BytesMut::new(),
+            is_stopped: false,
+            is_last: false,
+        };
         substituter.note_beginnings();
         substituter
     }
@@ -51,32 +64,53 @@ impl Substituter {
         }
     }
 
-    /// The next part of the body as it is sent; possibly empty.
+    /// The next part of the body as it is sent; possibly empty. Ask [`Self::go_on`] before the next one.
     pub fn push(&mut self, data: Bytes) -> Bytes {
         if self.held.is_empty() && !data.iter().any(|byte| self.begins[usize::from(*byte)]) {
             return data;
         }
-        let mut input = std::mem::take(&mut self.held);
-        input.extend_from_slice(&data);
-        self.scan(&input, false)
+        self.held.extend_from_slice(&data);
+        self.scan()
     }
 
-    /// What is left at the end of the body.
+    /// What is left at the end of the body, or its first part.
     pub fn finish(&mut self) -> Bytes {
-        let input = std::mem::take(&mut self.held);
-        self.scan(&input, true)
+        self.is_last = true;
+        self.scan()
     }
 
-    fn scan(&mut self, input: &[u8], is_last: bool) -> Bytes {
-        let mut out = BytesMut::with_capacity(input.len());
+    /// The next part of what was pushed, never empty, if the last one was not all of it.
+    pub fn go_on(&mut self) -> Option<Bytes> {
+        while self.is_stopped {
+            let part = self.scan();
+            if !part.is_empty() {
+                return Some(part);
+            }
+        }
+        None
+    }
+
+    /// Whether all of the body was passed on.
+    pub fn is_over(&self) -> bool {
+        self.is_last && !self.is_stopped
+    }
+
+    fn scan(&mut self) -> Bytes {
+        let mut input = std::mem::take(&mut self.held);
+        let mut out = BytesMut::with_capacity(input.len().min(LARGEST_PART));
         let mut sent = 0;
         let mut at = 0;
+        self.is_stopped = false;
         while let Some(byte) = input.get(at) {
             if !self.begins[usize::from(*byte)] {
                 at += 1;
                 continue;
             }
-            match self.look(&input[at..], is_last) {
+            if out.len() >= LARGEST_PART {
+                self.is_stopped = true;
+                break;
+            }
+            match self.look(&input[at..]) {
                 Here::Nothing => at += 1,
                 Here::Open => break,
                 Here::Found(number) => {
@@ -93,11 +127,12 @@ impl Substituter {
             }
         }
         out.extend_from_slice(&input[sent..at]);
-        self.held.extend_from_slice(&input[at..]);
+        input.advance(at);
+        self.held = input;
         out.freeze()
     }
 
-    fn look(&self, rest: &[u8], is_last: bool) -> Here {
+    fn look(&self, rest: &[u8]) -> Here {
         for (number, wanted) in self.replacements.iter().enumerate() {
             if wanted.is_done {
                 continue;
@@ -109,7 +144,7 @@ impl Substituter {
             if known == wanted.text.len() {
                 return Here::Found(number);
             }
-            if !is_last {
+            if !self.is_last {
                 return Here::Open;
             }
         }
@@ -144,6 +179,21 @@ mod tests {
             assert_eq!(replaced(&pairs, false, &parts), "x bye Hl bye H", "{size}");
             assert_eq!(replaced(&pairs, true, &parts), "x bye Hl HELLO hel", "{size}");
         }
+    }
+
+    #[test]
+    fn what_grows_comes_in_parts_of_a_bounded_size() {
+        let (body, by) = ("ab".repeat(1000), "x".repeat(4096));
+        let mut substituter = Substituter::new([("a".into(), by.clone().into())], false);
+        let mut parts = vec![substituter.push(body.clone().into())];
+        while let Some(part) = substituter.go_on() {
+            parts.push(part);
+        }
+        assert!(!substituter.is_over());
+        assert_eq!((substituter.finish(), substituter.is_over()), (Bytes::new(), true));
+        assert!(parts.len() > 1);
+        assert!(parts.iter().all(|part| part.len() <= LARGEST_PART + by.len() + 1));
+        assert_eq!(parts.concat(), body.replace('a', &by).into_bytes());
     }
 
     #[test]

@@ -43,6 +43,7 @@ fn with<T>(act: impl FnOnce(Facts<'_>) -> T) -> T {
     let request = Variables {
         method: &Method::GET,
         headers: &headers,
+        underscores: false,
         host: b"a.test",
         http_host: b"A.test",
         best_host: b"A.test",
@@ -176,6 +177,23 @@ fn a_redirecting_rewrite_keeps_the_query_and_escapes_what_it_took() {
     let to = |path: &str| answered(&[rewrite("^/(.*)$", path, None, Then::Redirect(301))]);
     assert_eq!(to("https://n.test/$1").as_deref(), Some("https://n.test/a%20b?x=1&y=2"));
     assert_eq!(to("/n?q").as_deref(), Some("/n?q&x=1&y=2"));
+}
+
+#[test]
+fn values_that_double_again_and_again_fail_the_request() {
+    let longer = |step: Step| std::iter::repeat_n(step, 40).collect::<Vec<_>>();
+    let mut own = vec![set("a", "0123456789")];
+    own.extend(longer(set("a", "$a$a")));
+    for steps in [
+        own,
+        longer(set("args", "$args$args")),
+        longer(rewrite("^", "$uri$uri", None, Then::Next)),
+        longer(rewrite("^", "/", Some("$args"), Then::Next)),
+    ] {
+        let mut state = State::default();
+        assert_eq!(run(&steps, &mut state), Outcome::Fail);
+        assert!(state.path().unwrap_or_default().len() <= LARGEST_VALUE);
+    }
 }
 
 #[test]

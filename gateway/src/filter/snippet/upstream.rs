@@ -19,7 +19,7 @@ pub fn overrides(policy: &Policy, client: &HeaderMap, scope: Scope<'_>) -> Vec<O
         }
     }
     for header in &policy.sent {
-        decide(&mut all, &header.name, scope.expand(&header.value));
+        decide(&mut all, &header.name, scope.expand(&header.value).unwrap_or_default());
     }
     all
 }
@@ -33,7 +33,7 @@ fn change(
     match &rule.action {
         InputAction::Set { name, value, only_if_there } => {
             if !only_if_there || client.contains_key(name.as_str()) {
-                decide(all, name, scope.expand(value));
+                decide(all, name, scope.expand(value).unwrap_or_default());
             }
         }
         InputAction::Clear(name) => clear(all, name),

@@ -14,6 +14,7 @@ fn destination(url: &str, said: &[u8]) -> Option<Destination> {
     let variables = Variables {
         method: &Method::GET,
         headers: &headers,
+        underscores: false,
         host: said,
         http_host: said,
         best_host: said,

@@ -5,6 +5,14 @@ use headgate_config::ObjectRef;
 use super::*;
 
 fn expanded(headers: &[(&'static str, &'static str)], text: &str) -> String {
+    expanded_with(headers, false, text)
+}
+
+fn expanded_with(
+    headers: &[(&'static str, &'static str)],
+    underscores: bool,
+    text: &str,
+) -> String {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.append(*name, HeaderValue::from_static(value));
@@ -14,6 +22,7 @@ fn expanded(headers: &[(&'static str, &'static str)], text: &str) -> String {
     let variables = Variables {
         method: &Method::PUT,
         headers: &map,
+        underscores,
         host: b"a.test",
         http_host: b"A.test:8080",
         best_host: b"b.test",
@@ -59,7 +68,10 @@ fn what_is_believed_and_what_is_not_have_names_of_their_own() {
 #[test]
 fn repeated_headers_are_all_there() {
     let headers = [("x-token", "a"), ("x-other", "b"), ("x_token", "c"), ("cookie", "k=1")];
-    assert_eq!(expanded(&headers, "$http_x_token|$http_x_none|$http_cookie"), "a, c||k=1");
+    let text = "$http_x_token|$http_x_none|$http_cookie";
+    assert_eq!(expanded_with(&headers, true, text), "a, c||k=1");
+    assert_eq!(expanded(&headers, text), "a||k=1", "what upstreams do not get is not there");
+    assert_eq!(expanded(&[("x_user", "admin"), ("x.user", "b")], "$http_x_user"), "");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::Frame;
 
 use super::UpstreamBody;
-use crate::error::ProxyError;
+use crate::{error::ProxyError, filter::snippet::substitute::Substituter};
 
 /// Largest piece, whatever is configured.
 const LARGEST: u64 = 256 * 1024;
@@ -34,6 +34,11 @@ impl Gathered {
     /// Where the bytes come from.
     pub fn inner(&self) -> &UpstreamBody {
         &self.inner
+    }
+
+    /// Replaces texts in it.
+    pub fn substitute(&mut self, substituter: Substituter) {
+        self.inner.substitute(substituter);
     }
 
     /// Bytes that are still to come, if that is known.

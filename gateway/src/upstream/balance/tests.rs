@@ -76,6 +76,7 @@ fn choice(spread: &Spread, headers: &HeaderMap, path: Option<&[u8]>) -> Choice {
     let variables = Variables {
         method: &Method::GET,
         headers,
+        underscores: false,
         host: b"a.test",
         http_host: b"",
         best_host: b"",

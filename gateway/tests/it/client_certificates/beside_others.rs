@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use headgate_config::{
     Action, Blocked, ClientCertificates, Host, Location, PathMatch, Snapshot,
-    client_certificates::{Mode, Verification},
+    client_certificates::{ErrorPage, Mode, Verification},
     protection::CacheDuration,
+    snippet::{HostSnippet, PathRewrite, Reply as Said, Step, Text, Then},
 };
 
 use super::verification;
@@ -101,6 +102,46 @@ fn a_load_balancer_needs_no_certificate_to_see_that_the_gateway_lives() {
         let mut client = Door::of(None, "http/1.1").connect(gateway.https, "a.test");
         client.send(format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
         assert_eq!(client.answer().status, status, "{path}");
+    }
+}
+
+#[test]
+fn the_path_of_health_does_not_open_what_steps_of_the_host_make_of_it() {
+    let app = Upstream::echo("app");
+    let mut health = snapshot::location(PathMatch::Exact("/healthz".into()), "");
+    health.action = Action::Health;
+    let page = Some(ErrorPage::Path("/login".into()));
+    let elsewhere = |path: &str, then| {
+        let (regex, path) = ("^/healthz$".into(), Text::plain(path));
+        Step::Rewrite(PathRewrite { regex, path, query: None, keeps_query: true, then })
+    };
+    let reply = Step::Return(Said { status: 200, text: Some(Text::plain("inside")) });
+    for (step, error_page, status, seen) in [
+        (elsewhere("/secret", Then::Search), None, 400, None),
+        (elsewhere("/secret", Then::Redirect(302)), None, 400, None),
+        (reply, None, 400, None),
+        (elsewhere("/secret", Then::Search), page, 200, Some("GET /login HTTP/1.1")),
+    ] {
+        let asks =
+            Verification { error_page, ..verification(&[&Authority::new("ca")], Mode::Required) };
+        let mut table = table(&app, health.clone(), asks, Blocked::default());
+        let snippet = Arc::new(HostSnippet { steps: vec![step], ..HostSnippet::default() });
+        let open = Arc::new(snapshot::location(PathMatch::Prefix("/".into()), "app"));
+        let hosts = table.hosts.iter().map(|host| match &*host.name {
+            "a.test" => {
+                let locations = host.locations.iter().cloned().chain([Arc::clone(&open)]);
+                let (locations, snippet) = (locations.collect(), Some(Arc::clone(&snippet)));
+                Arc::new(Host { locations, snippet, ..Host::clone(host) })
+            }
+            _ => Arc::clone(host),
+        });
+        table.hosts = hosts.collect();
+        let gateway = TestGateway::start(table);
+        let mut client = Door::of(None, "http/1.1").connect(gateway.https, "a.test");
+        client.send("GET /healthz HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.header("location")), (status, None));
+        assert_eq!(app.seen().pop().as_ref().map(|seen| seen.line()), seen);
     }
 }
 

@@ -18,6 +18,7 @@ fn rewritten(
     let variables = Variables {
         method: &Method::GET,
         headers: &HeaderMap::new(),
+        underscores: false,
         host: b"a.test",
         http_host: b"a.test",
         best_host: b"a.test",
