@@ -20,15 +20,19 @@ use crate::{
     worker::Worker,
 };
 
+/// Bytes that are read at once of a message that is left to the handshake.
+const MORE: usize = 4096;
+
 /// The first message of a TLS connection, as it came.
 pub(super) struct First {
     bytes: Vec<u8>,
     name: Option<Box<[u8]>>,
 }
 
-/// Reads the first message of a connection, and not a byte of what follows it. There is no limit of time.
+/// Reads the first message of a connection, and not a byte of what follows it. It has as long as a whole handshake has:
+/// the connection is cut after its head's time in [`Phase::Handshake`].
 pub(super) async fn read_first(stream: &mut TcpStream) -> io::Result<First> {
-    let mut bytes = Vec::new();
+    let (mut bytes, mut reader) = (Vec::new(), client_hello::Reader::default());
     loop {
         let begin = bytes.len();
         bytes.resize(begin + RECORD_HEAD, 0);
@@ -40,9 +44,9 @@ pub(super) async fn read_first(stream: &mut TcpStream) -> io::Result<First> {
         };
         bytes.resize(begin + RECORD_HEAD + length, 0);
         stream.read_exact(&mut bytes[begin + RECORD_HEAD..]).await?;
-        match client_hello::parse(&bytes) {
-            Hello::Partial if bytes.len() < client_hello::LONGEST => {}
-            Hello::Partial | Hello::Other => return Ok(First { bytes, name: None }),
+        match reader.record(&bytes[begin + RECORD_HEAD..]) {
+            Hello::Partial => {}
+            Hello::Other => return Ok(First { bytes, name: None }),
             Hello::Whole(name) => return Ok(First { bytes, name }),
         }
     }
@@ -54,11 +58,18 @@ impl First {
         worker.live().streams.passthrough.get(self.name.as_deref()?).cloned()
     }
 
-    /// Begins a handshake of our own with it; a client that cannot be understood is told so.
+    /// Begins a handshake of our own with it; a client that cannot be understood is told so. What is missing of a message
+    /// that was not read to its end is read here.
     pub(super) async fn accept(self, stream: &mut TcpStream) -> io::Result<Accepted> {
         let mut acceptor = Acceptor::default();
+        let mut more = Vec::new();
         let mut rest = &self.bytes[..];
         loop {
+            if rest.is_empty() {
+                more.resize(MORE, 0);
+                let count = stream.read(&mut more).await?;
+                rest = &more[..count];
+            }
             if acceptor.read_tls(&mut rest)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
