@@ -7,12 +7,13 @@ use rustls::server::{Accepted, Acceptor};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
 
 use super::{
     client_hello::{self, Hello, RECORD_HEAD},
     conn::{Connection, Phase},
-    forward::connect,
+    forward::connect::{self, ConnectError},
 };
 use crate::{
     pump::{self, Limits, Moved},
@@ -22,6 +23,10 @@ use crate::{
 
 /// Bytes that are read at once of a message that is left to the handshake.
 const MORE: usize = 4096;
+/// How long an upstream may take to take the first message.
+const FIRST: Duration = Duration::from_secs(60);
+/// How long a connection may be silent in both directions: as long as those of TCP services are unless it is set.
+const SILENCE: Duration = Duration::from_secs(600);
 
 /// The first message of a TLS connection, as it came.
 pub(super) struct First {
@@ -98,8 +103,9 @@ impl First {
         connection.tunnel();
         connection.enter(Phase::Serving);
         let settings = worker.live().settings.spec.stream.clone();
-        let upstream = match connect::tcp(target, fastrand::usize(..), &settings).await {
+        let upstream = match connect::tcp(&client, target, fastrand::usize(..), &settings).await {
             Ok(upstream) => upstream,
+            Err(ConnectError::Left { .. }) => return,
             Err(error) => {
                 tracing::warn!(
                     upstream = %target.name, %error,
@@ -111,14 +117,15 @@ impl First {
         keep_alive(&client);
         keep_alive(&upstream.stream);
         let mut upstream = upstream.stream;
-        if upstream.write_all(&self.bytes).await.is_ok() {
-            let limits = Limits { silence: None, half_silence: pump::HALF_SILENCE };
+        let begun = timeout(FIRST, upstream.write_all(&self.bytes)).await;
+        if matches!(begun, Ok(Ok(()))) {
+            let limits = Limits { silence: Some(SILENCE), half_silence: pump::HALF_SILENCE };
             pump::pump(&client, &upstream, limits, &Moved::default()).await;
         }
     }
 }
 
-/// There is no limit for silence, so that peers that are gone have to be found out about.
+/// Peers that are gone are found out about long before the limit of silence.
 fn keep_alive(stream: &TcpStream) {
     let often = socket2::TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
