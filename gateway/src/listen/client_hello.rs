@@ -2,7 +2,9 @@
 //! RFC 6066 §3). What is not understood is left to those who do take part.
 
 /// Longest first message that is looked at, in bytes.
-pub const LONGEST: usize = 64 * 1024;
+const LONGEST: usize = 64 * 1024;
+/// Records that it may be in. Clients need one or two; in more no server name is looked for.
+const MOST_RECORDS: usize = 64;
 /// Longest record (RFC 8446 §5.1), which the plaintext of a first message never exceeds.
 const LONGEST_RECORD: usize = 16 * 1024;
 /// Bytes in front of a record: type, version, length.
@@ -32,24 +34,43 @@ pub fn record_length(head: [u8; RECORD_HEAD]) -> Option<usize> {
     is_fine.then_some(length)
 }
 
-/// Reads the first message of a connection from its first bytes. It may be in several records.
-pub fn parse(mut bytes: &[u8]) -> Hello {
-    let mut message = Vec::new();
-    loop {
-        match whole_message(&message) {
-            Some(Hello::Partial) | None => {}
-            Some(done) => return done,
+/// The first message of a connection, as far as it has come. It may be in several records.
+#[derive(Debug, Default)]
+pub struct Reader {
+    message: Vec<u8>,
+    records: usize,
+}
+
+impl Reader {
+    /// Takes the content of one record more, which costs no more than its length however many there were.
+    pub fn record(&mut self, fragment: &[u8]) -> Hello {
+        self.records += 1;
+        if self.message.len() + fragment.len() > LONGEST {
+            return Hello::Other;
         }
+        self.message.extend_from_slice(fragment);
+        match whole_message(&self.message) {
+            Some(Hello::Partial) | None if self.records < MOST_RECORDS => Hello::Partial,
+            Some(Hello::Partial) | None => Hello::Other,
+            Some(done) => done,
+        }
+    }
+}
+
+/// Reads the first message of a connection from its first bytes.
+#[cfg(any(test, fuzzing))]
+pub fn parse(mut bytes: &[u8]) -> Hello {
+    let mut reader = Reader::default();
+    loop {
         let Some((head, rest)) = bytes.split_first_chunk::<RECORD_HEAD>() else {
             return Hello::Partial;
         };
         let Some(length) = record_length(*head) else { return Hello::Other };
         let Some((fragment, rest)) = rest.split_at_checked(length) else { return Hello::Partial };
-        if message.len() + length > LONGEST {
-            return Hello::Other;
+        match reader.record(fragment) {
+            Hello::Partial => bytes = rest,
+            done => return done,
         }
-        message.extend_from_slice(fragment);
-        bytes = rest;
     }
 }
 
@@ -169,6 +190,25 @@ mod tests {
             let split = [record(&message[..at]), record(&message[at..])].concat();
             assert_eq!(parse(&split), whole(Some("a.test")), "{at}");
         }
+    }
+
+    #[test]
+    fn nothing_is_looked_for_in_too_many_records() {
+        let bytes = hello(Some("a.test"));
+        let message = &bytes[RECORD_HEAD..];
+        let in_records = |single: usize| {
+            let (begin, end) = message.split_at(single);
+            let mut reader = Reader::default();
+            for byte in begin {
+                match reader.record(&[*byte]) {
+                    Hello::Partial => {}
+                    done => return done,
+                }
+            }
+            reader.record(end)
+        };
+        assert_eq!(in_records(MOST_RECORDS - 1), whole(Some("a.test")));
+        assert_eq!(in_records(MOST_RECORDS), Hello::Other);
     }
 
     #[test]

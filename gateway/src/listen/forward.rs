@@ -27,6 +27,8 @@ pub(crate) struct Forwards {
     /// Which worker it is, from 0.
     index: usize,
     open: HashMap<PortKey, Open>,
+    /// The sessions of all UDP ports.
+    sessions: Rc<udp::Sessions>,
     /// What they were opened for.
     seen: Option<Arc<LiveStreams>>,
 }
@@ -90,7 +92,12 @@ impl Forwards {
                 serving.spawn_local(tcp::accept(worker, listener, current.clone()));
             }
             PortSocket::Udp(socket) => {
-                serving.spawn_local(udp::receive(worker, socket, current.clone()));
+                serving.spawn_local(udp::receive(
+                    worker,
+                    socket,
+                    current.clone(),
+                    Rc::clone(&self.sessions),
+                ));
             }
         }
         let bound = Arc::clone(&service.bound);

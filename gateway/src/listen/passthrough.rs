@@ -7,12 +7,13 @@ use rustls::server::{Accepted, Acceptor};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
 
 use super::{
     client_hello::{self, Hello, RECORD_HEAD},
     conn::{Connection, Phase},
-    forward::connect,
+    forward::connect::{self, ConnectError},
 };
 use crate::{
     pump::{self, Limits, Moved},
@@ -20,15 +21,23 @@ use crate::{
     worker::Worker,
 };
 
+/// Bytes that are read at once of a message that is left to the handshake.
+const MORE: usize = 4096;
+/// How long an upstream may take to take the first message.
+const FIRST: Duration = Duration::from_secs(60);
+/// How long a connection may be silent in both directions: as long as those of TCP services are unless it is set.
+const SILENCE: Duration = Duration::from_secs(600);
+
 /// The first message of a TLS connection, as it came.
 pub(super) struct First {
     bytes: Vec<u8>,
     name: Option<Box<[u8]>>,
 }
 
-/// Reads the first message of a connection, and not a byte of what follows it. There is no limit of time.
+/// Reads the first message of a connection, and not a byte of what follows it. It has as long as a whole handshake has:
+/// the connection is cut after its head's time in [`Phase::Handshake`].
 pub(super) async fn read_first(stream: &mut TcpStream) -> io::Result<First> {
-    let mut bytes = Vec::new();
+    let (mut bytes, mut reader) = (Vec::new(), client_hello::Reader::default());
     loop {
         let begin = bytes.len();
         bytes.resize(begin + RECORD_HEAD, 0);
@@ -40,9 +49,9 @@ pub(super) async fn read_first(stream: &mut TcpStream) -> io::Result<First> {
         };
         bytes.resize(begin + RECORD_HEAD + length, 0);
         stream.read_exact(&mut bytes[begin + RECORD_HEAD..]).await?;
-        match client_hello::parse(&bytes) {
-            Hello::Partial if bytes.len() < client_hello::LONGEST => {}
-            Hello::Partial | Hello::Other => return Ok(First { bytes, name: None }),
+        match reader.record(&bytes[begin + RECORD_HEAD..]) {
+            Hello::Partial => {}
+            Hello::Other => return Ok(First { bytes, name: None }),
             Hello::Whole(name) => return Ok(First { bytes, name }),
         }
     }
@@ -54,11 +63,18 @@ impl First {
         worker.live().streams.passthrough.get(self.name.as_deref()?).cloned()
     }
 
-    /// Begins a handshake of our own with it; a client that cannot be understood is told so.
+    /// Begins a handshake of our own with it; a client that cannot be understood is told so. What is missing of a message
+    /// that was not read to its end is read here.
     pub(super) async fn accept(self, stream: &mut TcpStream) -> io::Result<Accepted> {
         let mut acceptor = Acceptor::default();
+        let mut more = Vec::new();
         let mut rest = &self.bytes[..];
         loop {
+            if rest.is_empty() {
+                more.resize(MORE, 0);
+                let count = stream.read(&mut more).await?;
+                rest = &more[..count];
+            }
             if acceptor.read_tls(&mut rest)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -87,8 +103,9 @@ impl First {
         connection.tunnel();
         connection.enter(Phase::Serving);
         let settings = worker.live().settings.spec.stream.clone();
-        let upstream = match connect::tcp(target, fastrand::usize(..), &settings).await {
+        let upstream = match connect::tcp(&client, target, fastrand::usize(..), &settings).await {
             Ok(upstream) => upstream,
+            Err(ConnectError::Left { .. }) => return,
             Err(error) => {
                 tracing::warn!(
                     upstream = %target.name, %error,
@@ -100,14 +117,15 @@ impl First {
         keep_alive(&client);
         keep_alive(&upstream.stream);
         let mut upstream = upstream.stream;
-        if upstream.write_all(&self.bytes).await.is_ok() {
-            let limits = Limits { silence: None, half_silence: pump::HALF_SILENCE };
+        let begun = timeout(FIRST, upstream.write_all(&self.bytes)).await;
+        if matches!(begun, Ok(Ok(()))) {
+            let limits = Limits { silence: Some(SILENCE), half_silence: pump::HALF_SILENCE };
             pump::pump(&client, &upstream, limits, &Moved::default()).await;
         }
     }
 }
 
-/// There is no limit for silence, so that peers that are gone have to be found out about.
+/// Peers that are gone are found out about long before the limit of silence.
 fn keep_alive(stream: &TcpStream) {
     let often = socket2::TcpKeepalive::new()
         .with_time(Duration::from_secs(60))

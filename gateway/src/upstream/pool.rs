@@ -36,15 +36,16 @@ pub struct Endpoint {
     count: IdleCount,
     /// How connections to it are encrypted, if they are.
     tls: Option<Tls>,
-    /// When a handshake that failed was last told of.
-    complained: Cell<Option<u32>>,
-    /// The same endpoint, encrypted in one way or another.
+    /// When a handshake that failed was last told of, in whatever way it was to be encrypted.
+    complained: Rc<Cell<Option<u32>>>,
+    /// The same endpoint, encrypted in one way or another; the one that was wanted last is the last.
     encrypted: RefCell<Vec<Rc<Endpoint>>>,
     /// Connections of HTTP/2.
     streams: OnceCell<Box<h2::Pool>>,
 }
 
-/// Ways of encryption that connections of one endpoint are kept for. Names may come from clients.
+/// Ways of encryption that connections of one endpoint are kept for. Names may come from clients, so that the one that was not
+/// wanted for longest makes room.
 const MOST_WAYS: usize = 64;
 /// Time between two lines in the log about handshakes with an endpoint.
 const COMPLAINT: Duration = Duration::from_secs(60);
@@ -118,7 +119,7 @@ impl Endpoint {
             retired: Cell::new(false),
             count,
             tls: None,
-            complained: Cell::new(None),
+            complained: Rc::default(),
             encrypted: RefCell::default(),
             streams: OnceCell::new(),
         }
@@ -139,15 +140,18 @@ impl Endpoint {
     pub fn over(&self, wanted: &Encryption<'_>) -> Result<Rc<Self>, ProxyError> {
         let name = wanted.name.as_ref().map_err(|()| ProxyError::Connect)?.as_deref();
         let is_same =
-            |other: &&Rc<Self>| other.tls.as_ref().is_some_and(|tls| tls.is(wanted.config, name));
+            |other: &Rc<Self>| other.tls.as_ref().is_some_and(|tls| tls.is(wanted.config, name));
         let mut ways = self.encrypted.borrow_mut();
-        if let Some(same) = ways.iter().find(is_same) {
-            return Ok(Rc::clone(same));
+        if let Some(at) = ways.iter().rposition(is_same) {
+            ways[at..].rotate_left(1);
+            return ways.last().cloned().ok_or(ProxyError::Connect);
         }
         let tls = Tls::new(wanted.config, name.cloned());
-        let way = Rc::new(Self::encrypted(self.address, self.count.clone(), tls));
+        let mut way = Self::encrypted(self.address, self.count.clone(), tls);
+        way.complained = Rc::clone(&self.complained);
         way.retired.set(self.retired.get());
-        if ways.len() < MOST_WAYS && !self.retired.get() {
+        let way = Rc::new(way);
+        if !self.retired.get() && has_room(&mut ways) {
             ways.push(Rc::clone(&way));
         }
         Ok(way)
@@ -287,8 +291,21 @@ impl Endpoint {
     }
 }
 
+/// Whether there is room for one more, if need be in place of one that no request uses. Its idle connections are closed.
+fn has_room(ways: &mut Vec<Rc<Endpoint>>) -> bool {
+    if ways.len() >= MOST_WAYS
+        && let Some(unused) = ways.iter().position(|way| Rc::strong_count(way) == 1)
+    {
+        ways.remove(unused);
+    }
+    ways.len() < MOST_WAYS
+}
+
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

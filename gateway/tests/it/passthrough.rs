@@ -71,6 +71,19 @@ fn a_first_message_in_pieces_is_understood() {
 }
 
 #[test]
+fn a_first_message_in_very_many_records_is_served_here() {
+    let (ours, app, other) = (Identity::new(), Upstream::echo("app"), Upstream::echo("other"));
+    let gateway = TestGateway::start(table(&ours, &app, Some(("a.test", &other))));
+    let mut client = Client::connect(gateway.https);
+    let records: Vec<u8> =
+        ours.first_bytes()[5..].iter().flat_map(|byte| [22, 3, 1, 0, 1, *byte]).collect();
+    client.send(records);
+    // A record of the handshake, or an alert, but nothing of the upstream.
+    assert!(matches!(client.exactly(1).as_deref(), Some([21 | 22])));
+    assert_eq!(other.connections(), 0);
+}
+
+#[test]
 fn what_is_no_tls_gets_an_alert_or_an_answer_as_ever() {
     let (ours, app) = (Identity::new(), Upstream::echo("app"));
     let gateway = TestGateway::start(table(&ours, &app, Some(("a.test", &app))));

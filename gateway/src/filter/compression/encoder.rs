@@ -24,12 +24,13 @@ const ZSTD_WINDOW: u8 = 17;
 const ZSTD_TABLE: u32 = 17;
 /// From here on Brotli takes 25 MiB for each answer, and from level 10 on seconds of its worker for each MiB: it tries no harder.
 const HARDEST_BROTLI: u8 = 6;
-/// Answers that a worker compresses at once. More are sent as they are: memory is bounded.
-const MOST: usize = 256;
+/// Memory of the encoders of a worker at once, in KiB. What would need more is sent as it is.
+const BUDGET: usize = 64 * 1024;
 
 thread_local! {
     static OUTPUT: RefCell<Box<[u8]>> = RefCell::new(vec![0; PIECE].into_boxed_slice());
-    static ENCODERS: Cell<usize> = const { Cell::new(0) };
+    /// What there is of the budget in use, in KiB.
+    static IN_USE: Cell<usize> = const { Cell::new(0) };
 }
 
 /// A content coding.
@@ -52,6 +53,15 @@ impl Codec {
             Self::Gzip => "gzip",
         }
     }
+
+    /// What one encoder takes at most, in KiB (measured, rounded up).
+    fn cost(self) -> usize {
+        match self {
+            Self::Brotli => 3 * 1024,
+            Self::Zstd => 1280,
+            Self::Gzip => 360,
+        }
+    }
 }
 
 /// What an encoder is asked for.
@@ -68,33 +78,34 @@ pub enum Want {
 /// The encoder of one answer.
 pub struct Encoder {
     state: Box<dyn EncodeV2>,
-    _slot: Slot,
+    _share: Share,
 }
 
-/// One of the encoders of a worker.
-struct Slot;
+/// A part of the worker's budget, in KiB.
+struct Share(usize);
 
-impl Slot {
-    fn take() -> Option<Self> {
-        ENCODERS.with(|count| {
-            (count.get() < MOST).then(|| {
-                count.set(count.get() + 1);
-                Self
+impl Share {
+    fn take(cost: usize) -> Option<Self> {
+        IN_USE.with(|in_use| {
+            let sum = in_use.get() + cost;
+            (sum <= BUDGET).then(|| {
+                in_use.set(sum);
+                Self(cost)
             })
         })
     }
 }
 
-impl Drop for Slot {
+impl Drop for Share {
     fn drop(&mut self) {
-        ENCODERS.with(|count| count.set(count.get().saturating_sub(1)));
+        IN_USE.with(|in_use| in_use.set(in_use.get().saturating_sub(self.0)));
     }
 }
 
 impl Encoder {
-    /// An encoder; nothing if the worker has too many. `length` is that of the body, if it is known.
+    /// An encoder; nothing if those of the worker would take too much memory with it. `length` is that of the body, if it is known.
     pub fn new(codec: Codec, level: u8, length: Option<u64>) -> Option<Self> {
-        let slot = Slot::take()?;
+        let share = Share::take(codec.cost())?;
         let level = match codec {
             Codec::Brotli => level.min(HARDEST_BROTLI),
             Codec::Zstd | Codec::Gzip => level,
@@ -116,7 +127,7 @@ impl Encoder {
                 Box::new(ZstdEncoder::new_with_params(CParameter::quality(level), &parameters))
             }
         };
-        Some(Self { state, _slot: slot })
+        Some(Self { state, _share: share })
     }
 
     /// Goes one step, which gives a piece of output at most and takes from `input` what it has used. Says whether the wish was

@@ -81,7 +81,7 @@ async fn serve(worker: Rc<Worker>, mut client: TcpStream, peer: SocketAddr, curr
     }
     let settings = worker.live().settings.spec.stream.clone();
     let begin = Instant::now();
-    let upstream = match connect::tcp(&service.upstream, next, &settings).await {
+    let upstream = match connect::tcp(&client, &service.upstream, next, &settings).await {
         Ok(connected) => {
             record.tried.replace(connected.tried);
             record.connect_time.set(Some(begin.elapsed()));
@@ -89,7 +89,7 @@ async fn serve(worker: Rc<Worker>, mut client: TcpStream, peer: SocketAddr, curr
         }
         Err(error) => {
             tracing::debug!(%peer, service = %service.name, %error, "a connection is turned away");
-            if let ConnectError::Failed { tried, .. } = error {
+            if let ConnectError::Failed { tried, .. } | ConnectError::Left { tried } = error {
                 record.tried.replace(tried);
             }
             return;

@@ -3,26 +3,28 @@
 //!
 //! A datagram that there is no room for is dropped, as anywhere on its way. Sessions end with their port.
 
+mod sessions;
+
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    rc::Rc,
+    rc::{Rc, Weak},
     time::{Duration, Instant},
 };
 
 use headgate_config::StreamSettings;
 use socket2::SockRef;
-use tokio::{io::Interest, net::UdpSocket, task::JoinSet, time::sleep};
+use tokio::{io::Interest, net::UdpSocket, sync::Notify, task::JoinSet, time::sleep};
 
+pub use self::sessions::Sessions;
+use self::sessions::{Kept, Registered};
 use super::{Current, connect::in_turn, record::Record};
 use crate::{listen::EXHAUSTED_PAUSE, worker::Worker};
 
 /// The longest datagram there can be.
 const LONGEST: usize = 64 * 1024;
-/// Sessions that a worker has at most with one port. Each needs a socket.
-const MOST: usize = 4096;
 /// How long a session may be silent whose limit is switched off: nobody says when it is over.
 const FOREVER: Duration = Duration::from_secs(3600);
 
@@ -31,13 +33,32 @@ struct Port {
     socket: UdpSocket,
     address: SocketAddr,
     sessions: RefCell<HashMap<SocketAddr, Rc<Session>>>,
+    /// Those of all ports.
+    all: Rc<Sessions>,
 }
 
-/// Receives datagrams until it is dropped.
-pub async fn receive(worker: Rc<Worker>, socket: std::net::UdpSocket, current: Current) {
+impl Port {
+    /// A client's next datagram begins another session.
+    fn forget(&self, session: &Rc<Session>) {
+        let mut sessions = self.sessions.borrow_mut();
+        if sessions.get(&session.client).is_some_and(|known| Rc::ptr_eq(known, session)) {
+            sessions.remove(&session.client);
+        }
+    }
+}
+
+/// Receives datagrams until it is dropped. `all` are the sessions of all ports of the worker.
+pub async fn receive(
+    worker: Rc<Worker>,
+    socket: std::net::UdpSocket,
+    current: Current,
+    all: Rc<Sessions>,
+) {
     let bound = UdpSocket::from_std(socket).and_then(|socket| Ok((socket.local_addr()?, socket)));
     let port = match bound {
-        Ok((address, socket)) => Rc::new(Port { socket, address, sessions: RefCell::default() }),
+        Ok((address, socket)) => {
+            Rc::new(Port { socket, address, sessions: RefCell::default(), all })
+        }
         Err(error) => {
             tracing::error!(%error, "a UDP service cannot be served");
             return;
@@ -63,11 +84,11 @@ pub async fn receive(worker: Rc<Worker>, socket: std::net::UdpSocket, current: C
         let known = port.sessions.borrow().get(&client).map(Rc::clone);
         if let Some(session) = known {
             session.send(datagram);
-        } else if port.sessions.borrow().len() < MOST {
-            let session = Rc::new(Session::new(&worker, &port, &current, client));
+        } else {
+            port.all.make_room();
+            let session = Session::new(&worker, &port, &current, client);
             if session.begin(datagram) {
-                port.sessions.borrow_mut().insert(client, Rc::clone(&session));
-                tasks.spawn_local(session.run(Rc::clone(&port)));
+                tasks.spawn_local(run(Registered::new(&port, session)));
             }
         }
     }
@@ -76,6 +97,8 @@ pub async fn receive(worker: Rc<Worker>, socket: std::net::UdpSocket, current: C
 /// What a client and an endpoint have to say to each other.
 struct Session {
     client: SocketAddr,
+    port: Weak<Port>,
+    all: Rc<Sessions>,
     record: Record,
     settings: StreamSettings,
     /// Endpoints that were not tried yet, the next one last.
@@ -84,14 +107,16 @@ struct Session {
     /// Datagrams of the client, and of the upstream.
     asked: Cell<u64>,
     answered: Cell<u64>,
-    /// The last datagram of the client, until anything is answered: another endpoint may have to be asked.
-    unanswered: RefCell<Vec<u8>>,
+    /// The last datagram of the client, until anything is answered, where another endpoint may have to be asked.
+    unanswered: RefCell<Option<Kept>>,
+    /// Told when it has to end.
+    over: Notify,
     last: Cell<Instant>,
     begin: Instant,
 }
 
 impl Session {
-    fn new(worker: &Rc<Worker>, port: &Port, current: &Current, client: SocketAddr) -> Self {
+    fn new(worker: &Rc<Worker>, port: &Rc<Port>, current: &Current, client: SocketAddr) -> Self {
         let (service, next) = current.next();
         let settings = worker.live().settings.spec.stream.clone();
         let addresses = service.upstream.addresses();
@@ -100,6 +125,8 @@ impl Session {
         let begin = Instant::now();
         Self {
             client,
+            port: Rc::downgrade(port),
+            all: Rc::clone(&port.all),
             record: Record::new(worker, &service, client, port.address),
             settings,
             left: RefCell::new(left),
@@ -107,6 +134,7 @@ impl Session {
             asked: Cell::new(0),
             answered: Cell::new(0),
             unanswered: RefCell::default(),
+            over: Notify::new(),
             last: Cell::new(begin),
             begin,
         }
@@ -143,8 +171,10 @@ impl Session {
         self.asked.set(self.asked.get() + 1);
         let received = &self.record.moved.received;
         received.set(received.get() + datagram.len() as u64);
-        if self.answered.get() == 0 {
-            self.unanswered.replace(datagram.to_vec());
+        // What was kept before makes room.
+        self.unanswered.take();
+        if self.answered.get() == 0 && !self.left.borrow().is_empty() {
+            self.unanswered.replace(self.all.keep(datagram));
         }
         self.pass_on(datagram);
     }
@@ -156,30 +186,13 @@ impl Session {
         }
     }
 
-    /// Passes answers on until the session is over.
-    async fn run(self: Rc<Self>, port: Rc<Port>) {
-        let mut buffer = Vec::new();
-        while !self.is_complete() {
-            let Some(upstream) = self.upstream.borrow().clone() else { break };
-            let limit = Some(self.settings.timeout).filter(|limit| !limit.is_zero());
-            let left = limit.unwrap_or(FOREVER).saturating_sub(self.last.get().elapsed());
-            let is_silent = tokio::select! {
-                biased;
-                // That nobody listens there is an error of the socket, and nothing to read.
-                _ = upstream.ready(Interest::READABLE | Interest::ERROR) => false,
-                () = sleep(left) => true,
-            };
-            if is_silent {
-                if self.last.get().elapsed() >= limit.unwrap_or(FOREVER) {
-                    break;
-                }
-                continue;
-            }
-            if !self.read(&upstream, &port, &mut buffer) {
-                break;
-            }
+    /// Others need the room.
+    fn end(self: &Rc<Self>) {
+        self.upstream.take();
+        self.over.notify_one();
+        if let Some(port) = self.port.upgrade() {
+            port.forget(self);
         }
-        port.sessions.borrow_mut().remove(&self.client);
     }
 
     /// Whether everything that was asked is answered.
@@ -198,7 +211,7 @@ impl Session {
             Ok(length) => {
                 self.last.set(Instant::now());
                 self.answered.set(self.answered.get() + 1);
-                self.unanswered.replace(Vec::new());
+                self.unanswered.take();
                 let client = self.client.into();
                 if let Ok(sent) = SockRef::from(&port.socket).send_to(&buffer[..*length], &client) {
                     let count = &self.record.moved.sent;
@@ -225,8 +238,40 @@ impl Session {
             self.record.status.set(502);
             return false;
         }
-        self.pass_on(&self.unanswered.borrow());
+        let kept = self.unanswered.take();
+        if let Some(datagram) = &kept {
+            self.pass_on(datagram);
+        }
+        if !self.left.borrow().is_empty() {
+            self.unanswered.replace(kept);
+        }
         true
+    }
+}
+
+/// Passes answers on until the session is over.
+async fn run(registered: Registered) {
+    let Registered { session, port } = &registered;
+    let mut buffer = Vec::new();
+    while !session.is_complete() {
+        let Some(upstream) = session.upstream.borrow().clone() else { break };
+        let limit = Some(session.settings.timeout).filter(|limit| !limit.is_zero());
+        let limit = limit.unwrap_or(FOREVER);
+        let left = limit.saturating_sub(session.last.get().elapsed());
+        let is_silent = tokio::select! {
+            biased;
+            () = session.over.notified() => break,
+            // That nobody listens there is an error of the socket, and nothing to read.
+            _ = upstream.ready(Interest::READABLE | Interest::ERROR) => false,
+            () = sleep(left) => true,
+        };
+        if is_silent {
+            if session.last.get().elapsed() >= limit {
+                break;
+            }
+        } else if !session.read(&upstream, port, &mut buffer) {
+            break;
+        }
     }
 }
 

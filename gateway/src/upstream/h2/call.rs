@@ -64,10 +64,16 @@ impl Call {
         keep: Keep,
     ) -> Result<Self, RequestBody> {
         let is_all = matches!(&body, RequestBody::Empty);
-        let Ok((response, mut stream)) = slot.send(request, is_all) else {
-            // It must not be found again by the next try.
-            slot.distrust();
-            return Err(body);
+        let (response, mut stream) = match slot.send(request, is_all) {
+            Ok(sent) => sent,
+            Err(error) => {
+                // A connection that has failed must not be found again by the next try. One that does not take this request
+                // is as good as ever.
+                if error.is_io() || error.is_go_away() {
+                    slot.distrust();
+                }
+                return Err(body);
+            }
         };
         let upload = match body {
             RequestBody::Empty => None,

@@ -40,6 +40,8 @@ pub struct Connection {
     is_over: Cell<bool>,
     /// Told when nobody needs it any more.
     dropped: Rc<Notify>,
+    /// Told when a stream ends: somebody may wait for its place.
+    room: Rc<Notify>,
 }
 
 /// The right to a stream. The connection stays while there is one.
@@ -48,8 +50,8 @@ pub struct Slot {
 }
 
 impl Connection {
-    /// Speaks HTTP/2 over a stream that was just made.
-    pub async fn new(wire: Wire) -> Result<Rc<Self>, ProxyError> {
+    /// Speaks HTTP/2 over a stream that was just made. `room` is told of each of its streams that ends.
+    pub async fn new(wire: Wire, room: &Rc<Notify>) -> Result<Rc<Self>, ProxyError> {
         let handshake = Builder::new()
             .enable_push(false)
             .initial_window_size(WINDOW)
@@ -75,6 +77,7 @@ impl Connection {
             idle_since: Cell::new(clock::tick()),
             is_over: Cell::new(false),
             dropped,
+            room: Rc::clone(room),
         }))
     }
 
@@ -95,11 +98,6 @@ impl Connection {
     /// Whether it takes one more stream at once.
     pub fn has_room(&self) -> bool {
         self.streams.get() < MOST_STREAMS.min(self.sender.borrow().current_max_send_streams())
-    }
-
-    /// Streams that it carries.
-    pub fn streams(&self) -> usize {
-        self.streams.get()
     }
 
     /// Whether it has carried nothing for so long.
@@ -129,7 +127,10 @@ impl Slot {
         request: Request<()>,
         is_all: bool,
     ) -> Result<(ResponseFuture, h2::SendStream<Bytes>), h2::Error> {
-        self.connection.sender.borrow_mut().send_request(request, is_all)
+        // Streams that have just ended may take their places for a moment still, or the peer now wants fewer of them: then
+        // this one waits in the connection. A sender of its own is not refused because another's waits there.
+        let mut sender = self.connection.sender.borrow().clone();
+        sender.send_request(request, is_all)
     }
 
     /// The connection takes no more streams: this one got no answer in time.
@@ -145,5 +146,6 @@ impl Drop for Slot {
         if streams == 0 {
             self.connection.idle_since.set(clock::tick());
         }
+        self.connection.room.notify_one();
     }
 }

@@ -65,11 +65,15 @@ fn every_level_works() {
 }
 
 #[test]
-fn encoders_are_counted_and_bounded() {
-    let held: Vec<_> = (0..MOST).map(|_| Slot::take().unwrap()).collect();
-    assert!(Encoder::new(Codec::Gzip, 1, None).is_none());
-    drop(held);
-    assert!(Encoder::new(Codec::Gzip, 1, None).is_some());
+fn the_memory_of_all_encoders_is_bounded() {
+    for (codec, expected) in [(Codec::Brotli, 21), (Codec::Zstd, 51), (Codec::Gzip, 182)] {
+        let held: Vec<_> = std::iter::from_fn(|| Share::take(codec.cost())).collect();
+        assert_eq!(held.len(), expected, "{codec:?}");
+        assert!(Encoder::new(codec, 1, None).is_none());
+    }
+    let held = Share::take(BUDGET - Codec::Gzip.cost());
+    assert!(held.is_some() && Encoder::new(Codec::Brotli, 1, None).is_none());
+    assert!(Encoder::new(Codec::Gzip, 1, None).is_some(), "cheap ones may still fit");
 }
 
 #[test]
