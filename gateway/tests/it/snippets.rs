@@ -10,7 +10,7 @@ use headgate_config::{
     },
 };
 
-use crate::support::{Table, TestGateway, Upstream, snapshot};
+use crate::support::{Table, TestGateway, Upstream, snapshot, upstream::Reply as Answered};
 
 fn with_host(mut table: Snapshot, snippet: HostSnippet) -> Snapshot {
     let hosts = table.hosts.iter().map(|host| match &*host.name {
@@ -158,6 +158,11 @@ fn what_the_upstream_is_sent_is_said_once() {
 #[test]
 fn texts_are_replaced_in_bodies_of_their_type() {
     let page = Upstream::echo("<b>Hello hello</b>");
+    let parts = Upstream::scripted(|_, _| {
+        let body = "5\r\n<b>He\r\n10\r\nllo hello</b>!!!\r\n0\r\n\r\n";
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
+        Answered::Bytes(format!("{head}\r\n{body}").into_bytes())
+    });
     let substitution = Substitution {
         replacements: vec![Replacement { text: "hello".into(), by: Text::plain("bye") }],
         once: true,
@@ -167,16 +172,21 @@ fn texts_are_replaced_in_bodies_of_their_type() {
     let policy = Policy { substitution: Some(substitution.clone()), ..Policy::default() };
     let html = Substitution { types: vec!["text/none".into()], ..substitution };
     let other = Policy { substitution: Some(html), ..Policy::default() };
-    let mut buffered = at("/buffered/", "app", snippet(Vec::new(), policy.clone()));
+    let in_parts = at("/parts/", "parts", snippet(Vec::new(), policy.clone()));
+    let mut buffered = at("/buffered/", "parts", snippet(Vec::new(), policy.clone()));
     buffered.proxy = Arc::new(ProxySettings { buffering: true, ..ProxySettings::default() });
     let table = Table::default()
         .upstream("app", &[page.address])
         .location("a.test", at("/", "app", snippet(Vec::new(), policy)))
+        .upstream("parts", &[parts.address])
+        .location("a.test", in_parts)
         .location("a.test", buffered)
         .location("a.test", at("/raw/", "app", snippet(Vec::new(), other)));
     let gateway = TestGateway::start(table.build());
     assert_eq!(gateway.get("/").text(), "<b>bye hello</b>");
-    assert_eq!(gateway.get("/buffered/").text(), "<b>bye hello</b>");
+    for path in ["/parts/", "/buffered/"] {
+        assert_eq!(gateway.get(path).text(), "<b>bye hello</b>!!!", "{path}");
+    }
     assert_eq!(gateway.get("/raw/").text(), "<b>Hello hello</b>");
 }
 
