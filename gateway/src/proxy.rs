@@ -5,6 +5,7 @@ mod ask;
 mod attempt;
 mod choose;
 mod client_certificate;
+mod complaint;
 mod decide;
 mod discard;
 mod exchange;

@@ -9,7 +9,8 @@ use crate::UpstreamId;
 /// A service that is asked before a request is forwarded. Texts may contain `$variables` where it says so.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ExternalAuth {
-    /// Where it is asked, with variables (`auth-url`).
+    /// Where it is asked, with variables (`auth-url`). Its query may hold credentials, and is not shown.
+    #[serde(serialize_with = "without_query")]
     pub url: String,
     /// The endpoints of its host, where that is not a name to be resolved. The snapshot holds an upstream of this id.
     pub upstream: Option<UpstreamId>,
@@ -33,6 +34,13 @@ pub struct ExternalAuth {
 
 fn names<S: Serializer>(headers: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(headers.iter().map(|(name, _)| (name, "hidden")))
+}
+
+fn without_query<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    match url.split_once('?') {
+        Some((place, _)) => serializer.collect_str(&format_args!("{place}?hidden")),
+        None => serializer.serialize_str(url),
+    }
 }
 
 /// How long answers of some statuses are kept.

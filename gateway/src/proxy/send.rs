@@ -11,6 +11,7 @@ use super::{
     answer::Answer,
     attempt::Attempt,
     choose::affinity_cookie,
+    complaint,
     exchange::Exchange,
     fcgi, grpc,
     outbound::Outbound,
@@ -141,6 +142,7 @@ pub async fn forward(
             attempt.fail(&failure);
         }
         if !tries.again(Failure::Error(failure), outbound.method(), body) {
+            complaint::complain(exchange, location, upstream, failure.error);
             return Err(failure.error);
         }
     }

@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -36,6 +36,8 @@ pub struct WorkerUpstream {
     spread: RefCell<Option<HeldSpread>>,
     next: Cell<usize>,
     idle: IdleCount,
+    /// When the log was told last that it does not answer, in ticks; 0 is never.
+    told: Cell<u32>,
 }
 
 impl WorkerUpstreams {
@@ -78,6 +80,17 @@ impl WorkerUpstreams {
 }
 
 impl WorkerUpstream {
+    /// Whether `rest` has passed since the last time that this was so.
+    pub fn may_complain(&self, rest: Duration) -> bool {
+        let now = clock::tick();
+        let told = self.told.get();
+        let may = told == 0 || clock::elapsed(told, now) >= rest;
+        if may {
+            self.told.set(now);
+        }
+        may
+    }
+
     fn new(shared: Arc<SharedUpstream>, idle: IdleCount) -> Self {
         Self {
             shared,
@@ -85,6 +98,7 @@ impl WorkerUpstream {
             endpoints: RefCell::new(Rc::new([])),
             spread: RefCell::default(),
             next: Cell::new(fastrand::usize(..)),
+            told: Cell::new(0),
             idle,
         }
     }

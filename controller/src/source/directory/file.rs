@@ -157,7 +157,9 @@ impl File {
     pub fn verdicts(&self, path: &Path) -> impl Iterator<Item = Verdict> {
         self.faults.iter().map(move |fault| {
             let then = match fault.effect {
-                Effect::Refused => "; what the file held before stays",
+                Effect::Refused => {
+                    "; the last version of it that could be read stays, if there was one"
+                }
                 _ => "",
             };
             Verdict {

@@ -74,6 +74,16 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     set("force-ssl-redirect", &mut annotations.force_ssl_redirect);
     set("preserve-trailing-slash", &mut annotations.redirect.keep_trailing_slash);
     set("use-port-in-redirects", &mut annotations.redirect.with_port);
+    for (name, last, default) in
+        [("permanent-redirect-code", 308, 301), ("temporal-redirect-code", 307, 302)]
+    {
+        if let Some(code) = values.int(name).filter(|code| !(300..=last).contains(code)) {
+            let message = format!(
+                "{name}: {code} is no status from 300 to {last}; the default applies: {default}"
+            );
+            values.warn("InvalidAnnotation", message);
+        }
+    }
     match Group::read(values) {
         Ok(group) => {
             // Where the ConfigMap has it on, it cannot be switched off.

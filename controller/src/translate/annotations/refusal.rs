@@ -18,7 +18,7 @@ pub enum Refusal {
     },
     /// An annotation is above the risk that the administrator accepts.
     #[error(
-        "annotation group {group} contains risky annotation based on ingress configuration: {name} is above annotations-risk-level"
+        "annotation group {group} contains risky annotation based on ingress configuration: {name} is above annotations-risk-level; raise that in the ConfigMap (snippets need Critical, and allow-snippet-annotations: \"true\"), or remove the annotation"
     )]
     TooRisky {
         /// The annotation.

@@ -113,7 +113,8 @@ pub fn header_name(word: &Word, name: &str) -> Result<String, Problem> {
         return Err(Problem::new(word.at, reason));
     }
     if frames(name) {
-        let reason = format!("may not touch {name}, which frames the message or says where it goes");
+        let reason =
+            format!("may not touch {name}, which frames the message or says where it goes");
         return Err(Problem::new(word.at, reason));
     }
     Ok(name.to_owned())
