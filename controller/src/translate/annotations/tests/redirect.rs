@@ -34,10 +34,18 @@ fn a_status_that_is_out_of_range_is_the_usual_one() {
         ("299", 301, 302),
         ("-1", 301, 302),
     ] {
-        let read = fixed(&[("permanent-redirect", "/"), ("permanent-redirect-code", code)]);
-        assert_eq!(read, to("/", permanent), "{code}");
-        let read = fixed(&[("temporal-redirect", "http:/"), ("temporal-redirect-code", code)]);
-        assert_eq!(read, to("http:/", temporal), "{code}");
+        for (name, target, status) in
+            [("permanent-redirect", "/", permanent), ("temporal-redirect", "http:/", temporal)]
+        {
+            let key = format!("{name}-code");
+            let (read, findings) = try_read(&[(name, target), (&key, code)]).unwrap();
+            let read =
+                read.fixed_redirect.as_deref().map(|read| (read.target.clone(), read.status));
+            assert_eq!(read, to(target, status), "{code}");
+            let is_said =
+                findings.iter().any(|finding| finding.message.contains("the default applies"));
+            assert_eq!(is_said, status.to_string() != code, "{code}");
+        }
     }
     assert!(
         refusal(&[("permanent-redirect", "/"), ("permanent-redirect-code", "x")]).contains("\"x\"")
