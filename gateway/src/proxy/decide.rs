@@ -69,7 +69,7 @@ pub fn decide<'a>(
     body: &Incoming,
     live: &'a LiveConfig,
 ) -> Result<Verdict<'a>, ProxyError> {
-    let place = match locate(exchange, inbound, body, live)? {
+    let place = match locate(exchange, inbound, peer, body, live)? {
         Continue(place) => place,
         Break(answer) => return Ok(answer.into()),
     };

@@ -1,6 +1,6 @@
 //! One try to get an answer of a FastCGI application (annotations §3.14).
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use http::Method;
 
@@ -16,14 +16,6 @@ use crate::{
         over::Application,
     },
 };
-
-/// Header lines of a request; the client's were counted when they came, and the gateway has a few of its own.
-const MOST_LINES: usize = 512;
-
-thread_local! {
-    /// Where heads of requests are written.
-    static OUTPUT: RefCell<Vec<u8>> = RefCell::default();
-}
 
 /// Sends the request over a connection of its own, and waits for the head of the answer.
 pub async fn run(
@@ -70,15 +62,8 @@ fn records(
     exchange: &Exchange,
     length: Option<u64>,
 ) -> Option<Vec<u8>> {
-    OUTPUT.with_borrow_mut(|out| {
-        out.clear();
-        let framing = length.map_or(Framing::None, Framing::Length);
-        this.outbound.write_head(exchange, this.live, this.settings, framing, out);
-        let mut lines = vec![httparse::EMPTY_HEADER; MOST_LINES];
-        let mut head = httparse::Request::new(&mut lines);
-        if !head.parse(out).ok()?.is_complete() {
-            return None;
-        }
+    let framing = length.map_or(Framing::None, Framing::Length);
+    this.with_head(exchange, framing, |head| {
         let mut request = Request::new();
         let given = |name: &[u8]| application.extra.iter().any(|(own, _)| own.as_bytes() == name);
         let method = this.outbound.method().as_str().as_bytes();

@@ -1,7 +1,5 @@
 //! One try to get an answer over HTTP/2 (annotations §3.14). What the upstream is told is what one of HTTP/1 is told.
 
-use std::cell::RefCell;
-
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Uri, Version,
     header::{self, TE},
@@ -15,14 +13,6 @@ use crate::{
     filter::{body::Prepared, request_headers::Framing},
     upstream::{answer::Carrier, h1, h2::Call},
 };
-
-/// Header lines of a request; the client's were counted when they came, and the gateway has a few of its own.
-const MOST_LINES: usize = 512;
-
-thread_local! {
-    /// Where heads of requests are written.
-    static OUTPUT: RefCell<Vec<u8>> = RefCell::default();
-}
 
 /// Sends the request over a stream of a connection, and waits for the head of its answer.
 pub async fn run(
@@ -77,14 +67,7 @@ pub async fn run(
 
 /// The head of the request; none if it cannot be said in HTTP/2.
 fn request(this: &Try<'_>, exchange: &Exchange, framing: Framing) -> Option<Request<()>> {
-    OUTPUT.with_borrow_mut(|out| {
-        out.clear();
-        this.outbound.write_head(exchange, this.live, this.settings, framing, out);
-        let mut lines = vec![httparse::EMPTY_HEADER; MOST_LINES];
-        let mut parsed = httparse::Request::new(&mut lines);
-        if !parsed.parse(out).ok()?.is_complete() {
-            return None;
-        }
+    this.with_head(exchange, framing, |parsed| {
         let mut request = Request::new(());
         *request.method_mut() = this.outbound.method().clone();
         let mut host = None;

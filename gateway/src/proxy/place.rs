@@ -52,6 +52,7 @@ pub struct Place<'a> {
 pub fn locate<'a>(
     exchange: &mut Exchange,
     inbound: &'a Inbound,
+    peer: &Connection,
     body: &Incoming,
     live: &'a LiveConfig,
 ) -> Result<ControlFlow<Answer, Place<'a>>, ProxyError> {
@@ -62,9 +63,9 @@ pub fn locate<'a>(
         return Ok(Break(Answer::fallback(404)));
     };
     exchange.set_host(host, name.as_bytes());
-    let peer = Arc::clone(&exchange.connection);
-    exchange.describe(host, &target, || inbound.client(&peer, &live.settings.spec.forwarded));
-    let admitted = match admit(&peer, inbound, &target, host, live) {
+    exchange.describe(host, &target, || inbound.client(peer, &live.settings.spec.forwarded));
+    let visit = Visit { inbound, peer, body, live, host };
+    let admitted = match admit(peer, inbound, &target, host, live) {
         Ok(admitted) => admitted,
         Err(answer) => {
             if let Some(location) = location_of(host, &target) {
@@ -74,11 +75,11 @@ pub fn locate<'a>(
         }
     };
     let waived = match admitted {
-        Admitted::Request => return lead(exchange, inbound, body, live, host, target),
-        Admitted::Page(page) => return lead_to_page(exchange, inbound, body, live, host, page),
+        Admitted::Request => return visit.lead(exchange, name, target),
+        Admitted::Page(page) => return visit.lead_to_page(exchange, name, page),
         Admitted::Waived(ruling) => ruling,
     };
-    let place = lead(exchange, inbound, body, live, host, target);
+    let place = visit.lead(exchange, name.clone(), target);
     if let Ok(Continue(Place { location, .. })) = &place
         && matches!(location.action, LiveAction::Health)
     {
@@ -87,7 +88,7 @@ pub fn locate<'a>(
     // Steps of the host have made something else of it, for which the certificate is needed after all.
     exchange.forget_place();
     match waived {
-        Ruling::Page(page) => lead_to_page(exchange, inbound, body, live, host, page),
+        Ruling::Page(page) => visit.lead_to_page(exchange, name, page),
         Ruling::Answer(answer) | Ruling::Subject(answer) => {
             if let Ok(Continue(Place { location, .. })) = place {
                 exchange.set_turned_away(location);
@@ -98,53 +99,59 @@ pub fn locate<'a>(
     }
 }
 
-/// Finds the location of the page that a host shows to clients without a good certificate.
-fn lead_to_page<'a>(
-    exchange: &mut Exchange,
+/// A request at the host that it names.
+struct Visit<'a, 'b> {
     inbound: &'a Inbound,
-    body: &Incoming,
+    peer: &'b Connection,
+    body: &'b Incoming,
     live: &'a LiveConfig,
     host: &'a Arc<LiveHost>,
-    page: &'a HeaderValue,
-) -> Result<ControlFlow<Answer, Place<'a>>, ProxyError> {
-    let target = normalise(page.as_bytes()).map_err(|_| ProxyError::Denied)?;
-    Ok(match lead(exchange, inbound, body, live, host, target)? {
-        Continue(place) => Continue(Place { page: Some(page), ..place }),
-        Break(answer) => Break(answer),
-    })
 }
 
-/// Finds the location of a target in a host that the client may come to, or the answer where that is one.
-fn lead<'a>(
-    exchange: &mut Exchange,
-    inbound: &'a Inbound,
-    body: &Incoming,
-    live: &'a LiveConfig,
-    host: &'a Arc<LiveHost>,
-    target: Target<'a>,
-) -> Result<ControlFlow<Answer, Place<'a>>, ProxyError> {
-    let name = inbound.check()?;
-    let peer = Arc::clone(&exchange.connection);
-    if let Some(to) = &host.spec.redirect_to {
-        return Ok(Break(other_host(&peer, inbound, to, live)));
+impl<'a> Visit<'a, '_> {
+    /// Finds the location of the page that the host shows to clients without a good certificate.
+    fn lead_to_page(
+        &self,
+        exchange: &mut Exchange,
+        name: HostName<'a>,
+        page: &'a HeaderValue,
+    ) -> Result<ControlFlow<Answer, Place<'a>>, ProxyError> {
+        let target = normalise(page.as_bytes()).map_err(|_| ProxyError::Denied)?;
+        Ok(match self.lead(exchange, name, target)? {
+            Continue(place) => Continue(Place { page: Some(page), ..place }),
+            Break(answer) => Break(answer),
+        })
     }
-    let target = match snippet::in_host(exchange, inbound, live, host, target, false)? {
-        Continue(target) => target,
-        Break(answer) => return Ok(Break(answer)),
-    };
-    if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
-        let url = redirect::app_root(peer.tls, inbound.host_header(), app_root);
-        return Ok(Break(Answer::redirect(StatusCode::FOUND, url)));
+
+    /// Finds the location of a target in the host, to which the client may come, or the answer where that is one.
+    fn lead(
+        &self,
+        exchange: &mut Exchange,
+        name: HostName<'a>,
+        target: Target<'a>,
+    ) -> Result<ControlFlow<Answer, Place<'a>>, ProxyError> {
+        let Self { inbound, peer, body, live, host } = *self;
+        if let Some(to) = &host.spec.redirect_to {
+            return Ok(Break(other_host(peer, inbound, to, live)));
+        }
+        let target = match snippet::in_host(exchange, inbound, live, host, target, false)? {
+            Continue(target) => target,
+            Break(answer) => return Ok(Break(answer)),
+        };
+        if let Some(app_root) = host.spec.app_root.as_ref().filter(|_| *target.path() == *b"/") {
+            let url = redirect::app_root(peer.tls, inbound.host_header(), app_root);
+            return Ok(Break(Answer::redirect(StatusCode::FOUND, url)));
+        }
+        let target = match snippet::in_host(exchange, inbound, live, host, target, true)? {
+            Continue(target) => target,
+            Break(answer) => return Ok(Break(answer)),
+        };
+        let location = match find(exchange, host, &target, name.as_bytes(), body)? {
+            Continue(location) => location,
+            Break(answer) => return Ok(Break(answer)),
+        };
+        Ok(Continue(Place { name, target, page: None, host, location }))
     }
-    let target = match snippet::in_host(exchange, inbound, live, host, target, true)? {
-        Continue(target) => target,
-        Break(answer) => return Ok(Break(answer)),
-    };
-    let location = match find(exchange, host, &target, name.as_bytes(), body)? {
-        Continue(location) => location,
-        Break(answer) => return Ok(Break(answer)),
-    };
-    Ok(Continue(Place { name, target, page: None, host, location }))
 }
 
 /// Finds the location of a path, or the answer where that is one.

@@ -1,7 +1,7 @@
 //! Sends a request to an upstream and waits for the head of its answer, trying again where that is safe (annotations
 //! §3.16).
 
-use std::{rc::Rc, time::Instant};
+use std::{cell::RefCell, rc::Rc, time::Instant};
 
 use headgate_config::ProxySettings;
 use http::StatusCode;
@@ -160,7 +160,33 @@ pub struct Try<'a> {
     pub outbound: &'a Outbound<'a>,
 }
 
+/// Header lines of a request; the client's were counted when they came, and the gateway has a few of its own.
+const MOST_LINES: usize = 512;
+
+thread_local! {
+    /// Where heads are written that are told in another protocol.
+    static HEAD: RefCell<Vec<u8>> = RefCell::default();
+}
+
 impl Try<'_> {
+    /// Gives the head of the request, as an upstream of HTTP/1 would get it, to `tell`, for the protocols in which the
+    /// same is told otherwise; `None` also if it cannot be told at all.
+    pub fn with_head<T>(
+        &self,
+        exchange: &Exchange,
+        framing: Framing,
+        tell: impl FnOnce(httparse::Request<'_, '_>) -> Option<T>,
+    ) -> Option<T> {
+        HEAD.with_borrow_mut(|out| {
+            out.clear();
+            self.outbound.write_head(exchange, self.live, self.settings, framing, out);
+            let mut lines = vec![httparse::EMPTY_HEADER; MOST_LINES];
+            let mut head = httparse::Request::new(&mut lines);
+            head.parse(out).ok()?.is_complete().then_some(())?;
+            tell(head)
+        })
+    }
+
     async fn run(
         &self,
         exchange: &mut Exchange,
