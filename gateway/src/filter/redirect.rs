@@ -9,7 +9,12 @@ use crate::route::rewrite::escape_path;
 
 /// Bytes of a redirect's `Location`, assembled from pieces.
 fn location(pieces: &[&[u8]]) -> Option<HeaderValue> {
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(pieces.concat())).ok()
+    header(pieces.concat())
+}
+
+/// `Location` of a URL.
+fn header(url: Vec<u8>) -> Option<HeaderValue> {
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(url)).ok()
 }
 
 /// The name of a scheme with its separator.
@@ -46,8 +51,13 @@ pub struct Own<'a> {
 impl Own<'_> {
     /// `Location` of a path and what is behind it, given in pieces.
     pub fn location(&self, form: Redirect, path: &[&[u8]]) -> Option<HeaderValue> {
+        header(self.url(form, path))
+    }
+
+    /// The URL of a path and what is behind it, given in pieces; the path alone where that is wanted.
+    pub fn url(&self, form: Redirect, path: &[&[u8]]) -> Vec<u8> {
         if form.relative {
-            return location(path);
+            return path.concat();
         }
         let usual_port = if self.tls { "443" } else { "80" };
         let (colon, port): (&[u8], &[u8]) = if form.with_port && self.port != usual_port {
@@ -56,7 +66,7 @@ impl Own<'_> {
             (b"", b"")
         };
         let address = [scheme(self.tls), self.host, colon, port];
-        location(&[&address[..], path].concat())
+        [&address[..], path].concat().concat()
     }
 
     /// `Location` of the redirect to a path that ends in a slash (routing §5.3). A lone `?` is lost.

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use headgate_config::{Location, Origin};
+use headgate_config::Origin;
 use http::{HeaderMap, StatusCode};
 
-use super::{decide::variables, exchange::Exchange};
+use super::{decide::variables, exchange::Exchange, place};
 use crate::{
     filter::{
         compression::{Candidate, Encoder},
@@ -25,7 +25,8 @@ pub fn upstream(
 ) {
     live.settings.headers.hide(headers);
     if let Some(rules) = location.headers.as_ref().filter(|rules| rules.rewrites(headers)) {
-        let absolute = |path: &[u8]| absolute(exchange, &location.spec, path);
+        let own = place::own(&exchange.connection, exchange.host_name());
+        let absolute = |path: &[u8]| own.url(location.spec.redirect, &[path]);
         with_variables(exchange, live, |variables| rules.rewrite(headers, variables, absolute));
     }
 }
@@ -71,20 +72,4 @@ fn with_variables<T>(
     let host = exchange.host_name();
     let target = target.expect("the root is a path");
     then(&variables(exchange, inbound, &client, &target, host, origin))
-}
-
-/// The URL of a path that an upstream's redirect was rewritten to, as the gateway's own redirects are written (routing §5.3).
-fn absolute(exchange: &Exchange, location: &Location, path: &[u8]) -> Vec<u8> {
-    if location.redirect.relative {
-        return path.to_vec();
-    }
-    let connection = &exchange.connection;
-    let mut url = [connection.scheme(), b"://", exchange.host_name()].concat();
-    let usual: &[u8] = if connection.tls { b"443" } else { b"80" };
-    if location.redirect.with_port && connection.port.as_bytes() != usual {
-        url.push(b':');
-        url.extend_from_slice(connection.port.as_bytes());
-    }
-    url.extend_from_slice(path);
-    url
 }
