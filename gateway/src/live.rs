@@ -9,11 +9,11 @@ mod compile;
 mod error_pages;
 mod finding;
 mod host;
+mod logs;
 mod mirror;
 pub mod orphans;
 mod protection;
 mod snippet;
-mod stream_log;
 mod streams;
 mod transport;
 
@@ -27,7 +27,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use headgate_config::{LogEscape, Settings, Snapshot};
+use headgate_config::{Entrances, LogEscape, Settings, Snapshot};
 use http::HeaderValue;
 use parking_lot::Mutex;
 
@@ -35,10 +35,10 @@ use self::compile::Compiler;
 pub(crate) use self::{
     error_pages::LiveErrorPages,
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
+    logs::Logs,
     mirror::LiveMirror,
     protection::{Check, LiveExternal, LiveProtection, LiveToken},
     snippet::Rival,
-    stream_log::{LogFile, StreamLog},
     streams::{LiveService, LiveStreams},
     transport::Approach,
 };
@@ -49,9 +49,10 @@ use crate::{
     },
     listen::tls::TlsState,
     observe::{
-        access_log::{DEFAULT as DEFAULT_FORMAT, Escape, LogFormat},
+        access_log::{DEFAULT as DEFAULT_FORMAT, Destination, Escape, LogFormat},
         metrics::Metrics,
     },
+    page,
     route::{host::HostTable, name::routing_host},
     upstream::{names::Names, pool::KeepAlive, resolve::Resolver},
 };
@@ -99,8 +100,12 @@ pub(crate) struct LiveSettings {
     pub listener: ListenerSettings,
     /// Form of the access log.
     pub log_format: LogFormat,
-    /// The log of TCP and UDP.
-    pub stream_log: StreamLog,
+    /// Where lines go.
+    pub logs: Logs,
+    /// `Content-Type` of texts without one.
+    pub default_type: HeaderValue,
+    /// At which addresses clients are served, if not at all.
+    pub entrances: Option<Box<Entrances>>,
     /// Who gets nothing, if anybody.
     pub blocked: Option<Box<Blocked>>,
     /// Headers that every upstream is sent, if there are any.
@@ -133,6 +138,11 @@ pub(crate) struct ListenerSettings {
 }
 
 impl LiveSettings {
+    /// Whether clients are served that have come to this address.
+    pub fn admits(&self, local: IpAddr) -> bool {
+        self.entrances.as_ref().is_none_or(|entrances| entrances.admit(local))
+    }
+
     /// Compiles settings, and keeps what is as `before`.
     fn new(spec: &Arc<Settings>, before: Option<&Self>) -> Self {
         let hsts = spec.hsts.as_ref().and_then(|hsts| {
@@ -161,7 +171,10 @@ impl LiveSettings {
                 linger_timeout: Duration::from_secs(5),
             },
             log_format: log_format(spec),
-            stream_log: StreamLog::new(&spec.stream, before.map(|before| &before.stream_log)),
+            logs: Logs::new(spec, before.map(|before| &before.logs)),
+            default_type: HeaderValue::from_str(&spec.default_type).unwrap_or(page::CONTENT_TYPE),
+            entrances: (spec.entrances != Entrances::default())
+                .then(|| Box::new(spec.entrances.clone())),
             blocked: Blocked::new(&spec.blocked),
             request_headers: (!spec.headers.request.is_empty())
                 .then(|| ConfiguredHeaders::new(&spec.headers.request)),
@@ -287,6 +300,11 @@ impl Live {
                 }
             }
         }
+    }
+
+    /// Where messages of the data plane go, if not to standard error (`error-log-path`, `enable-syslog`).
+    pub fn message_destination(&self) -> Option<Arc<Destination>> {
+        self.current.load().settings.logs.messages.clone()
     }
 
     /// Counts publications; 0 before the first.

@@ -21,6 +21,7 @@ mod cors;
 mod default_backend;
 pub mod errors;
 pub mod external_auth;
+mod firewall;
 mod group;
 pub mod headers;
 mod ignored;
@@ -93,6 +94,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
     Family::new(Honoured, &[errors::ANNOTATIONS], errors::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
+    Family::new(NoEffect, &[firewall::ANNOTATIONS], firewall::read),
     Family::new(Honoured, &[headers::ANNOTATIONS], headers::read),
     Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
     Family::new(Honoured, &[jwt::ANNOTATIONS], jwt::read),

@@ -42,6 +42,7 @@ const PARALLEL_FROM: usize = 256;
 /// Compiles snapshots, one after the other.
 pub(super) struct Compiler {
     registry: Registry,
+    resolver: Resolver,
     limits: limits::Registry,
     metrics: Arc<Metrics>,
     /// The hosts of the last snapshot by their identity (the address of the `Arc`'s content).
@@ -78,7 +79,8 @@ impl Compiler {
             keys: KeyStores::new(resolver.clone(), Arc::clone(&metrics)),
             tokens: Arc::default(),
             streams: StreamCompiler::new(&resolver),
-            registry: Registry::new(resolver),
+            registry: Registry::new(resolver.clone()),
+            resolver,
             limits: limits::Registry::new(&metrics),
             metrics,
             hosts: HashMap::default(),
@@ -122,7 +124,9 @@ impl Compiler {
         }
         let mut found = self.found.clone();
         found.extend(finding::broken_blocks(&settings));
-        let streams = self.streams.compile(&snapshot.streams);
+        found.extend(finding::broken_logs(&settings));
+        self.resolver.set_ipv4_only(settings.spec.ipv4_names);
+        let streams = self.streams.compile(&snapshot.streams, &settings.spec.entrances);
         found.extend_from_slice(self.streams.found());
         self.findings.report(&mut snapshot, found);
         let snapshot = Arc::new(snapshot);

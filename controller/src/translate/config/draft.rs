@@ -9,10 +9,12 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{
     Config, Defaults, LimitDefaults, Report, Restrictions,
+    entrances::EntranceKeys,
     global_auth::GlobalAuth,
     global_headers::{self, HeaderMaps},
     keys,
     limit_store::{StoreKeys, Stored},
+    logs::LogKeys,
     silent,
     snippets::SnippetTexts,
     value,
@@ -46,6 +48,10 @@ pub struct Draft {
     /// What is wrong with lists that protect and cannot be read.
     pub unreadable: Vec<String>,
     pub limits: LimitDefaults,
+    /// Where logs go.
+    pub logs: LogKeys,
+    /// Where clients are served.
+    pub entrances: EntranceKeys,
     /// The snippets.
     pub snippets: SnippetTexts,
     pub store: StoreKeys,
@@ -83,6 +89,8 @@ impl Default for Draft {
             named_maps: Vec::new(),
             unreadable: Vec::new(),
             limits: LimitDefaults::default(),
+            logs: LogKeys::default(),
+            entrances: EntranceKeys::default(),
             snippets: SnippetTexts::default(),
             store: StoreKeys::default(),
             limit_secret: None,
@@ -119,6 +127,8 @@ impl Draft {
 
     /// Says what the whole of it makes impossible, and what becomes of requests then.
     pub fn judge(&mut self, key: &Key, options: &Options, objects: &Objects, report: &mut Report) {
+        self.judge_logs(report);
+        self.judge_entrances(report);
         if !self.unknown_peers.is_empty() {
             let items = self.unknown_peers.join(", ");
             let message = format!(

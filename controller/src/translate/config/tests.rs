@@ -5,9 +5,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::*;
 
+mod contract;
 mod listeners;
 
-fn read(data: &[(&str, &str)]) -> Config {
+pub(super) fn read(data: &[(&str, &str)]) -> Config {
     let map = ConfigMap {
         data: Some(
             data.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
@@ -105,17 +106,12 @@ fn statuses_that_are_none_are_left_out_of_the_list() {
 
 #[test]
 fn keys_without_effect_are_named_once() {
-    let config = read(&[
-        ("use-geoip2", "true"),
-        ("enable-ocsp", "true"),
-        ("map-hash-bucket-size", "1"),
-        ("typo", "x"),
-    ]);
+    let config = read(&[("enable-ocsp", "true"), ("map-hash-bucket-size", "1"), ("typo", "x")]);
     let messages: Vec<_> = config.verdicts.iter().map(|verdict| verdict.message.as_str()).collect();
     assert_eq!(
         messages,
         [
-            "keys enable-ocsp, use-geoip2 are not supported yet and have no effect",
+            "key enable-ocsp is not supported yet and has no effect",
             "key map-hash-bucket-size only tunes the workings of nginx and has no effect",
             "key typo is unknown and has no effect"
         ]
