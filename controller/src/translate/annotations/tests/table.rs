@@ -197,6 +197,10 @@ const WITHOUT_EFFECT: [&str; 13] = [
 /// Raw configuration of what there is none of here.
 const REFUSED: [&str; 3] = ["auth-snippet", "modsecurity-snippet", "stream-snippet"];
 
+/// Names that are still to be honoured.
+const OPEN: [&str; 3] =
+    ["enable-opentelemetry", "opentelemetry-operation-name", "opentelemetry-trust-incoming-span"];
+
 fn defined(name: &str) -> &'static Definition {
     BY_NAME.get(name).unwrap_or_else(|| panic!("{name} is missing"))
 }
@@ -224,7 +228,8 @@ fn every_name_is_honoured_but_those_of_which_it_is_said() {
             name if REFUSED.contains(&name) => State::Refused,
             _ => Honoured,
         };
-        assert_eq!(state, expected, "{}", definition.name);
+        let is_open = state == State::NotYet && OPEN.contains(&definition.name);
+        assert!(is_open || state == expected, "{}: {state:?}", definition.name);
     }
     let names = all().flat_map(|(_, definition)| definition.names()).collect::<BTreeSet<_>>();
     for name in WITHOUT_EFFECT.iter().chain(&REFUSED) {
