@@ -17,7 +17,7 @@ pub mod error_pages;
 pub mod headers;
 pub mod host;
 pub mod location;
-pub mod log_target;
+pub mod log_destination;
 pub mod mirror;
 pub mod network;
 pub mod object;
@@ -49,7 +49,7 @@ pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,
     RetryOn, Rewrite, WhenEmpty,
 };
-pub use log_target::{LogTarget, MessageLevel, Messages, Syslog};
+pub use log_destination::{LogTarget, MessageLevel, Messages, Syslog};
 pub use mirror::Mirror;
 pub use network::{Network, NotANetwork};
 pub use object::{Effect, ObjectRef, Verdict};
