@@ -111,6 +111,14 @@ impl Gateway {
         memory_of(self.pid)
     }
 
+    /// Sends the process a signal, by its name.
+    pub async fn signal(&self, name: &str) -> Result<()> {
+        let pid = self.pid.to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().await?;
+        ensure!(sent.success(), "the process has ended");
+        Ok(())
+    }
+
     /// Asks the process to end with SIGTERM; does not wait.
     pub async fn terminate(&self) -> Result<()> {
         let asked = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await?;
