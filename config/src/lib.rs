@@ -13,6 +13,7 @@ pub mod client_certificates;
 pub mod compression;
 pub mod cors;
 pub mod error_pages;
+mod fields;
 pub mod headers;
 pub mod host;
 pub mod location;

@@ -1,6 +1,7 @@
 //! Trailer sections in both directions. Fields that frame, route or protect a message have no place behind its body:
 //! who merges them into the head would believe them there (RFC 9110 §6.5.1). No I/O.
 
+use headgate_config::senders_own;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::field_name::is_alike;
@@ -112,15 +113,7 @@ pub fn may_follow_request(name: &HeaderName) -> bool {
 fn may_follow_message(name: &HeaderName) -> bool {
     !matches!(
         name.as_str(),
-        "transfer-encoding"
-            | "content-length"
-            | "host"
-            | "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "upgrade"
-            | "te"
-            | "trailer"
+        senders_own!()
             | "set-cookie"
             | "cookie"
             | "authorization"
@@ -141,7 +134,6 @@ fn may_follow_message(name: &HeaderName) -> bool {
             | "content-type"
             | "content-range"
             | "max-forwards"
-            | "expect"
     )
 }
 
