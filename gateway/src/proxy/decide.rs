@@ -2,7 +2,7 @@
 //! waited for (who the client is, the upstream) comes after.
 
 use std::{
-    ops::ControlFlow::{Break, Continue},
+    ops::ControlFlow::{self, Break, Continue},
     rc::Rc,
 };
 
@@ -73,64 +73,32 @@ pub fn decide<'a>(
         Continue(place) => place,
         Break(answer) => return Ok(answer.into()),
     };
-    let Place { name, target, page, host, location } =
-        match snippet::in_location(exchange, inbound, body, live, place)? {
-            Continue(place) => place,
-            Break(answer) => return Ok(answer.into()),
-        };
+    let place = match snippet::in_location(exchange, inbound, body, live, place)? {
+        Continue(place) => place,
+        Break(answer) => return Ok(answer.into()),
+    };
+    let location = place.location;
     if let Some(answer) = answer_here(exchange, inbound, peer, live, &location.action)? {
         return Ok(answer.into());
     }
-    if let Some(answer) = preflight(exchange, inbound, page.is_some(), location) {
+    if let Some(answer) = preflight(exchange, inbound, place.page.is_some(), location) {
         return Ok(answer.into());
     }
     let client = inbound.client(peer, &live.settings.spec.forwarded);
-    let variables =
-        variables(exchange, inbound, &client, &target, name.as_bytes(), &location.spec.origin);
-    // What annotations redirect and rewrite comes after the steps of snippets, which may be the last word.
-    let state = exchange.snippet.as_deref();
-    let is_stopped = state.is_some_and(|state| state.is_stopped);
-    if let Some(redirect) = location.fixed_redirect.as_ref().filter(|_| !is_stopped) {
-        let own = place::own(peer, name.as_bytes());
-        let told = redirect.tell(&own, location.spec.redirect, |text| variables.expand(text));
-        return Ok(Answer::elsewhere(redirect.status, told).into());
+    let (name, origin) = (place.name.as_bytes(), &location.spec.origin);
+    let variables = variables(exchange, inbound, &client, &place.target, name, origin);
+    let case = Case { exchange, inbound, peer, live, place: &place, variables: &variables };
+    if let Some(answer) = case.fixed_redirect() {
+        return Ok(answer.into());
     }
     let (scheme, best_host) = (client.scheme, client.best_host);
     let mut outbound = Outbound::new(inbound, client, location.upstream_host(&variables));
-    outbound.overrides = client_certificate::overrides(peer, host);
-    if let Some(headers) = &live.settings.request_headers {
-        outbound.configured = headers.expand(&variables);
-    }
-    if let Some(page) = page {
-        outbound.ask_for_page(page);
-    }
-    let snippet_headers = snippet::for_upstream(exchange, inbound, live, (host, location), &target);
-    if state.is_some_and(|state| state.changes_target()) {
-        outbound.rewritten = Some(snippet::upstream_target(&target)?);
-    }
-    if !is_stopped && let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
+    if let Some(answer) = case.prepare(&mut outbound)? {
         return Ok(answer.into());
     }
-    if let Some(transport) = &location.transport {
-        let (version, rewritten) = (exchange.version(), outbound.rewritten.as_ref());
-        let asked = Approach { peer, host, version, rewritten };
-        outbound.over = transport.over(&asked, &variables).map(Box::new);
-    }
-    let decision = redirect::HttpsDecision {
-        scheme,
-        has_certificate: &|| live.tls.has_certificate(name.as_bytes()),
-    };
-    let asked = Asked {
-        inbound,
-        host,
-        name: name.as_bytes(),
-        location,
-        variables: &variables,
-        rewritten: outbound.rewritten.as_ref(),
-        live,
-    };
-    let redirects = decision.redirects(&location.spec);
-    let picked = (!redirects).then(|| pick_upstream(&exchange.worker.upstreams, &asked));
+    let snippet_headers =
+        snippet::for_upstream(exchange, inbound, live, (place.host, location), &place.target);
+    let picked = case.pick(scheme, outbound.rewritten.as_ref());
     if let Some(target) = &outbound.rewritten {
         exchange.rewritten(target.as_bytes());
     }
@@ -140,7 +108,92 @@ pub fn decide<'a>(
         let status = redirect::status(live.settings.spec.redirect_status);
         return Ok(Answer::redirect(status, url).into());
     };
-    let backend = match picked {
+    let backend = match backend(exchange, &mut outbound, location, picked) {
+        Continue(backend) => backend,
+        Break(status) => return Ok(Answer::fallback(status).into()),
+    };
+    exchange.snippet_headers = snippet_headers;
+    let guarded = location.protection.as_ref().map(|protection| {
+        let Place { name, target, .. } = place;
+        Box::new(Guarded { inbound, name, target, location, protection, live })
+    });
+    Ok(Verdict::Forward { location, backend, outbound, guarded })
+}
+
+/// A request at its location, while it is found out what becomes of it there.
+struct Case<'c, 'a> {
+    exchange: &'c Exchange,
+    inbound: &'a Inbound,
+    peer: &'a Connection,
+    live: &'a LiveConfig,
+    place: &'c Place<'a>,
+    variables: &'c Variables<'c>,
+}
+
+impl<'a> Case<'_, 'a> {
+    /// Whether the steps of snippets were the last word: what annotations redirect and rewrite comes after them.
+    fn is_stopped(&self) -> bool {
+        self.exchange.snippet.as_ref().is_some_and(|state| state.is_stopped)
+    }
+
+    /// Where the location sends everybody, if it does.
+    fn fixed_redirect(&self) -> Option<Answer> {
+        let location = self.place.location;
+        let redirect = location.fixed_redirect.as_ref().filter(|_| !self.is_stopped())?;
+        let own = place::own(self.peer, self.place.name.as_bytes());
+        let told = redirect.tell(&own, location.spec.redirect, |text| self.variables.expand(text));
+        Some(Answer::elsewhere(redirect.status, told))
+    }
+
+    /// Says what an upstream is asked; the answer if the rewrite is one.
+    fn prepare(&self, outbound: &mut Outbound<'a>) -> Result<Option<Answer>, ProxyError> {
+        let Self { exchange, peer, live, variables, .. } = *self;
+        let Place { target, page, host, location, .. } = self.place;
+        outbound.overrides = client_certificate::overrides(peer, host);
+        if let Some(headers) = &live.settings.request_headers {
+            outbound.configured = headers.expand(variables);
+        }
+        if let Some(page) = page {
+            outbound.ask_for_page(page);
+        }
+        if exchange.snippet.as_ref().is_some_and(|state| state.changes_target()) {
+            outbound.rewritten = Some(snippet::upstream_target(target)?);
+        }
+        if !self.is_stopped()
+            && let Some(answer) = rewrite(outbound, location, target, variables)?
+        {
+            return Ok(Some(answer));
+        }
+        if let Some(transport) = &location.transport {
+            let (version, rewritten) = (exchange.version(), outbound.rewritten.as_ref());
+            let asked = Approach { peer, host, version, rewritten };
+            outbound.over = transport.over(&asked, variables).map(Box::new);
+        }
+        Ok(None)
+    }
+
+    /// Which upstream it is for; none if it is to be sent over HTTPS instead.
+    fn pick(&self, scheme: &[u8], rewritten: Option<&HeaderValue>) -> Option<Picked> {
+        let Self { inbound, live, variables, .. } = *self;
+        let Place { name, host, location, .. } = self.place;
+        let name = name.as_bytes();
+        let has_certificate = &|| live.tls.has_certificate(name);
+        if (redirect::HttpsDecision { scheme, has_certificate }).redirects(&location.spec) {
+            return None;
+        }
+        let asked = Asked { inbound, host, name, location, variables, rewritten, live };
+        Some(pick_upstream(&self.exchange.worker.upstreams, &asked))
+    }
+}
+
+/// Who answers, if the request may pass; or else the status of the page for that there is nobody.
+fn backend<'a>(
+    exchange: &mut Exchange,
+    outbound: &mut Outbound<'a>,
+    location: &'a LiveLocation,
+    picked: Picked,
+) -> ControlFlow<u16, Backend> {
+    Continue(match picked {
         Picked::Own(upstream) => Backend::Upstream(upstream),
         Picked::Chosen(chosen) => Backend::Upstream(exchange.adopt(chosen)),
         Picked::Fallback(upstream) => {
@@ -155,14 +208,8 @@ pub fn decide<'a>(
         {
             Backend::Page(status)
         }
-        Picked::Respond(status) => return Ok(Answer::fallback(status).into()),
-    };
-    exchange.snippet_headers = snippet_headers;
-    let guarded = location
-        .protection
-        .as_ref()
-        .map(|protection| Box::new(Guarded { inbound, name, target, location, protection, live }));
-    Ok(Verdict::Forward { location, backend, outbound, guarded })
+        Picked::Respond(status) => return Break(status),
+    })
 }
 
 /// What the gateway answers by itself, whatever else the configuration says.
