@@ -111,6 +111,11 @@ impl Gateway {
         memory_of(self.pid)
     }
 
+    /// Lets the peak of its memory begin again with what is resident now.
+    pub fn forget_peak(&self) -> Result<()> {
+        fs::write(format!("/proc/{}/clear_refs", self.pid), "5").context("its peak stays")
+    }
+
     /// Asks the process to end with SIGTERM; does not wait.
     pub async fn terminate(&self) -> Result<()> {
         let asked = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await?;
