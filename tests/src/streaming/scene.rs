@@ -24,12 +24,14 @@ const PIECES: &str = "pieces.example";
 /// Its server speaks HTTP/2.
 pub const GRPC: &str = "grpc.example";
 
-/// Host, its service, its annotation beside the body limit.
-const HOSTS: [(&str, &str, Option<(&str, &str)>); 4] = [
-    (USUAL, "plain", None),
-    (DIRECT, "plain", Some(("proxy-request-buffering", "off"))),
-    (PIECES, "plain", Some(("proxy-buffering", "on"))),
-    (GRPC, "calls", Some(("backend-protocol", "GRPC"))),
+/// Host, its service, its annotations beside the body limit.
+type Host = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const HOSTS: [Host; 4] = [
+    (USUAL, "plain", &[]),
+    (DIRECT, "plain", &[("proxy-request-buffering", "off")]),
+    (PIECES, "plain", &[("proxy-buffering", "on")]),
+    (GRPC, "calls", &[("backend-protocol", "GRPC")]),
 ];
 
 /// What the client speaks.
@@ -127,13 +129,14 @@ impl Scene {
             let objects = [manifests::service(NAMESPACE, name), slice];
             folder.write(name, &manifests::documents(&objects))?;
         }
-        for (host, service, annotation) in HOSTS {
+        for (host, service, annotations) in HOSTS {
             let name = host.replace('.', "-");
             let ingress = Ingress::new(NAMESPACE, &name)
                 .annotation("proxy-body-size", "0")
                 .prefix(host, "/", service);
-            let annotate = |ingress: Ingress, (name, value)| ingress.annotation(name, value);
-            let ingress = annotation.into_iter().fold(ingress, annotate);
+            let annotate =
+                |ingress: Ingress, (name, value): &(&str, &str)| ingress.annotation(name, value);
+            let ingress = annotations.iter().fold(ingress, annotate);
             folder.write(&name, &ingress.text())?;
         }
         Ok(Self { folder, expected, _origins: [plain, calls] })
