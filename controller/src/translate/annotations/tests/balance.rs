@@ -105,3 +105,29 @@ fn a_canary_has_a_share_within_bounds() {
         assert!(!read.canary && read.canary_rules.is_none(), "without it they mean nothing");
     }
 }
+
+#[test]
+fn shares_that_are_none_are_named_with_what_counts() {
+    for (annotations, says) in [
+        (
+            &[("canary-weight", "150")][..],
+            "canary-weight: 150 is more than canary-weight-total, 100: all requests",
+        ),
+        (&[("canary-weight", "-1")], "canary-weight: -1 is negative and counts as 0"),
+        (
+            &[("canary-weight", "5"), ("canary-weight-total", "50")],
+            "canary-weight-total: 50 is less than 100, which counts instead",
+        ),
+        (
+            &[("canary-weight", "5"), ("canary-by-header-value", "x")],
+            "canary-by-header-value has no effect without canary-by-header",
+        ),
+        (&[], "canary: none of canary-weight, canary-by-header and canary-by-cookie is set"),
+    ] {
+        let message = finding(&[annotations, &[("canary", "true")]].concat()).1.message;
+        assert!(message.starts_with(says), "{message}");
+    }
+    for fine in [("canary-weight", "0"), ("canary-weight", "100"), ("canary-by-cookie", "c")] {
+        means(&[("canary", "true"), fine]);
+    }
+}
