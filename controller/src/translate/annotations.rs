@@ -64,7 +64,7 @@ use subject::{References, Subject};
 pub use upstream_tls::Said;
 use values::Values;
 
-use super::snippet::Snippets;
+use super::{snippet::Snippets, wording};
 
 /// Annotations that belong together.
 struct Family {
@@ -357,7 +357,7 @@ pub fn read(subject: Subject<'_>) -> Result<Reading, Refusal> {
         values.findings.push(Finding {
             effect: Effect::Denied,
             reason: "AnnotationParsingFailed",
-            message: reason.clone(),
+            message: wording::denied(reason),
         });
     }
     values.findings.extend(astray);

@@ -8,6 +8,7 @@ mod global_auth;
 mod global_headers;
 mod keys;
 pub mod limit_store;
+mod messages;
 pub mod reference;
 mod silent;
 mod snippets;
@@ -157,13 +158,17 @@ impl Config {
         self.check_skipped(check);
         let blocked = &self.settings.blocked;
         let Some(object) = &blocked.origin else { return };
-        for text in blocked.user_agents.iter().chain(&blocked.referers) {
+        let agents = blocked.user_agents.iter().map(|text| ("block-user-agents", text));
+        let referers = blocked.referers.iter().map(|text| ("block-referers", text));
+        for (name, text) in agents.chain(referers) {
             if let Err(error) = (check.blocked)(text) {
                 self.verdicts.push(Verdict {
                     object: object.clone(),
                     effect: Effect::Denied,
                     reason: "InvalidValue".into(),
-                    message: format!("{error}; all requests are answered with 503"),
+                    message: format!(
+                        "{name}: {error}; all requests are answered with 503 until it is corrected or removed"
+                    ),
                 });
             }
         }
@@ -179,7 +184,9 @@ impl Config {
                     object: object.clone(),
                     effect: Effect::Warning,
                     reason: "InvalidValue".into(),
-                    message: format!("skip-access-log-urls: {error}; it skips nothing"),
+                    message: format!(
+                        "skip-access-log-urls: {error}; it skips nothing: correct or remove it"
+                    ),
                 });
             }
         }
@@ -201,7 +208,7 @@ impl Report {
         });
     }
 
-    fn list(&mut self, reason: &str, names: &[&str], says: [&str; 2]) {
+    fn list(&mut self, reason: &str, names: &[impl AsRef<str>], says: [&str; 2]) {
         if !names.is_empty() {
             self.add(Effect::Warning, reason, wording::without_effect("key", names, says));
         }

@@ -123,7 +123,7 @@ fn header_value(values: &mut Values<'_>) -> CanaryValue {
         && let Err(error) = (check.header)(&pattern)
     {
         let message = format!(
-            "{PATTERN}: {pattern:?} is no usable regular expression: {error}; requests with the header go to the primary"
+            "{PATTERN}: {pattern:?} is no usable regular expression: {error}; requests with the header go to the primary: correct it"
         );
         values.warn("InvalidPattern", message);
     }

@@ -48,7 +48,9 @@ fn a_hash_goes_first_and_has_groups_of_three_unless_another_size_makes_sense() {
     let (_, findings) = balance(&[("upstream-hash-by", "$request_uri$typo")]);
     assert_eq!(
         findings,
-        ["upstream-hash-by: there is no variable $typo; it is empty for every request"]
+        [
+            "upstream-hash-by: there is no variable $typo; it is empty for every request: name another"
+        ]
     );
 }
 

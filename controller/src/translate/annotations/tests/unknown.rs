@@ -32,7 +32,7 @@ fn an_own_name_that_looks_like_protection_denies_and_says_what_was_meant() {
         let hint = meant.map(|meant| format!("did you mean {meant}?"));
         assert_eq!(reason.contains("did you mean"), hint.is_some(), "{reason}");
         assert!(hint.is_none_or(|hint| reason.contains(&hint)), "{reason}");
-        assert_eq!(findings, [(Effect::Denied, reason)]);
+        assert_eq!(findings, [(Effect::Denied, crate::translate::wording::denied(&reason))]);
     }
 }
 
