@@ -158,16 +158,14 @@ impl Config {
         self.check_skipped(check);
         let blocked = &self.settings.blocked;
         let Some(object) = &blocked.origin else { return };
-        let agents = blocked.user_agents.iter().map(|text| ("block-user-agents", text));
-        let referers = blocked.referers.iter().map(|text| ("block-referers", text));
-        for (name, text) in agents.chain(referers) {
+        for text in blocked.user_agents.iter().chain(&blocked.referers) {
             if let Err(error) = (check.blocked)(text) {
                 self.verdicts.push(Verdict {
                     object: object.clone(),
                     effect: Effect::Denied,
                     reason: "InvalidValue".into(),
                     message: format!(
-                        "{name}: {error}; all requests are answered with 503 until it is corrected or removed"
+                        "block-user-agents, block-referers: {error}; all requests are answered with 503: correct or remove it"
                     ),
                 });
             }

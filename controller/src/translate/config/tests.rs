@@ -199,7 +199,7 @@ fn blocked_values_are_a_list_and_bad_patterns_are_said() {
     assert_eq!(
         messages,
         [
-            "block-user-agents: ~*x( is none; all requests are answered with 503 until it is corrected or removed"
+            "block-user-agents, block-referers: ~*x( is none; all requests are answered with 503: correct or remove it"
         ]
     );
 }
