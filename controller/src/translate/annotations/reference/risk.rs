@@ -14,15 +14,15 @@ use crate::translate::config::Config;
 
 /// The section in Markdown.
 pub fn section() -> String {
-    let restrictions = &Config::default().defaults.restrictions;
+    let config = Config::default();
+    let restrictions = &config.defaults.restrictions;
     let default_level = level(restrictions.max_risk);
     let default_switch = restrictions.allow_snippets;
     let risky = |risk: Risk| names(|definition| definition.risk == risk);
     let (critical, high) = (risky(Risk::Critical), risky(Risk::High));
-    let snippets = all().filter(|(_, definition)| definition.risk == Risk::Critical);
     let of = |wanted| {
-        let own = snippets.clone().filter(move |(state, _)| *state == wanted);
-        list(own.map(|(_, definition)| definition.name).collect())
+        let all = all().filter(|(state, one)| *state == wanted && one.risk == Risk::Critical);
+        list(all.map(|(_, definition)| definition.name).collect())
     };
     let (compiled, never) = (of(Honoured), of(Refused));
     format!(
