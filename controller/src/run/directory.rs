@@ -144,6 +144,9 @@ impl<P: FnMut(Snapshot)> Runner<P> {
         // Nobody is told about single Ingresses here: the log and /api/routes have all findings.
         let changes = self.objects.take_changes();
         self.publisher.publish(&self.objects, &changes, self.directory.verdicts());
+        if let Some(kinds) = self.directory.news_of_passed_over() {
+            tracing::info!("passed over, as nothing here reads these kinds: {kinds}");
+        }
     }
 }
 

@@ -167,7 +167,7 @@ impl Admission {
                 let stays = if before.accepted.is_some() {
                     "; the version before it stays in service"
                 } else {
-                    ""
+                    "; the Ingress is not served until that is corrected"
                 };
                 Entry {
                     accepted: before.accepted.clone(),
@@ -211,8 +211,9 @@ impl Admission {
             && let Some((field, text)) = inspect::suspicious(ingress)
         {
             let field = field.name();
-            let message =
-                format!("{field} {text:?} looks like injected configuration, see --deep-inspect");
+            let message = format!(
+                "{field} {text:?} looks like injected configuration; write another, or switch --deep-inspect off"
+            );
             return Judgement::Refused(refused("DeepInspection", message));
         }
         let authorities = &self.authorities;

@@ -14,6 +14,7 @@ mod access;
 mod access_log;
 pub mod affinity;
 mod alias;
+mod astray;
 pub mod balancing;
 mod canary;
 pub mod client_certificates;
@@ -59,6 +60,8 @@ use refusal::Refusal;
 use subject::{References, Subject};
 pub use upstream_tls::Said;
 use values::Values;
+
+use super::wording;
 
 /// Annotations that belong together.
 struct Family {
@@ -187,8 +190,10 @@ pub fn read(subject: Subject<'_>) -> Result<Reading, Refusal> {
     });
     let own: Vec<(&str, &str)> = own.collect();
     values::check_risks(subject)?;
+    let astray = astray::tell(subject);
     if own.is_empty() {
-        return Ok(Reading { annotations: defaults.plain.clone(), ..Reading::default() });
+        let (annotations, findings) = (defaults.plain.clone(), astray.into_iter().collect());
+        return Ok(Reading { annotations, findings, ..Reading::default() });
     }
     let mut read = (*defaults.plain).clone();
     let mut values = Values::check(subject, &own)?;
@@ -203,9 +208,10 @@ pub fn read(subject: Subject<'_>) -> Result<Reading, Refusal> {
         values.findings.push(Finding {
             effect: Effect::Denied,
             reason: "AnnotationParsingFailed",
-            message: reason.clone(),
+            message: wording::denied(reason),
         });
     }
+    values.findings.extend(astray);
     let (findings, references) = values.finish();
     Ok(Reading { annotations: Arc::new(read), findings, references })
 }

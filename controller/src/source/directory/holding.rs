@@ -30,6 +30,7 @@ impl Directory {
         } else {
             self.faulty.insert(path.clone());
         }
+        self.passed_over.replace(old.as_ref(), Some(&read));
         self.files.insert(path.clone(), read);
         for object in &dropped {
             self.release(path, object, objects);
@@ -39,6 +40,7 @@ impl Directory {
     fn forget(&mut self, path: &FilePath, objects: &mut Objects) {
         self.faulty.remove(path);
         if let Some(file) = self.files.remove(path) {
+            self.passed_over.replace(Some(&file), None);
             for object in file.objects() {
                 self.release(path, object, objects);
             }
