@@ -16,6 +16,7 @@ pub mod error_pages;
 pub mod headers;
 pub mod host;
 pub mod location;
+pub mod log_target;
 pub mod mirror;
 pub mod network;
 pub mod object;
