@@ -97,7 +97,7 @@ impl Query {
             || location.origin.object.as_ref().is_some_and(|object| self.has_object(object))
     }
 
-    /// Whether a verdict is asked for; `is_involved` says whether anything that is shown comes from an object. With a
+    /// Whether a verdict is asked for; `involved` are the objects behind the hosts that are shown. With a
     /// host these are what it comes from, and whatever may be the reason for what it lacks: files, the settings, and
     /// all but Ingresses of the same namespaces.
     pub fn has_verdict(&self, verdict: &Verdict, involved: &Involved) -> bool {
