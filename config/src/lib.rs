@@ -17,6 +17,7 @@ mod fields;
 pub mod headers;
 pub mod host;
 pub mod location;
+pub mod log_target;
 pub mod mirror;
 pub mod network;
 pub mod object;

@@ -152,7 +152,7 @@ impl Live {
 
     fn make_live(&self, publisher: &mut Publisher, snapshot: Snapshot) {
         publisher.source = Some(snapshot.clone());
-        let revision = self.revision() + 1;
+        let (revision, begun) = (self.revision() + 1, Instant::now());
         let next = publisher.compiler.compile(snapshot, revision);
         let old = self.current.swap(Arc::new(next));
         self.revision.store(revision, Ordering::Release);
@@ -160,6 +160,8 @@ impl Live {
         publisher.compiler.forget_store();
         publisher.retired.push(old);
         publisher.retired.retain(|config| Arc::strong_count(config) > 1);
+        let (took, in_use) = (begun.elapsed(), publisher.retired.len());
+        tracing::debug!(revision, ?took, replaced_and_in_use = in_use, "a table is live");
     }
 
     /// Drops what no request uses any more: old configurations, counters of limits. Tries again to bind ports that could

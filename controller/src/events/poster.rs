@@ -111,10 +111,13 @@ async fn post_one(client: &Client, attempt: Attempt, agenda: &mut Agenda<'_>) {
     let events: Api<Event> = Api::namespaced(client.clone(), draft.namespace());
     let (event, params) = (draft.event(*at), PostParams::default());
     match answer(ANSWER_WITHIN, events.create(&params, &event)).await {
-        Ok(_) => {}
+        Ok(_) => tracing::debug!(object = %draft.object, reason = draft.reason, "event posted"),
         // Another replica, or this one before it was restarted, has said the same.
         Err(failure) if failure.is_conflict() => {}
-        Err(failure) if failure.is_passing() => return agenda.failed(attempt),
+        Err(failure) if failure.is_passing() => {
+            tracing::debug!(object = %draft.object, %failure, "an event waits for the API server");
+            return agenda.failed(attempt);
+        }
         // A server that has just started refuses what it allows a moment later.
         Err(failure) if failure.is_forbidden() && !failure.is_namespace_terminating() => {
             return agenda.refused(attempt, &failure);

@@ -10,6 +10,7 @@ mod folders;
 mod grpc;
 mod install;
 mod live;
+mod log;
 mod protocols;
 mod shutdown;
 mod startup;
