@@ -8,6 +8,7 @@ pub mod admission;
 mod clock;
 pub mod events;
 pub mod leader;
+mod near;
 pub mod objects;
 pub mod options;
 mod request;

@@ -1,13 +1,16 @@
 //! The runners: source -> objects -> translation -> publish, on threads of their own.
 
 mod cluster;
+mod difference;
 mod directory;
 mod duty;
 mod inbox;
 mod interruptions;
+mod ledger;
 mod publish;
 #[cfg(test)]
 mod replica;
+mod taken;
 
 use std::{sync::Arc, thread::JoinHandle};
 

@@ -6,7 +6,7 @@ mod runner;
 use std::{
     sync::{
         Arc,
-        mpsc::{Receiver, channel},
+        mpsc::{Receiver, Sender, channel},
     },
     thread,
 };
@@ -105,24 +105,33 @@ pub fn run_cluster(
         Err(ClusterError::Thread(std::io::Error::other("its thread has ended")))
     })?;
 
-    let cases = signals.clone();
-    let reviewer = Reviewer::new(move |case| {
-        // The thread may have ended, which answers the case, too.
-        let _ = cases.send(Signal::Review(case));
-    });
+    let reviewer = Some(reviewer(signals.clone()));
     let controller = thread::Builder::new().name("controller".into()).spawn(move || {
         if let Some(connection) = connected(&received) {
             Runner::new(options, connection, publish, progress, outlets).run(&received);
         }
     })?;
-    let stopper = Stopper::new(move || {
+    let stopper = stopper(stop, signals);
+    let threads = vec![controller, api];
+    Ok(super::Controller { stopper, threads, role, leadership, queue, reviewer })
+}
+
+/// Hands cases to the controller's thread.
+fn reviewer(signals: Sender<Signal>) -> Reviewer {
+    Reviewer::new(move |case| {
+        // The thread may have ended, which answers the case, too.
+        let _ = signals.send(Signal::Review(case));
+    })
+}
+
+/// Ends both threads.
+fn stopper(stop: oneshot::Sender<()>, signals: Sender<Signal>) -> Stopper {
+    Stopper::new(move || {
         // Threads that have ended need no signal. The one that gives back what only one replica has is told first, or it
         // would take the end of the other for a death.
         let _ = stop.send(());
         let _ = signals.send(Signal::Stop);
-    });
-    let threads = vec![controller, api];
-    Ok(super::Controller { stopper, threads, role, leadership, queue, reviewer: Some(reviewer) })
+    })
 }
 
 fn reporter(options: &Options, queue: &Arc<Queue>) -> Reporter {

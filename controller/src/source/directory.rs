@@ -7,6 +7,7 @@
 
 mod file;
 mod holding;
+mod passed_over;
 mod scan;
 mod settling;
 mod watch;
@@ -24,6 +25,7 @@ use smallvec::SmallVec;
 use crate::objects::{Key, Kind, Objects};
 
 use file::{File, Stamp};
+use passed_over::PassedOver;
 use scan::{FilePath, Found};
 use settling::Settling;
 pub use watch::{Change, Watch};
@@ -62,6 +64,8 @@ pub struct Directory {
     faulty: BTreeSet<FilePath>,
     /// Folders that could not be read when they were looked at last, and why.
     unreadable: BTreeMap<PathBuf, String>,
+    /// Documents of kinds that nobody reads.
+    passed_over: PassedOver,
     settling: Settling,
 }
 
@@ -99,6 +103,7 @@ impl Directory {
             shared: BTreeSet::new(),
             faulty: BTreeSet::new(),
             unreadable: BTreeMap::new(),
+            passed_over: PassedOver::default(),
             settling: Settling::default(),
         })
     }
@@ -155,6 +160,11 @@ impl Directory {
                 Change::Unsettled(path) => self.miss(&path.as_path().into(), now, objects),
             }
         }
+    }
+
+    /// What is in the folders and read by nobody, if that is anything that has not been said.
+    pub fn news_of_passed_over(&mut self) -> Option<String> {
+        self.passed_over.news()
     }
 
     /// Findings about the files, sorted.

@@ -5,17 +5,21 @@
 //! and what happens to the objects, is left to [`directory`](super::directory).
 
 mod documents;
+mod other;
 mod schema;
 mod secret;
 mod text;
+mod texts;
 mod typed;
 mod validate;
+
+use std::collections::BTreeMap;
 
 use documents::documents;
 use headgate_config::{Effect, ObjectRef};
 use serde::{Deserialize, de::DeserializeOwned};
 use text::from_text;
-use typed::{Parse, identity, identity_of_item};
+use typed::{Parse, identity, identity_of_any, identity_of_item};
 
 use crate::objects::{Body, Kind, Object};
 
@@ -26,6 +30,8 @@ pub struct Manifest {
     pub objects: Vec<Object>,
     /// Documents that could not be read, or say something that has no effect.
     pub faults: Vec<Fault>,
+    /// How many documents there are of each kind that nobody reads.
+    pub passed_over: BTreeMap<Box<str>, u32>,
 }
 
 /// What is wrong with a document.
@@ -64,8 +70,16 @@ impl Manifest {
             return self.read_list(line, document, &header);
         }
         let Some(kind) = header.known()? else {
+            self.pass_over(&header, line, || identity_of_any(Parse::Text(document), &header.kind));
             return Ok(());
         };
+        if texts::may_be_mistyped(document)
+            && let Ok(value) = from_text(document)
+            && let Some(problem) = texts::problem(&value, kind, Some(document))
+        {
+            self.refuse(Problem { object: identity(document, kind), ..problem }.at(line));
+            return Ok(());
+        }
         let object = Parse::Text(document).typed(kind);
         let object =
             object.map_err(|problem| Problem { object: identity(document, kind), ..problem })?;
@@ -77,6 +91,21 @@ impl Manifest {
             self.objects.push(object);
         }
         Ok(())
+    }
+
+    /// Takes note of a document that nobody reads.
+    fn pass_over(&mut self, header: &Header, line: u64, name: impl FnOnce() -> Option<ObjectRef>) {
+        match other::routing(header, line, name) {
+            Some(fault) => self.faults.push(fault),
+            None => {
+                *self.passed_over.entry(other::counted_as(&header.kind).into()).or_default() += 1
+            }
+        }
+    }
+
+    /// Leaves out an object that an API server would refuse.
+    fn refuse(&mut self, fault: Fault) {
+        self.faults.push(Fault { word: "Invalid", ..fault });
     }
 
     /// Takes an object, if it is none that an API server would refuse.
@@ -117,18 +146,30 @@ impl Manifest {
                 api_version: text("apiVersion", &header.api_version),
                 kind: text("kind", kind_of_items),
             };
+            let place = format!("items[{index}]: ");
+            let fault = |problem: Problem| Fault {
+                object: identity_of_item(&item, &header.api_version, &header.kind),
+                reason: format!("{place}{}", problem.reason),
+                ..problem.at(line)
+            };
             let object = match header.known() {
-                Ok(None) => continue,
-                Ok(Some(kind)) => Parse::Value(&item).typed(kind),
+                Ok(None) => {
+                    let name = || identity_of_any(Parse::Value(&item), &header.kind);
+                    self.pass_over(&header, line, name);
+                    continue;
+                }
+                Ok(Some(kind)) => match texts::problem(&item, kind, None) {
+                    Some(problem) => {
+                        self.refuse(fault(problem));
+                        continue;
+                    }
+                    None => Parse::Value(&item).typed(kind),
+                },
                 Err(problem) => Err(problem),
             };
             match object {
-                Ok(object) => self.judge(line, &format!("items[{index}]: "), object, &item),
-                Err(problem) => self.faults.push(Fault {
-                    object: identity_of_item(&item, &header.api_version, &header.kind),
-                    reason: format!("items[{index}]: {}", problem.reason),
-                    ..problem.at(line)
-                }),
+                Ok(object) => self.judge(line, &place, object, &item),
+                Err(problem) => self.faults.push(fault(problem)),
             }
         }
         Ok(())
@@ -181,41 +222,16 @@ impl Header {
         Some(Self { api_version: api_version?.to_owned(), kind: kind?.to_owned() })
     }
 
-    /// What is wrong if this was meant to be one of the kinds that are read.
-    fn misspelt(&self) -> Option<String> {
-        let Self { api_version, kind } = self;
-        let is_ours = is_list_version(api_version);
-        if is_ours && kind.is_empty() {
-            return Some(format!(
-                "kind is missing, of an object of apiVersion {api_version}; give it"
-            ));
-        }
-        let (known, version) =
-            Kind::ALL.into_iter().find(|(known, _)| known.name().eq_ignore_ascii_case(kind))?;
-        let known = known.name();
-        if api_version.is_empty() {
-            return Some(format!("apiVersion is missing; that of kind {known} is {version}"));
-        }
-        (is_ours && known != kind).then(|| format!("kind {kind:?} is unknown; write {known}"))
-    }
-
-    /// The kind, `None` if it is nothing to us; a problem if it is an Ingress of a version that is not read.
+    /// The kind, `None` if it is nothing to us; a problem if it was meant to be one that is read.
     fn known(&self) -> Result<Option<Kind>, Problem> {
         let kind = Kind::of(&self.api_version, &self.kind);
-        if kind.is_none()
-            && let Some(problem) = self.misspelt()
-        {
-            return Err(Problem::new(problem));
+        if kind.is_some() {
+            return Ok(kind);
         }
-        let old =
-            matches!(self.api_version.as_str(), "extensions/v1beta1" | "networking.k8s.io/v1beta1");
-        if kind.is_none() && old && matches!(self.kind.as_str(), "Ingress" | "IngressClass") {
-            let (version, kind) = (&self.api_version, &self.kind);
-            return Err(Problem::new(format!(
-                "{kind} of apiVersion {version} is not read; write it as networking.k8s.io/v1"
-            )));
+        match other::misspelt(self) {
+            Some(problem) => Err(Problem::new(problem)),
+            None => Ok(None),
         }
-        Ok(kind)
     }
 }
 

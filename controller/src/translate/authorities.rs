@@ -89,12 +89,12 @@ fn certificates(secret: &Secret) -> Result<Vec<Vec<u8>>, String> {
 /// The sections of one kind, at least one.
 fn sections(pem: &[u8], wanted: SectionKind, name: &str) -> Result<Vec<Vec<u8>>, String> {
     let all = <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-    let all = all.map_err(|_| format!("its {name} is no PEM"))?;
+    let all = all.map_err(|_| format!("its {name} is no PEM; put certificates there in PEM"))?;
     let found: Vec<_> =
         all.into_iter().filter(|(kind, _)| *kind == wanted).map(|(_, der)| der).collect();
     if found.is_empty() {
         let what = if wanted == SectionKind::Crl { "revocation list" } else { "certificate" };
-        return Err(format!("its {name} holds no {what} in PEM"));
+        return Err(format!("its {name} holds no {what} in PEM; put them there"));
     }
     Ok(found)
 }

@@ -10,6 +10,7 @@ mod global_headers;
 mod keys;
 pub mod limit_store;
 mod logs;
+mod messages;
 pub mod reference;
 mod silent;
 mod snippets;
@@ -166,7 +167,9 @@ impl Config {
                     object: object.clone(),
                     effect: Effect::Denied,
                     reason: "InvalidValue".into(),
-                    message: format!("{error}; all requests are answered with 503"),
+                    message: format!(
+                        "block-user-agents, block-referers: {error}; all requests are answered with 503: correct or remove it"
+                    ),
                 });
             }
         }
@@ -182,7 +185,9 @@ impl Config {
                     object: object.clone(),
                     effect: Effect::Warning,
                     reason: "InvalidValue".into(),
-                    message: format!("skip-access-log-urls: {error}; it skips nothing"),
+                    message: format!(
+                        "skip-access-log-urls: {error}; it skips nothing: correct or remove it"
+                    ),
                 });
             }
         }
@@ -204,7 +209,7 @@ impl Report {
         });
     }
 
-    fn list(&mut self, reason: &str, names: &[&str], says: [&str; 2]) {
+    fn list(&mut self, reason: &str, names: &[impl AsRef<str>], says: [&str; 2]) {
         if !names.is_empty() {
             self.add(Effect::Warning, reason, wording::without_effect("key", names, says));
         }

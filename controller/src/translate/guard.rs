@@ -50,7 +50,7 @@ pub fn verdicts(
     if **decides == ClientCertificates::Refuse {
         let others = ingresses.iter().filter(|ingress| own(ingress).as_ref() != Some(decides));
         let message = format!(
-            "{SECRET} of {} holds for the whole host {:?} and cannot be honoured: every request to the host is answered 403",
+            "{SECRET} of {} holds for the whole host {:?} and cannot be honoured: every request to the host is answered 403; correct it there",
             guard.reference(),
             host.name
         );

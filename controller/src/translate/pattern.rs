@@ -38,7 +38,7 @@ pub fn broken_path(check: PatternCheck, host: &str, path: &str, pattern: &str) -
         effect: Effect::Denied,
         reason: "InvalidPath",
         message: format!(
-            "path {path:?} of host {host:?} is no usable regular expression: {error}; requests that begin like it are answered with 503"
+            "path {path:?} of host {host:?} is no usable regular expression: {error}; requests that begin like it are answered with 503: correct it"
         ),
     })
 }
@@ -56,7 +56,7 @@ pub fn broken_rewrite(
         effect: Effect::Denied,
         reason: "InvalidRewrite",
         message: format!(
-            "path {path:?} of host {host:?} cannot be rewritten to {target:?}: {error}; its requests are answered with 503"
+            "path {path:?} of host {host:?} cannot be rewritten to {target:?}: {error}; its requests are answered with 503: correct rewrite-target"
         ),
     })
 }
@@ -67,6 +67,8 @@ pub fn broken_alias(check: PatternCheck, host: &str, alias: &str) -> Option<Find
     Some(Finding {
         effect: Effect::Warning,
         reason: "InvalidAlias",
-        message: format!("alias {alias:?} of host {host}: {error}; it matches nothing"),
+        message: format!(
+            "alias {alias:?} of host {host}: {error}; it matches nothing: correct server-alias"
+        ),
     })
 }

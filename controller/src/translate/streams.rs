@@ -2,6 +2,7 @@
 //! are passed through (annotations §3.4, operations §12).
 
 mod entry;
+mod passthrough;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,8 @@ pub struct StreamTable {
     services: BTreeSet<Key>,
     /// The upstream of `/` of every host that is passed through.
     hosts: BTreeMap<String, UpstreamId>,
+    /// Findings about hosts that are, or should be.
+    remarks: BTreeMap<String, Vec<Verdict>>,
     is_read: bool,
 }
 
@@ -50,9 +53,9 @@ impl StreamTable {
         &self.streams
     }
 
-    /// Findings about the ConfigMaps.
+    /// Findings about the ConfigMaps, and about hosts that are passed through.
     pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
-        self.verdicts.iter()
+        self.verdicts.iter().chain(self.remarks.values().flatten())
     }
 
     /// Looks at what changed; `names` are the hosts that were built anew.
@@ -73,7 +76,8 @@ impl StreamTable {
             self.verdicts = verdicts;
         }
         if options.ssl_passthrough {
-            self.pass_through(options, objects, hosts, names, changes, &mut streams);
+            refreshed.verdicts |= self.find_roots(hosts, names);
+            self.pass_through(options, objects, names, changes, &mut streams);
         }
         if streams != *self.streams {
             self.streams = Arc::new(streams);
@@ -152,25 +156,40 @@ impl StreamTable {
         before.map_or_else(|| Arc::new(service), Arc::clone)
     }
 
-    /// Keeps the hosts that are passed through up to date.
+    /// Finds the Services that hosts are passed through to. Says whether there is anything else to say about it than before.
+    fn find_roots(&mut self, hosts: &HostTable, names: &BTreeSet<String>) -> bool {
+        let mut differs = false;
+        for name in names {
+            let found = hosts.get(name).filter(|(_, ingresses)| {
+                ingresses.iter().any(|ingress| ingress.annotations.ssl_passthrough)
+            });
+            let root = found.and_then(|(host, _)| root_of(host));
+            let remarks = found
+                .map(|(host, ingresses)| passthrough::remarks(host, ingresses, root.as_ref()))
+                .filter(|remarks| !remarks.is_empty());
+            differs |= self.remarks.get(name) != remarks.as_ref();
+            match remarks {
+                Some(remarks) => drop(self.remarks.insert(name.clone(), remarks)),
+                None => drop(self.remarks.remove(name)),
+            }
+            match root {
+                Some(id) => drop(self.hosts.insert(name.clone(), id)),
+                None => drop(self.hosts.remove(name)),
+            }
+        }
+        differs
+    }
+
+    /// Keeps the targets of the hosts that are passed through up to date.
     fn pass_through(
-        &mut self,
+        &self,
         options: &Options,
         objects: &Objects,
-        hosts: &HostTable,
         names: &BTreeSet<String>,
         changes: &Changes,
         streams: &mut Streams,
     ) {
         for name in names {
-            let found = hosts.get(name).and_then(|(host, ingresses)| {
-                let wanted = ingresses.iter().any(|ingress| ingress.annotations.ssl_passthrough);
-                root_of(host).filter(|_| wanted)
-            });
-            match found {
-                Some(id) => drop(self.hosts.insert(name.clone(), id)),
-                None => drop(self.hosts.remove(name)),
-            }
             streams.passthrough.remove(name);
         }
         for (name, id) in &self.hosts {

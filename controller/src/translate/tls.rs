@@ -235,7 +235,7 @@ impl TlsState {
             let instead = if loaded.good.is_some() {
                 "the certificate before it stays"
             } else {
-                "the default certificate is used instead"
+                "until it is corrected the default certificate is used instead"
             };
             Some(Verdict {
                 object: Kind::Secret.reference(key),
@@ -253,7 +253,7 @@ impl TlsState {
         });
         let default = default.filter(|key| self.misses(key)).map(|key| not_found(
             Kind::Secret.reference(key),
-            "--default-ssl-certificate names it, but it does not exist; a self-signed certificate is used instead".into(),
+            "--default-ssl-certificate names it, but it does not exist; a self-signed certificate is used instead: create it, or correct the flag".into(),
         ));
         let missing = missing.chain(default);
         let mismatches = self.choices.values().filter_map(|choice| choice.verdict.clone());
@@ -272,7 +272,7 @@ fn mismatch(ingress: &Accepted, key: &Key, good: &secret::Good, host: &str) -> V
         effect: Effect::Warning,
         reason: "CertificateMismatch".into(),
         message: format!(
-            "the certificate of the Secret {key} is for {names:?} and not for the host {host:?}, which gets the default certificate"
+            "the certificate of the Secret {key} is for {names:?} and not for the host {host:?}, which gets the default certificate; name another Secret, or have one made for the host"
         ),
     }
 }

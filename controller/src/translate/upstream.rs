@@ -173,7 +173,7 @@ impl Lookup<'_> {
         let refused = |message: String| Problem { reason: "ExternalNameRefused", message };
         if self.options.disable_svc_external_name {
             return Err(refused(format!(
-                "the Service {} is of type ExternalName, which is switched off",
+                "the Service {} is of type ExternalName, which --disable-svc-external-name switches off; give it another type, or remove the flag",
                 self.key
             )));
         }

@@ -2,6 +2,7 @@
 
 mod canaries;
 mod policy;
+mod said;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -51,6 +52,8 @@ struct State {
     mentions: SmallVec<[Mention; 1]>,
     /// What is wrong with its Service, once for each Ingress that mentions it.
     verdicts: Vec<Verdict>,
+    /// What is to be said about its canaries, or about it as one.
+    remarks: Vec<Verdict>,
 }
 
 #[derive(Debug)]
@@ -136,7 +139,10 @@ impl UpstreamTable {
             self.states.entry(id.clone()).or_default();
             let policy = self.policy(&id);
             let is_alternative = self.canaries.is_alternative(&id);
+            let remarks = self.canary_remarks(&id);
             let Some(state) = self.states.get_mut(&id) else { continue };
+            refreshed.verdicts |= state.remarks != remarks;
+            state.remarks = remarks;
             let is_serving = |mention: &Mention| mention.ingress.is_serving();
             if is_global || is_alternative || state.mentions.iter().any(is_serving) {
                 let mut resolved = upstream::resolve(options, objects, &id, policy.by_cluster_ip);
@@ -165,7 +171,8 @@ impl UpstreamTable {
 
     /// Findings about Services, said to the Ingresses that name them, and about canaries.
     pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
-        let own = self.states.values().flat_map(|state| &state.verdicts);
+        let own =
+            self.states.values().flat_map(|state| state.verdicts.iter().chain(&state.remarks));
         own.chain(self.canaries.verdicts())
     }
 }

@@ -9,3 +9,11 @@ pub fn without_effect(kind: &str, names: &[impl AsRef<str>], says: [&str; 2]) ->
     let names = names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     format!("{kind}{plural} {names} {says} and {have} no effect")
 }
+
+/// Why the locations of an Ingress must not forward, with what they do instead, unless that is said already.
+pub fn denied(reason: &str) -> String {
+    if reason.contains(" answer") {
+        return reason.to_owned();
+    }
+    format!("{reason}: the locations of the Ingress answer 503 until that is corrected")
+}

@@ -58,7 +58,7 @@ impl Counterparts {
                     }
                     Entry::Occupied(taken) => {
                         format!(
-                            "host {:?} is redirected to another one already; remove the annotation",
+                            "host {:?} is redirected to another one already, and not to {to:?}; remove the annotation",
                             taken.key()
                         )
                     }

@@ -1,4 +1,5 @@
-//! What only compiling brings to light, as verdicts about the objects that it comes from.
+//! What only compiling brings to light, as verdicts about the objects that it comes from. What the controller finds as well is
+//! said in its words, so that it is said once.
 
 use std::{fmt::Display, sync::Arc};
 
@@ -17,7 +18,7 @@ pub(super) fn broken_path(host: &Host, error: &PatternError) -> Option<Verdict> 
         location,
         "InvalidPath",
         format!(
-            "path {path:?} of host {host:?} is no usable regular expression: {error}; requests that begin like it are answered with 503"
+            "path {path:?} of host {host:?} is no usable regular expression: {error}; requests that begin like it are answered with 503: correct it"
         ),
     )
 }
@@ -34,7 +35,7 @@ pub(super) fn broken_rewrite(
         location,
         "InvalidRewrite",
         format!(
-            "path {path:?} of host {host:?} cannot be rewritten to {target:?}: {error}; its requests are answered with 503"
+            "path {path:?} of host {host:?} cannot be rewritten to {target:?}: {error}; its requests are answered with 503: correct rewrite-target"
         ),
     )
 }
@@ -46,7 +47,7 @@ pub(super) fn broken_snippet(
     error: &impl Display,
 ) -> Option<Verdict> {
     let message = format!(
-        "a snippet of host {:?} has no usable regular expression: {error}; its requests are answered with 503",
+        "a snippet of host {:?} has no usable regular expression: {error}; its requests are answered with 503: correct it",
         host.name
     );
     Some(verdict(origin?, Effect::Denied, "InvalidSnippet", message))
@@ -61,7 +62,7 @@ pub(super) fn unusable_replacement(
 ) -> Option<Verdict> {
     let (path, host) = (&location.origin.path, &host.name);
     let message = format!(
-        "{field} of path {path:?} of host {host:?} cannot be used: {error}; headers of answers stay as they are"
+        "{field} of path {path:?} of host {host:?} cannot be used: {error}; headers of answers stay as they are: correct it"
     );
     Some(verdict(location.origin.object.as_ref()?, Effect::Warning, "InvalidValue", message))
 }
@@ -77,7 +78,7 @@ pub(super) fn unusable_transport(
         location,
         "InvalidUpstreamProtocol",
         format!(
-            "the upstream of path {path:?} of host {host:?} cannot be spoken to: {problem}; its requests are answered with 503"
+            "the upstream of path {path:?} of host {host:?} cannot be spoken to: {problem}; its requests are answered with 503 until that is corrected"
         ),
     )
 }
@@ -90,7 +91,7 @@ pub(super) fn unusable_authorities(
 ) -> Option<Verdict> {
     let ClientCertificates::Verify(verification) = spec else { return None };
     let message = format!(
-        "client certificates of host {:?} cannot be verified: {problem}; every request to it is answered 403",
+        "client certificates of host {:?} cannot be verified: {problem}; every request to it is answered 403 until that is corrected",
         host.name
     );
     Some(verdict(&verification.origin, Effect::Denied, "InvalidClientAuthority", message))
@@ -99,7 +100,7 @@ pub(super) fn unusable_authorities(
 /// An alias that is no pattern. `hosts` are sorted by name.
 pub(super) fn broken_alias(hosts: &[Arc<Host>], error: &AliasError) -> Option<Verdict> {
     let at = hosts.binary_search_by(|host| host.name.cmp(&error.host)).ok()?;
-    let message = format!("{error}; it matches nothing");
+    let message = format!("{error}; it matches nothing: correct server-alias");
     Some(verdict(hosts[at].alias_origin.as_deref()?, Effect::Warning, "InvalidAlias", message))
 }
 
@@ -109,7 +110,9 @@ pub(super) fn broken_blocks(settings: &LiveSettings) -> Vec<Verdict> {
     let Some(origin) = &settings.spec.blocked.origin else { return Vec::new() };
     errors
         .map(|error| {
-            let message = format!("{error}; all requests are answered with 503");
+            let message = format!(
+                "block-user-agents, block-referers: {error}; all requests are answered with 503: correct or remove it"
+            );
             verdict(origin, Effect::Denied, "InvalidValue", message)
         })
         .collect()
@@ -135,6 +138,9 @@ fn verdict(object: &ObjectRef, effect: Effect, reason: &str, message: String) ->
     Verdict { object: object.clone(), effect, reason: reason.into(), message }
 }
 
+/// Findings of one snapshot that are told one by one, at most, when they do not hold any more.
+const TOLD: usize = 10;
+
 /// The findings about the snapshot before; what is found again is not logged again.
 #[derive(Default)]
 pub(super) struct Findings(Vec<Verdict>);
@@ -153,11 +159,35 @@ impl Findings {
                 tracing::error!(%object, ?effect, reason, "{message}");
             }
         }
+        self.tell_cleared(&found, &snapshot.verdicts);
         if !found.is_empty() {
             let verdicts = Arc::make_mut(&mut snapshot.verdicts);
             verdicts.extend_from_slice(&found);
             verdicts.sort();
         }
         self.0 = found;
+    }
+
+    /// Says what is not found any more. Findings about one object are told apart by their reason only: what is found in
+    /// other words still holds.
+    fn tell_cleared(&self, found: &[Verdict], others: &[Verdict]) {
+        let holds = |before: &Verdict| {
+            let is_same =
+                |now: &Verdict| now.object == before.object && now.reason == before.reason;
+            found.iter().any(is_same) || others.binary_search(before).is_ok()
+        };
+        let mut told = 0;
+        for before in self.0.iter().filter(|before| !holds(before)) {
+            let Verdict { object, reason, message, .. } = before;
+            told += 1;
+            if told <= TOLD {
+                tracing::info!(%object, reason, "cleared: {message}");
+            } else {
+                tracing::debug!(%object, reason, "cleared: {message}");
+            }
+        }
+        if told > TOLD {
+            tracing::info!("{} more findings are cleared", told - TOLD);
+        }
     }
 }

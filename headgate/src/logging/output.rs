@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, RwLock},
 };
 
+use headgate_config::log_target::REQUESTS;
 use headgate_gateway::observe::access_log::{Destination, MessageLog};
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
@@ -74,7 +75,8 @@ impl Drop for Line {
 
 /// Whether a message is the data plane's. What is wrong with a log is not told to that log.
 fn is_routed(target: &str) -> bool {
-    target.starts_with(DATA_PLANE) && !target.contains("access_log")
+    let is_own = target.starts_with(DATA_PLANE) || target == REQUESTS;
+    is_own && !target.contains("access_log")
 }
 
 /// A level as syslog counts (RFC 5424 §6.2.1).

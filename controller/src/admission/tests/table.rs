@@ -245,7 +245,7 @@ fn what_would_become_a_verdict_is_a_warning() {
             "annotation use-regex contains invalid value \"yes\"; give true or false; the default applies: false",
             "annotation no-such-thing is unknown and has no effect",
             "annotation enable-opentelemetry is not supported yet and has no effect",
-            "proxy-ssl-secret: the Secret ns/none does not exist, or cannot be read; the locations answer 503 rather than trust an upstream that nobody vouches for",
+            "proxy-ssl-secret: the Secret ns/none does not exist, or cannot be read; create it; the locations answer 503 rather than trust an upstream that nobody vouches for",
             "the Service ns/web is named as a backend and does not exist; create it or correct the name",
         ]
     );
@@ -331,7 +331,7 @@ fn a_regular_expression_that_cannot_be_served_is_warned_about() {
     let regex = with_annotations(bad.clone(), &[("use-regex", "true")]);
     let said = bench.review(&regex);
     assert_eq!(said.refusal, None);
-    let warning = "path \"/(bad\" of host \"app.test\" is no usable regular expression: unclosed; requests that begin like it are answered with 503";
+    let warning = "path \"/(bad\" of host \"app.test\" is no usable regular expression: unclosed; requests that begin like it are answered with 503: correct it";
     assert_eq!(said.warnings.last().map(String::as_str), Some(warning));
     let other = ingress("other", &[("app.test", "/x", "ImplementationSpecific")]);
     let plain = bench.review(&bad).warnings;

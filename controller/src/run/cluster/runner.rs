@@ -98,10 +98,12 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             let waiting = (!self.state.is_published).then_some(next_saying);
             let due = [self.mirror.deadline(), waiting, self.state.interruptions.deadline()];
             let deadline = due.into_iter().flatten().min().unwrap_or(idle);
-            let Some(Arrivals { feeds, cases }) = Arrivals::by(deadline, signals) else { return };
+            let wake = self.publisher.deadline().map_or(deadline, |at| at.min(deadline));
+            let Some(Arrivals { feeds, cases }) = Arrivals::by(wake, signals) else { return };
             let now = Instant::now();
-            // A review alone changes nothing that would have to be published.
-            let is_due = cases.is_empty() || !feeds.is_empty() || deadline <= now;
+            // A review alone changes nothing that would have to be published, nor does what is to be said.
+            let is_due = !feeds.is_empty() || deadline <= now;
+            self.publisher.say_what_was_taken();
             for feed in feeds {
                 self.note(&feed, now);
                 self.mirror.take(feed, now);
@@ -111,7 +113,7 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             self.follow_secrets();
             if self.mirror.is_complete() {
                 if is_due {
-                    self.publish();
+                    self.publish(now);
                 }
             } else if now >= next_saying {
                 next_saying = now + SAY_AGAIN;
@@ -149,6 +151,7 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             }
             Feed::Answering => interruptions.answering(),
             Feed::Complete(watch) => {
+                tracing::debug!(%watch, "the list is complete");
                 interruptions.goes_on(watch);
                 if *watch == WatchId::All(Kind::IngressClass) {
                     self.publisher.heed_classes();
@@ -194,10 +197,10 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         }
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, heard: Instant) {
         let publisher = &mut self.publisher;
         let changes = self.mirror.take_changes();
-        let outcome = publisher.publish(self.mirror.objects(), &changes, Vec::new());
+        let outcome = publisher.publish(self.mirror.objects(), &changes, Vec::new(), heard);
         for ingress in &outcome.ingresses {
             let served = publisher.served(ingress);
             self.outlets.board.set_served(ingress, served.is_some());

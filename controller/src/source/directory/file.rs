@@ -51,6 +51,8 @@ pub struct File {
     objects: SmallVec<[Object; 1]>,
     /// What is wrong with its documents.
     pub faults: Box<[Fault]>,
+    /// How many documents it has of each kind that nobody reads.
+    pub passed_over: Box<[(Box<str>, u32)]>,
 }
 
 impl File {
@@ -103,8 +105,9 @@ impl File {
     }
 
     fn of(stamp: Option<Stamp>, hash: u64, manifest: Manifest) -> Self {
-        let Manifest { objects, faults } = manifest;
-        Self { stamp, hash, objects: by_identity(objects), faults: faults.into() }
+        let Manifest { objects, faults, passed_over } = manifest;
+        let passed_over = passed_over.into_iter().collect();
+        Self { stamp, hash, objects: by_identity(objects), faults: faults.into(), passed_over }
     }
 
     /// Whether this is certainly the version of the file that bears this stamp.
@@ -193,7 +196,7 @@ fn parse(bytes: &[u8]) -> Manifest {
 fn fault(reason: String) -> Manifest {
     let (effect, word) = (Effect::Refused, "Unreadable");
     let fault = Fault { effect, word, line: 1, object: None, reason };
-    Manifest { objects: Vec::new(), faults: vec![fault] }
+    Manifest { faults: vec![fault], ..Manifest::default() }
 }
 
 fn hash(content: &impl Hash) -> u64 {

@@ -10,6 +10,8 @@ impl Directory {
     pub(super) fn replace(&mut self, path: &FilePath, mut read: File, objects: &mut Objects) {
         self.settling.came_back(path);
         let old = self.files.remove(path);
+        let (objects_read, faults) = (read.objects().len(), read.faults.len());
+        tracing::debug!(file = %path.display(), objects = objects_read, faults, "file read");
         if let Some(old) = &old {
             if old.has_content_of(&read) {
                 read.keep(old);
@@ -30,6 +32,7 @@ impl Directory {
         } else {
             self.faulty.insert(path.clone());
         }
+        self.passed_over.replace(old.as_ref(), Some(&read));
         self.files.insert(path.clone(), read);
         for object in &dropped {
             self.release(path, object, objects);
@@ -39,6 +42,8 @@ impl Directory {
     fn forget(&mut self, path: &FilePath, objects: &mut Objects) {
         self.faulty.remove(path);
         if let Some(file) = self.files.remove(path) {
+            self.passed_over.replace(Some(&file), None);
+            tracing::debug!(file = %path.display(), "file gone");
             for object in file.objects() {
                 self.release(path, object, objects);
             }

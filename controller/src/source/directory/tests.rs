@@ -320,3 +320,42 @@ fn what_a_removed_root_held_stays_until_it_is_back() {
     assert_eq!(read.services(), named(&[("b", 2)]));
     assert!(read.directory.is_complete());
 }
+
+#[test]
+fn an_object_whose_annotation_is_no_text_is_refused_and_its_last_version_stays() {
+    let mut read = Read::new();
+    let service = |port: u16, value: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  annotations:\n    x.test/y: {value}\nspec:\n  ports:\n  - port: {port}\n"
+        )
+    };
+    read.write("a.yaml", &service(80, "\"true\""));
+    assert_eq!(read.services(), [("a".into(), 80)]);
+    read.write("a.yaml", &service(81, "true"));
+    assert_eq!(read.services(), [("a".into(), 80)]);
+    let verdicts = read.directory.verdicts();
+    assert_eq!(verdicts[0].object.to_string(), "Service default/a");
+    assert_eq!((verdicts[0].effect, &*verdicts[0].reason), (Effect::Refused, "Invalid"));
+    assert!(verdicts[0].message.contains("a.yaml:6: metadata.annotations[\"x.test/y\"]"));
+    read.write("a.yaml", &service(81, "'true'"));
+    assert_eq!(read.services(), [("a".into(), 81)]);
+    assert_eq!(read.directory.verdicts(), []);
+}
+
+#[test]
+fn kinds_that_nobody_reads_are_told_once() {
+    let mut read = Read::new();
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n---\n";
+    read.write("a.yaml", &format!("{deployment}{deployment}a: b\n"));
+    read.services();
+    let news = read.directory.news_of_passed_over();
+    assert_eq!(news.as_deref(), Some("2 Deployment, 1 document without a kind"));
+    read.write("a.yaml", deployment);
+    read.services();
+    assert_eq!(read.directory.news_of_passed_over(), None);
+    read.write("b.yaml", "apiVersion: batch/v1\nkind: Job\n");
+    read.services();
+    let news = read.directory.news_of_passed_over();
+    assert_eq!(news.as_deref(), Some("1 Deployment, 1 Job"));
+    assert_eq!(read.directory.verdicts(), []);
+}

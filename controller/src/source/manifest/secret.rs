@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde::Deserialize;
 
-use super::{Problem, typed::Parse};
+use super::{Problem, texts::Map, typed::Parse};
 
 const NO_DOCUMENT: &str = "a document with a Secret is neither YAML nor JSON, or has a key twice; correct it (its text is not shown here)";
-const METADATA: &str =
-    "metadata of a Secret cannot be read; give a name, and texts as labels and annotations";
+const METADATA: &str = "metadata of a Secret cannot be read; give a name, and texts as labels and annotations, in quotation marks";
 const DATA: &str =
     "data of a Secret cannot be read; give names with base64 texts, in quotation marks";
 const STRING_DATA: &str =
@@ -49,6 +48,15 @@ pub fn problem(found: Problem, secret: Parse<'_>) -> Problem {
         OTHER
     };
     Problem { reason: reason.into(), ..found }
+}
+
+/// What may be said of a Secret one of whose maps holds something else than texts.
+pub fn sentence(map: Map) -> &'static str {
+    match map {
+        Map::Annotations | Map::Labels => METADATA,
+        Map::Data => DATA,
+        Map::StringData => STRING_DATA,
+    }
 }
 
 /// The problem of a document whose kind is not known, or which is a list, as it may be told if a Secret is in it.

@@ -343,3 +343,28 @@ fn what_an_api_server_takes_is_taken() {
         assert_eq!(names(&ingress_with(line, instead)), ["Ingress default/a"], "{instead}");
     }
 }
+
+#[test]
+fn texts_that_are_none_are_refused_in_every_form() {
+    let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n  metadata:\n    name: web\n    labels: {a: 5}\n";
+    assert_eq!(
+        fault(list).reason,
+        "items[0]: metadata.labels[\"a\"] is the number 5, where an API server takes only texts; quote it: \"5\""
+    );
+    let json = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"b": true}}"#;
+    let found = fault(json);
+    assert_eq!((found.effect, found.word), (Effect::Refused, "Invalid"));
+    assert_eq!(found.object.unwrap().to_string(), "ConfigMap default/a");
+    let secret =
+        "kind: Secret\napiVersion: v1\nmetadata: {name: s}\nstringData:\n  hush: 12345678\n";
+    assert!(!fault(secret).reason.contains("12345678"));
+    assert!(fault(secret).reason.contains("stringData"));
+}
+
+#[test]
+fn what_routes_requests_elsewhere_is_named_with_its_name() {
+    let route = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: shop, namespace: x}\nspec: {}\n";
+    let found = fault(&format!("---\n{SERVICE}---\n{route}"));
+    assert_eq!((found.effect, found.word, found.line), (Effect::Warning, "KindNotRead", 6));
+    assert_eq!(found.object.unwrap().to_string(), "HTTPRoute x/shop");
+}

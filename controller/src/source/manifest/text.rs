@@ -1,6 +1,8 @@
 //! Parsing a document. The only place that knows the YAML library.
 
 use serde::de::DeserializeOwned;
+/// A value with its place.
+pub use serde_saphyr::Spanned;
 
 use super::Problem;
 

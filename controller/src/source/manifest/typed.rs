@@ -118,6 +118,16 @@ pub fn identity(document: &str, kind: Kind) -> Option<ObjectRef> {
     Some(from_text::<Named>(document).ok()?.reference(kind))
 }
 
+/// Who an object of a kind that is not read is about, if it says that.
+pub fn identity_of_any(parse: Parse<'_>, kind: &str) -> Option<ObjectRef> {
+    let Name { name, namespace } = parse.parse::<Named>().ok()?.metadata;
+    Some(ObjectRef {
+        kind: kind.into(),
+        namespace: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
+        name,
+    })
+}
+
 /// Who an item of a list is about, also if its version is too old to be read.
 pub fn identity_of_item(
     item: &serde_json::Value,

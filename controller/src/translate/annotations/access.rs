@@ -57,7 +57,8 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
         None | Some("all") => {}
         Some("any") => annotations.protect().any_is_enough = true,
         // Only without validation.
-        Some(other) => annotations.deny(format!("{SATISFY}: {other:?} is neither any nor all")),
+        Some(other) => annotations
+            .deny(format!("{SATISFY}: {other:?} is neither any nor all; write one of them")),
     }
 }
 
@@ -81,5 +82,5 @@ fn list(values: &Values<'_>, name: &str) -> Option<Result<Vec<Network>, String>>
     let networks: Result<BTreeSet<Network>, _> =
         text.split(',').map(|item| item.trim().parse()).collect();
     let networks = networks.map(|networks| networks.into_iter().collect());
-    Some(networks.map_err(|_| format!("{name}: {text:?} is no list of addresses and networks")))
+    Some(networks.map_err(|_| format!("{name}: {text:?} is no list of addresses and networks; write it as 192.0.2.7, 10.0.0.0/8")))
 }

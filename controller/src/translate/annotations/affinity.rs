@@ -136,13 +136,7 @@ fn cookie(values: &mut Values<'_>) -> AffinityCookie {
     let (secure, change_on_failure) =
         (flag("session-cookie-secure"), flag("session-cookie-change-on-failure"));
     let conditional_same_site = flag("session-cookie-conditional-samesite-none");
-    // Only these spellings have an effect.
-    let same_site = match values.text("session-cookie-samesite").as_deref() {
-        Some("None") => Some(SameSite::None),
-        Some("Lax") => Some(SameSite::Lax),
-        Some("Strict") => Some(SameSite::Strict),
-        _ => None,
-    };
+    let same_site = same_site(values);
     AffinityCookie {
         name: part(values, "session-cookie-name").unwrap_or_else(|| COOKIE_NAME.into()),
         expires: seconds(values, "session-cookie-expires"),
@@ -156,11 +150,31 @@ fn cookie(values: &mut Values<'_>) -> AffinityCookie {
     }
 }
 
+/// Only three of the spellings that pass the check have an effect.
+fn same_site(values: &mut Values<'_>) -> Option<SameSite> {
+    let word = values.text("session-cookie-samesite")?;
+    let found = match word.as_str() {
+        "None" => Some(SameSite::None),
+        "Lax" => Some(SameSite::Lax),
+        "Strict" => Some(SameSite::Strict),
+        _ => None,
+    };
+    if found.is_none() {
+        let message = format!(
+            "session-cookie-samesite: {word:?} has no effect, as in ingress-nginx; write None, Lax or Strict"
+        );
+        values.warn("InvalidAnnotation", message);
+    }
+    found
+}
+
 /// A text that ends nothing it stands in. Others only get here without validation.
 fn part(values: &mut Values<'_>, name: &'static str) -> Option<String> {
     let text = values.text(name)?;
     if text.contains(|c: char| c.is_control() || matches!(c, ';' | ',' | '=' | '"')) {
-        let message = format!("{name}: {text:?} cannot be part of a cookie; it has no effect");
+        let message = format!(
+            "{name}: {text:?} cannot be part of a cookie and has no effect; leave out quotation marks and ; , ="
+        );
         values.warn("InvalidAnnotation", message);
         return None;
     }
@@ -172,7 +186,9 @@ fn seconds(values: &mut Values<'_>, name: &'static str) -> Option<i64> {
     let text = values.text(name)?;
     let number = text.replace(' ', "").parse().ok();
     if number.is_none() {
-        let message = format!("{name}: {text:?} is not a number of seconds; it has no effect");
+        let message = format!(
+            "{name}: {text:?} is not a number of seconds and has no effect; give a whole number"
+        );
         values.warn("InvalidAnnotation", message);
     }
     number

@@ -26,7 +26,7 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
         names.into_iter().partition(|name| alias_pattern(name).is_some());
     if !odd.is_empty() {
         let message = format!(
-            "server-alias {odd:?} matches no host: `*` may only stand for the first or the last labels"
+            "server-alias {odd:?} matches no host and is left out: `*` may only stand for the first or the last labels"
         );
         values.warn("InvalidAnnotation", message);
     }

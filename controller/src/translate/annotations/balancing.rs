@@ -70,7 +70,7 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     }
     let Some(key) = values.text(HASH_BY) else { return };
     if let Err(problem) = check_variables(&key) {
-        let message = format!("{HASH_BY}: {problem}; it is empty for every request");
+        let message = format!("{HASH_BY}: {problem}; it is empty for every request: name another");
         values.warn("InvalidAnnotation", message);
     }
     let subset = values.bool(HASH_GROUP[1]).unwrap_or(false).then(|| subset_size(values));
@@ -89,7 +89,10 @@ pub fn method(word: &str) -> Result<Balance, &'static str> {
 fn subset_size(values: &mut Values<'_>) -> NonZeroU32 {
     let size = values.int(HASH_GROUP[2]).unwrap_or(0);
     if size < 0 {
-        let message = format!("{}: {size} is below zero; it counts as {SUBSET}", HASH_GROUP[2]);
+        let message = format!(
+            "{}: {size} is below zero and counts as {SUBSET}; give a number above zero",
+            HASH_GROUP[2]
+        );
         values.warn("InvalidAnnotation", message);
     }
     u32::try_from(size.max(0)).ok().and_then(NonZeroU32::new).unwrap_or(SUBSET)

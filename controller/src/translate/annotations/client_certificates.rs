@@ -142,15 +142,15 @@ fn verification(values: &mut Values<'_>) -> Result<Verification, String> {
 }
 
 fn authorities(values: &Values<'_>) -> Result<Arc<Authorities>, String> {
-    let name = values.text(SECRET).ok_or("its value is empty")?;
+    let name = values.text(SECRET).ok_or("its value is empty; give NAMESPACE/NAME")?;
     if name.matches('/').count() != 1 {
-        return Err(format!("{name:?} is not NAMESPACE/NAME"));
+        return Err(format!("{name:?} is not of the form NAMESPACE/NAME"));
     }
     let key = values.lookup.key(&name)?;
     let secret = values
         .lookup
         .secret(&key)
-        .ok_or_else(|| format!("the Secret {key} does not exist, or cannot be read"))?;
+        .ok_or_else(|| format!("the Secret {key} does not exist, or cannot be read; create it"))?;
     (values.subject.authorities.of(&key, secret))
         .map_err(|problem| format!("the Secret {key} cannot be used: {problem}"))
 }
@@ -161,7 +161,7 @@ fn error_page(values: &mut Values<'_>) -> Option<ErrorPage> {
         // Such a location can only be made by a snippet.
         values.warn(
             "InvalidAnnotation",
-            format!("auth-tls-error-page {page:?} names nothing that exists here; the stock page is answered"),
+            format!("auth-tls-error-page {page:?} names nothing that exists here; the stock page is answered: give a path or a URL"),
         );
         return None;
     }

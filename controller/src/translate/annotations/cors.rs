@@ -107,10 +107,10 @@ fn origins(values: &mut Values<'_>) -> Option<(Origins, bool)> {
     }
     let (usable, odd): (Vec<_>, Vec<_>) = items().partition(|item| is_origin(item));
     if !odd.is_empty() {
-        let rest = if usable.is_empty() { ", and there is no other: CORS is off" } else { "" };
+        let rest = if usable.is_empty() { "; there is no other: CORS is off" } else { "" };
         values.warn(
             "InvalidAnnotation",
-            format!("{NAME}: {odd:?} is no origin with a scheme, such as https://a.test{rest}"),
+            format!("{NAME}: {odd:?} is no origin with a scheme, such as https://a.test, and is left out{rest}"),
         );
     }
     let usable: Vec<_> = usable.into_iter().map(str::to_ascii_lowercase).collect();

@@ -160,7 +160,10 @@ fn service(values: &Values<'_>, url: String) -> Result<ExternalAuth, String> {
 fn sign_in(values: &mut Values<'_>) -> Option<SignIn> {
     let url = values.text("auth-signin")?;
     if let Err(reason) = text::check_variables(&url) {
-        values.warn("InvalidAnnotation", format!("auth-signin: {reason}; it has no effect"));
+        values.warn(
+            "InvalidAnnotation",
+            format!("auth-signin: {reason}; it has no effect: correct it"),
+        );
         return None;
     }
     let parameter = values.text("auth-signin-redirect-param");

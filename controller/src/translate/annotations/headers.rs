@@ -32,7 +32,7 @@ pub const ANNOTATIONS: &[Definition] = &[
     Definition::new("custom-headers", FULL_REFERENCE, Fallback, Medium).documented(
         Headers,
         "none",
-        "ConfigMap with headers for answers; the ConfigMap's `global-allowed-response-headers` has to list their names.",
+        "ConfigMap with headers for answers. The main ConfigMap's `global-allowed-response-headers` has to list their names, with the same upper and lower case; their values are one line of printable ASCII. Anything else is 503, and so is a ConfigMap that does not exist.",
     ),
     Definition::new("proxy-cookie-domain", DOMAINS, Fallback, Medium).documented(
         Headers,
@@ -125,7 +125,9 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     {
         values.warn(
             "InvalidAnnotation",
-            format!("proxy-cookie-path: {text:?} is not {expects}; it has no effect"),
+            format!(
+                "proxy-cookie-path: {text:?} is not {expects}, and has no effect; give one of these"
+            ),
         );
     }
     wishes.redirect_from = values.text("proxy-redirect-from").or(wishes.redirect_from.take());

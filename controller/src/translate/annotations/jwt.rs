@@ -143,7 +143,9 @@ fn token(values: &Values<'_>) -> Result<TokenAuth, String> {
         .map_err(|reason| format!("{KEYS}: {reason}"))?;
     let authorities = match values.text(CA_SECRET) {
         Some(_) if !is_encrypted(&url) => {
-            return Err(format!("{CA_SECRET} is of no use: the URL of the keys is not https"));
+            return Err(format!(
+                "{CA_SECRET} is of no use, as the URL of the keys is not https; remove it, or write https there"
+            ));
         }
         Some(named) => authorities(values, &named).map_err(|why| format!("{CA_SECRET}: {why}"))?,
         None => Vec::new(),
@@ -157,14 +159,16 @@ fn token(values: &Values<'_>) -> Result<TokenAuth, String> {
     let claim_headers = values.text(CLAIMS).map_or_else(|| Ok(Vec::new()), |list| pairs(&list));
     let claim_headers = claim_headers.map_err(|reason| format!("{CLAIMS}: {reason}"))?;
     check_clashes(values, &claim_headers)?;
-    let skew = values.raw(CLOCK_SKEW).map_or(Some(USUAL_SKEW), seconds);
+    let skew = values.raw(CLOCK_SKEW).map_or(Some(USUAL_SKEW), seconds).ok_or_else(|| {
+        format!("{CLOCK_SKEW} is no number of seconds; give one from 0 to {MOST_SKEW}")
+    })?;
     Ok(TokenAuth {
         keys: KeySource { url, upstream, authorities },
         issuer: values.text(ISSUER),
         audiences,
         algorithms: algorithms.map_err(|reason| format!("{ALGORITHMS}: {reason}"))?,
         claim_headers,
-        clock_skew: Duration::from_secs(skew.ok_or_else(|| format!("{CLOCK_SKEW} is no time"))?),
+        clock_skew: Duration::from_secs(skew),
     })
 }
 
@@ -178,21 +182,24 @@ fn authorities(values: &Values<'_>, named: &str) -> Result<Vec<Vec<u8>>, String>
     let secret = values.lookup.secret(&key);
     let secret = secret.ok_or_else(|| format!("there is no Secret {key}; create it"))?;
     let pem = secret.data.as_ref().and_then(|data| data.get("ca.crt"));
-    let pem = pem.ok_or_else(|| format!("the Secret {key} has no key \"ca.crt\""))?;
+    let pem = pem.ok_or_else(|| {
+        format!("the Secret {key} has no key \"ca.crt\"; put the certificates there")
+    })?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem.0).collect();
     let certificates = certificates.ok().filter(|all| {
         let is_one = |der: &CertificateDer<'_>| X509Certificate::from_der(der).is_ok();
         !all.is_empty() && all.iter().all(is_one)
     });
-    let certificates = certificates
-        .ok_or_else(|| format!("ca.crt of the Secret {key} holds no certificates in PEM"))?;
+    let certificates = certificates.ok_or_else(|| {
+        format!("ca.crt of the Secret {key} holds no certificates in PEM; put them there")
+    })?;
     Ok(certificates.into_iter().map(|der| der.to_vec()).collect())
 }
 
 fn audiences(list: &str) -> Result<Vec<String>, String> {
     let names: BTreeSet<&str> = list.split(',').map(str::trim).collect();
     if names.contains("") {
-        return Err(format!("{list:?} has an empty item"));
+        return Err(format!("{list:?} has an empty item; leave it out"));
     }
     Ok(names.into_iter().map(str::to_owned).collect())
 }
@@ -200,10 +207,16 @@ fn audiences(list: &str) -> Result<Vec<String>, String> {
 fn algorithms(list: &str) -> Result<Vec<TokenAlgorithm>, String> {
     let parse = |name: &str| {
         let known = name.parse::<TokenAlgorithm>();
-        known.map_err(|()| format!("{name:?} is not available here"))
+        known.map_err(|()| {
+            format!("{name:?} is not available here; give some of {}", all_algorithms())
+        })
     };
     let names: Result<BTreeSet<_>, _> = list.split(',').map(|name| parse(name.trim())).collect();
     Ok(names?.into_iter().collect())
+}
+
+fn all_algorithms() -> String {
+    TokenAlgorithm::ALL.map(|algorithm| algorithm.to_string()).join(", ")
 }
 
 fn seconds(value: &str) -> Option<u64> {
@@ -241,7 +254,9 @@ fn pairs(list: &str) -> Result<Vec<ClaimHeader>, String> {
         found.push(ClaimHeader { claim: claim.to_owned(), header: header.clone() });
     }
     if found.is_empty() || found.len() > MOST_CLAIMS {
-        return Err(format!("between 1 and {MOST_CLAIMS} pairs are needed"));
+        return Err(format!(
+            "between 1 and {MOST_CLAIMS} pairs of the form CLAIM=HEADER are needed"
+        ));
     }
     Ok(found)
 }

@@ -76,7 +76,8 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     // Only without validation.
     let unreadable = |name: &&str| values.raw(name).is_some() && values.int(name).is_none();
     if let Some(name) = LIMITING.into_iter().find(unreadable) {
-        annotations.deny(format!("{name}: {:?} is not a whole number", values.raw(name)));
+        let text = values.raw(name).unwrap_or_default();
+        annotations.deny(format!("{name}: {text:?} is not a whole number; give one"));
     }
     let throttle = &values.defaults.limits.throttle;
     let rate = values.int("limit-rate").unwrap_or(throttle.rate);
@@ -135,7 +136,9 @@ fn is_shared(values: &mut Values<'_>, annotations: &mut Annotations, has_rate: b
         None => {
             // Only without validation.
             if let Some(text) = values.raw(SHARED) {
-                annotations.deny(format!("{SHARED}: {text:?} is neither true nor false"));
+                annotations.deny(format!(
+                    "{SHARED}: {text:?} is neither true nor false; write one of them"
+                ));
             }
             return false;
         }
@@ -146,7 +149,8 @@ fn is_shared(values: &mut Values<'_>, annotations: &mut Annotations, has_rate: b
         values.warn("NotSupported", message);
     }
     if !has_rate {
-        let message = format!("{SHARED} has no effect without limit-rps or limit-rpm");
+        let message =
+            format!("{SHARED} has no effect without limit-rps or limit-rpm; add one of them");
         values.warn("InvalidAnnotation", message);
         return false;
     }
@@ -202,7 +206,7 @@ fn multiplier(values: &mut Values<'_>) -> i64 {
         Some(negative) => {
             values.warn(
                 "InvalidAnnotation",
-                format!("{MULTIPLIER}: {negative} is below zero; it counts as 0"),
+                format!("{MULTIPLIER}: {negative} is below zero and counts as 0; give 0 or more"),
             );
             0
         }
@@ -221,8 +225,9 @@ fn exempt(values: &mut Values<'_>) -> Vec<Network> {
     }
     if !unknown.is_empty() {
         let items = unknown.join(", ");
-        let message =
-            format!("{EXEMPT}: {items:?} is neither an address nor a network; it exempts nobody");
+        let message = format!(
+            "{EXEMPT}: {items:?} is neither an address nor a network and exempts nobody; correct or remove it"
+        );
         values.warn("InvalidAnnotation", message);
     }
     known.into_iter().collect()

@@ -42,7 +42,8 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     };
     let mut host = values.text("mirror-host");
     if let Some(Err(reason)) = host.as_deref().map(text::check_variables) {
-        let message = format!("mirror-host: {reason}; the host of mirror-target is named");
+        let message =
+            format!("mirror-host: {reason}; the host of mirror-target is named: correct it");
         values.warn("InvalidAnnotation", message);
         host = None;
     }

@@ -102,7 +102,7 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
         match Protocol::of(word) {
             Some(protocol) => annotations.protocol = protocol,
             // Only without validation; what was to be encrypted must not leave in clear.
-            None => annotations.deny(format!("backend-protocol: {word:?} is no protocol")),
+            None => annotations.deny(format!("backend-protocol: {word:?} is no protocol; write HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS or FCGI")),
         }
     }
     let parameters = match parameters(values) {
@@ -124,14 +124,15 @@ fn parameters(values: &mut Values<'_>) -> Result<BTreeMap<String, String>, Strin
         Ok(key) => key,
         // They protect nothing, so that the reference's way is taken (annotations §1.8).
         Err(problem) => {
-            let message = format!("{PARAMETERS}: {problem}; it has no effect");
+            let message = format!("{PARAMETERS}: {problem}; none are sent");
             values.warn("InvalidAnnotation", message);
             return Ok(BTreeMap::new());
         }
     };
     let map = values.lookup.config_map(&key);
-    let map =
-        map.ok_or_else(|| format!("the ConfigMap {key} does not exist, or cannot be read"))?;
+    let map = map.ok_or_else(|| {
+        format!("the ConfigMap {key} does not exist, or cannot be read; create it")
+    })?;
     let entries = map.data.iter().flatten();
     entries
         .map(|(name, value)| parameter(name, value))
@@ -144,7 +145,9 @@ fn parameter(name: &str, value: &str) -> Result<(String, String), String> {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
     };
     if !is_made_of(name, ".-_") {
-        return Err(format!("{name:?} is not the name of a parameter"));
+        return Err(format!(
+            "{name:?} is not the name of a parameter, which has letters, digits and .-_ only"
+        ));
     }
     if !is_made_of(value, "-_${}/.") {
         return Err(format!("the value of {name} may only hold letters, digits and -_${{}}/."));

@@ -16,6 +16,7 @@ use super::{
     },
     external_auth::text::check_variables,
     group::Group::Redirect,
+    refusal::without_credentials,
     values::Values,
 };
 
@@ -114,9 +115,10 @@ impl Group {
         let code = of(values, "temporal-redirect-code", Values::int)?;
         let fixed = if let Some(target) = temporal {
             if !has_web_scheme(&target) {
-                return Err(
-                    "temporal-redirect is no URL that begins with http:// or https://".into()
-                );
+                let target = without_credentials(&target);
+                return Err(format!(
+                    "temporal-redirect: {target:?} is no URL that begins with http:// or https://; give one"
+                ));
             }
             Some(fixed("temporal-redirect", target, status(code, 300..=307, 302))?)
         } else {
@@ -137,7 +139,9 @@ fn of<'a, T>(
     read: impl Fn(&Values<'a>, &str) -> Option<T>,
 ) -> Result<Option<T>, String> {
     match read(values, name) {
-        None if values.is_present(name) => Err(format!("{name} has no value that can be read")),
+        None if values.is_present(name) => {
+            Err(format!("{name} has no value that can be read; correct or remove it"))
+        }
         value => Ok(value),
     }
 }
@@ -159,7 +163,7 @@ fn has_web_scheme(url: &str) -> bool {
 /// The redirect, if its target can be sent. Only without validation it may be anything else, or have variables.
 fn fixed(name: &str, target: String, status: u16) -> Result<FixedRedirect, String> {
     if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(format!("{name} has characters that no URL has"));
+        return Err(format!("{name} has characters that no URL has; write them with %, as %20"));
     }
     check_variables(&target).map_err(|reason| format!("{name}: {reason}"))?;
     Ok(FixedRedirect { target, status })

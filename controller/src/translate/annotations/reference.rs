@@ -1,5 +1,7 @@
 //! The tables of `docs/annotations.md`, from the definitions of all annotations.
 
+mod risk;
+
 use std::{collections::BTreeMap, fmt::Write};
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
     definition::{Bad, Definition, Documentation, Risk, Scope, State},
 };
 
-/// All annotations in Markdown: a table for each group.
+/// All annotations in Markdown: what their risks mean, and a table for each group.
 pub fn tables() -> String {
     let mut groups: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();
     for (state, definition) in all() {
@@ -17,7 +19,7 @@ pub fn tables() -> String {
         let rows = groups.entry(documentation.group.heading()).or_default();
         rows.insert(definition.name, row(definition, documentation, state));
     }
-    let mut text = String::new();
+    let mut text = risk::section();
     for (heading, rows) in groups {
         let rows: String = rows.into_values().collect();
         // Writing to a string cannot fail.
@@ -41,7 +43,7 @@ fn row(definition: &Definition, documentation: &Documentation, state: State) -> 
         &*value(&definition.check),
         documentation.default,
         scope(definition.scope),
-        risk(definition.risk),
+        level(definition.risk),
         bad(definition),
         here(state),
         documentation.does,
@@ -79,7 +81,7 @@ fn scope(scope: Scope) -> &'static str {
     }
 }
 
-fn risk(risk: Risk) -> &'static str {
+fn level(risk: Risk) -> &'static str {
     match risk {
         Risk::Low => "Low",
         Risk::Medium => "Medium",

@@ -9,7 +9,9 @@ use super::Finding;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// A value contains a word that the administrator does not want.
-    #[error("annotation {name} contains {word:?}, a word of annotation-value-word-blocklist")]
+    #[error(
+        "annotation {name} contains {word:?}, a word of annotation-value-word-blocklist; leave it out"
+    )]
     BlockedWord {
         /// The annotation.
         name: String,

@@ -44,7 +44,9 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     if let Some(path) = annotations.app_root.take_if(|path| !path.starts_with('/')) {
         values.warn(
             "InvalidAnnotation",
-            format!("app-root {path:?} is no absolute path; it has no effect"),
+            format!(
+                "app-root {path:?} is no absolute path and has no effect; begin it with a slash"
+            ),
         );
     }
 }

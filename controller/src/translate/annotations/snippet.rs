@@ -119,7 +119,7 @@ fn is_dropped(values: &mut Values<'_>, definitions: &[Definition]) -> bool {
         let names = names.join(", ");
         values.warn(
             "SnippetDropped",
-            format!("{names} has no effect, because allow-snippet-annotations is off"),
+            format!("{names}: snippets have no effect, because allow-snippet-annotations is off; set that to \"true\" in the ConfigMap, or remove them"),
         );
     }
     true

@@ -60,11 +60,11 @@ impl<'a> Lookup<'a> {
         let own = self.subject.key.namespace();
         let (namespace, name) = text.split_once('/').unwrap_or((own, text));
         if namespace.is_empty() || name.is_empty() || name.contains('/') {
-            return Err(format!("{text:?} is neither NAME nor NAMESPACE/NAME"));
+            return Err(format!("{text:?} is neither NAME nor NAMESPACE/NAME; write it so"));
         }
         if namespace != own && !self.subject.defaults.restrictions.cross_namespace {
             return Err(format!(
-                "{text:?} is in another namespace than the Ingress; allow-cross-namespace-resources is false"
+                "{text:?} is in another namespace than the Ingress; allow-cross-namespace-resources is false: name one of its own, or set that to true in the ConfigMap"
             ));
         }
         Ok(Key::new(namespace, name))

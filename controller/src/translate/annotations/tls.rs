@@ -43,7 +43,9 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
                 true => "none is left, so that the hosts speak TLS 1.3 only",
                 false => "the others are offered",
             };
-            let message = format!("ssl-ciphers: {names}: there are no such ciphers here; {left}");
+            let message = format!(
+                "ssl-ciphers: {names}: there are no such ciphers here; {left}: remove them"
+            );
             values.warn("CipherNotAvailable", message);
         }
         annotations.ssl_ciphers = Some(selected.items.into());
@@ -51,7 +53,9 @@ pub fn read(values: &mut Values<'_>, annotations: &mut Annotations) {
     annotations.ssl_own_order = values.bool("ssl-prefer-server-ciphers");
     match values.raw("ssl-passthrough").map(super::check::parse_bool) {
         // Only without validation: what was to stay encrypted must not be looked into.
-        Some(None) => annotations.deny("ssl-passthrough is neither true nor false".into()),
+        Some(None) => {
+            annotations.deny("ssl-passthrough is neither true nor false; write one of them".into());
+        }
         Some(Some(true)) => pass_through(values, annotations),
         Some(Some(false)) | None => {}
     }
@@ -62,7 +66,7 @@ fn pass_through(values: &mut Values<'_>, annotations: &mut Annotations) {
     if !values.subject.options.ssl_passthrough {
         values.warn(
             "PassthroughDisabled",
-            "ssl-passthrough needs --enable-ssl-passthrough; without it TLS connections end here"
+            "ssl-passthrough needs --enable-ssl-passthrough; without it TLS connections end here: start with it, or remove the annotation"
                 .into(),
         );
     }

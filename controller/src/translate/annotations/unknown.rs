@@ -10,7 +10,7 @@ use super::{
     group::Group::{Auth, RateLimit},
     values::Values,
 };
-use crate::translate::wording;
+use crate::{near, translate::wording};
 
 /// A longer name was not meant to be one of ours.
 const LONGEST: usize = 64;
@@ -84,12 +84,10 @@ pub fn nearest(name: &str) -> Option<&'static str> {
     }
     // Of an own name, own ones first.
     let preferred = |known: &str| is_own(known) != is_own(name);
-    let near = BY_NAME.keys().filter_map(|known| {
-        let most = 1 + short(known).len() / 6;
-        let distance = distance(plain, short(known), most)?;
-        Some((distance, preferred(known), *known))
-    });
-    near.min().map(|(_, _, known)| known)
+    let similar = BY_NAME
+        .keys()
+        .filter_map(|known| Some((near::edits(short(known), plain)?, preferred(known), *known)));
+    similar.min().map(|(_, _, known)| known)
 }
 
 fn is_own(name: &str) -> bool {
@@ -113,54 +111,9 @@ fn protects(name: &str, meant: Option<&str>) -> bool {
         || short(name).split(['-', '.', '_']).any(|word| PROTECTING.contains(&word))
 }
 
-/// How many characters have to be added, removed, replaced or swapped with their neighbours to make one text of the other, if
-/// it is no more than `most`.
-fn distance(one: &str, other: &str, most: usize) -> Option<usize> {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    if one.len().abs_diff(other.len()) > most {
-        return None;
-    }
-    let mut rows = [Vec::new(), Vec::new(), (0..=other.len()).collect::<Vec<usize>>()];
-    for (row, left) in one.iter().enumerate() {
-        rows.rotate_left(1);
-        let mut next = vec![row + 1];
-        for (column, right) in other.iter().enumerate() {
-            let replaced = rows[1][column] + usize::from(left != right);
-            let mut best = replaced.min(rows[1][column + 1] + 1).min(next[column] + 1);
-            let is_swap =
-                row > 0 && column > 0 && one[row - 1] == *right && other[column - 1] == *left;
-            if is_swap {
-                best = best.min(rows[0][column - 1] + 1);
-            }
-            next.push(best);
-        }
-        rows[2] = next;
-    }
-    rows[2].last().copied().filter(|distance| *distance <= most)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances() {
-        for (one, other, expected) in [
-            ("", "", Some(0)),
-            ("limit-share", "limit-shared", Some(1)),
-            ("limit-sharde", "limit-shared", Some(1)),
-            ("satsify", "satisfy", Some(1)),
-            ("auth-rul", "auth-url", Some(1)),
-            ("ab", "ba", Some(1)),
-            ("abc", "ca", Some(3)),
-            ("kitten", "sitting", Some(3)),
-            ("abcdef", "ghijkl", None),
-            ("a", "abcde", None),
-        ] {
-            assert_eq!(distance(one, other, 3), expected, "{one} {other}");
-            assert_eq!(distance(other, one, 3), expected, "{other} {one}");
-        }
-    }
 
     #[test]
     fn names_that_are_like_one_another() {

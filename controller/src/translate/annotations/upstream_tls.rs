@@ -122,7 +122,7 @@ fn settings(values: &mut Values<'_>) -> Result<Said, String> {
         false => None,
     };
     if authorities.is_none() && certificate.is_none() {
-        return Err(unusable("it holds neither ca.crt nor tls.crt and tls.key".into()));
+        return Err(unusable("it holds neither ca.crt nor tls.crt and tls.key; add them".into()));
     }
     let name = values.text("proxy-ssl-name").map(|name| name.trim().to_owned());
     if let Some(name) = &name {
@@ -132,12 +132,12 @@ fn settings(values: &mut Values<'_>) -> Result<Said, String> {
     let verifies = verifies(values)?;
     let Some(authorities) = authorities else {
         if verifies {
-            return Err(unusable(format!("it holds no ca.crt, which {VERIFY} asks for")));
+            return Err(unusable(format!("it holds no ca.crt, which {VERIFY} asks for; add it")));
         }
         // As in the reference nothing else acts then.
         values.warn(
             "InvalidAnnotation",
-            about(format!("the Secret {key} holds no ca.crt, so that its certificate is not shown to upstreams either")),
+            about(format!("the Secret {key} holds no ca.crt, so that its certificate is not shown to upstreams either; add it")),
         );
         let tls = UpstreamTls { name, send_name, ..UpstreamTls::default() };
         return Ok(Said { tls: Arc::new(tls), has_authorities: false });
@@ -159,14 +159,14 @@ fn settings(values: &mut Values<'_>) -> Result<Said, String> {
 }
 
 fn secret<'a>(values: &Values<'a>) -> Result<(Key, &'a Secret), String> {
-    let name = values.text(SECRET).ok_or("its value is empty")?;
+    let name = values.text(SECRET).ok_or("its value is empty; give NAMESPACE/NAME")?;
     if name.matches('/').count() != 1 {
-        return Err(format!("{name:?} is not NAMESPACE/NAME"));
+        return Err(format!("{name:?} is not of the form NAMESPACE/NAME"));
     }
     let key = values.lookup.key(&name)?;
     let found = values.lookup.secret(&key);
-    let found =
-        found.ok_or_else(|| format!("the Secret {key} does not exist, or cannot be read"))?;
+    let found = found
+        .ok_or_else(|| format!("the Secret {key} does not exist, or cannot be read; create it"))?;
     Ok((key, found))
 }
 
@@ -175,7 +175,7 @@ fn verifies(values: &Values<'_>) -> Result<bool, String> {
     match values.written(VERIFY).map(str::trim) {
         None | Some("off") => Ok(false),
         Some("on") => Ok(true),
-        Some(word) => Err(format!("{VERIFY}: {word:?} is neither on nor off")),
+        Some(word) => Err(format!("{VERIFY}: {word:?} is neither on nor off; write one of them")),
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     keys,
     limit_store::{StoreKeys, Stored},
     logs::LogKeys,
-    silent,
+    messages, silent,
     snippets::SnippetTexts,
     value,
 };
@@ -109,14 +109,13 @@ impl Draft {
             match keys::find(name) {
                 Some((name, apply)) => {
                     if let Err(expected) = apply(self, text) {
-                        let message =
-                            format!("{name}: {text:?} is not {expected}; the default stays");
+                        let message = messages::invalid(name, text, expected);
                         report.add(Effect::Warning, "InvalidValue", message);
                     }
                 }
                 None if silent::has_no_effect(name) => idle.push(name.as_str()),
                 None if silent::is_planned(name) => planned.push(name.as_str()),
-                None => unknown.push(name.as_str()),
+                None => unknown.push(messages::unknown(name)),
             }
         }
         report.list("NotSupported", &planned, ["is not supported yet", "are not supported yet"]);
@@ -132,7 +131,7 @@ impl Draft {
         if !self.unknown_peers.is_empty() {
             let items = self.unknown_peers.join(", ");
             let message = format!(
-                "proxy-real-ip-cidr: {items:?} is neither an address nor a network: nobody is trusted for it"
+                "proxy-real-ip-cidr: {items:?} is neither an address nor a network: nobody is trusted for it; correct or remove it"
             );
             report.add(Effect::Warning, "InvalidValue", message);
         }
@@ -199,9 +198,12 @@ impl Draft {
         let (mut networks, unknown) = value::networks(text);
         if !unknown.is_empty() {
             let items = unknown.join(", ");
-            self.unreadable.push(format!("{name}: {items:?} is neither an address nor a network"));
+            self.unreadable.push(format!(
+                "{name}: {items:?} is neither an address nor a network; correct or remove it"
+            ));
         } else if networks.is_empty() && !text.trim().is_empty() {
-            self.unreadable.push(format!("{name}: {text:?} names no address"));
+            self.unreadable
+                .push(format!("{name}: {text:?} names no address; name some, or remove the key"));
         }
         networks.sort_unstable();
         networks.dedup();

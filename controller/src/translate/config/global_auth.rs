@@ -43,7 +43,7 @@ impl GlobalAuth {
         let is_fine = lists.iter().all(Result::is_ok);
         let names = lists.into_iter().flatten().flatten().collect::<Vec<_>>().join(",");
         self.service.response_headers = headers::list(&names).unwrap_or_default();
-        if is_fine { Ok(()) } else { Err("a list of names of headers, but for those that are one") }
+        if is_fine { Ok(()) } else { Err("a list of names of headers; what is none is left out") }
     }
 
     /// Takes the address to come back to.

@@ -42,14 +42,16 @@ pub(super) fn read(
     };
     named.push(key.clone());
     let Some(map) = objects.config_map(&key) else {
-        warn(format!("{}; no headers are set", missing(options, &key)));
+        warn(format!("{}. Until then no headers are set", missing(options, &key)));
         return Vec::new();
     };
     let mut lines = Vec::new();
     for (name, text) in map.data.iter().flatten() {
         let refused = match check_name(name) {
             Err(reason) => Some(reason),
-            Ok(()) => frames(name).then(|| format!("{name} frames or routes a message")),
+            Ok(()) => {
+                frames(name).then(|| format!("{name} frames or routes a message and cannot be set"))
+            }
         };
         if let Some(reason) = refused {
             warn(format!("{reason}; remove it from the ConfigMap {key}: it is not set"));
@@ -71,7 +73,7 @@ pub(super) fn read(
 
 fn check_value(text: &str) -> Result<(), String> {
     if !text.bytes().all(|byte| (byte >= b' ' && byte != 0x7f) || byte == b'\t') {
-        return Err("the value has control characters".into());
+        return Err("the value has control characters; write it in one line".into());
     }
     check_variables(text)
 }

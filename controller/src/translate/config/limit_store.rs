@@ -99,7 +99,7 @@ impl StoreKeys {
         };
         self.unknown_fallback = known.is_none().then(|| {
             format!(
-                "limit-shared-fallback: {text:?} is neither local nor closed; it counts as closed"
+                "limit-shared-fallback: {text:?} is neither local nor closed and counts as closed; write one of them"
             )
         });
         self.fallback = known.unwrap_or(LimitFallback::Closed);
@@ -189,16 +189,21 @@ impl Said {
         let text = |name: &str| {
             let value = secret.data.as_ref().and_then(|data| data.get(name));
             let value = value.map(|bytes| String::from_utf8(bytes.0.clone())).transpose();
-            let value = value.map_err(|_| format!("has a {name} that is no text"))?;
+            let value =
+                value.map_err(|_| format!("has a {name} that is no text; write it anew"))?;
             match value {
-                Some(text) if text.is_empty() => Err(format!("has a {name} that is empty")),
+                Some(text) if text.is_empty() => {
+                    Err(format!("has a {name} that is empty; fill or remove it"))
+                }
                 value => Ok(value),
             }
         };
         let (username, password) = (text(USERNAME)?, text(PASSWORD)?);
         let authorities = text(AUTHORITIES)?;
         if username.is_none() && password.is_none() && authorities.is_none() {
-            return Err(format!("has none of the keys {USERNAME}, {PASSWORD} and {AUTHORITIES}"));
+            return Err(format!(
+                "has none of the keys {USERNAME}, {PASSWORD} and {AUTHORITIES}; add what the store asks for"
+            ));
         }
         if username.is_some() && password.is_none() {
             return Err(format!(
@@ -208,7 +213,9 @@ impl Said {
         if let Some(pem) = &authorities {
             let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).peekable();
             if certificates.peek().is_none() || !certificates.all(|found| found.is_ok()) {
-                return Err(format!("has a {AUTHORITIES} that is no list of certificates in PEM"));
+                return Err(format!(
+                    "has a {AUTHORITIES} that is no list of certificates in PEM; put them there"
+                ));
             }
         }
         let login = password.map(|password| StoreLogin::new(username, password));

@@ -43,6 +43,18 @@ fn sections() -> impl Iterator<Item = &'static Section> {
     SECTIONS.into_iter().flatten()
 }
 
+/// The names of all keys.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    sections().flat_map(|section| section.rows).map(|row| row.name)
+}
+
+/// What applies without a key, in plain words, if that can be said in a few.
+pub fn default_of(name: &str) -> Option<String> {
+    let mut rows = sections().flat_map(|section| section.rows);
+    let default = rows.find(|row| row.name == name)?.default;
+    (!matches!(default, "–" | "a list")).then(|| default.replace('`', ""))
+}
+
 /// All keys in Markdown: a table for each section.
 pub fn tables() -> String {
     let mut text = String::new();

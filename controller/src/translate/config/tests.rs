@@ -82,8 +82,8 @@ fn a_bad_value_keeps_its_key_s_default_and_no_other() {
     assert_eq!(
         messages,
         [
-            "http-redirect-code: \"303\" is not 301, 302, 307 or 308; the default stays",
-            "keep-alive: \"many\" is not a whole number; the default stays"
+            "http-redirect-code: \"303\" is not 301, 302, 307 or 308; the default applies: 308",
+            "keep-alive: \"many\" is not a whole number; the default applies: 75"
         ]
     );
 }
@@ -192,7 +192,12 @@ fn blocked_values_are_a_list_and_bad_patterns_are_said() {
         header: |_| Ok(()),
     });
     let messages: Vec<_> = config.verdicts.iter().map(|verdict| &*verdict.message).collect();
-    assert_eq!(messages, ["~*x( is none; all requests are answered with 503"]);
+    assert_eq!(
+        messages,
+        [
+            "block-user-agents, block-referers: ~*x( is none; all requests are answered with 503: correct or remove it"
+        ]
+    );
 }
 
 #[test]
@@ -299,7 +304,10 @@ fn compression_is_said_coding_by_coding() {
     assert_eq!((compression.gzip.level, compression.gzip.min_length), (9, 1000));
     assert_eq!(compression.gzip.types, ["text/css", "text/special"]);
     let messages: Vec<_> = config.verdicts.iter().map(|verdict| verdict.message.as_str()).collect();
-    assert_eq!(messages, ["brotli-level: \"12\" is not a level from 0 to 11; the default stays"]);
+    assert_eq!(
+        messages,
+        ["brotli-level: \"12\" is not a level from 0 to 11; the default applies: 4"]
+    );
 }
 
 #[test]

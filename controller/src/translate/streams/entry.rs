@@ -24,16 +24,16 @@ pub struct Entry {
 pub fn read(options: &Options, port: &str, value: &str) -> Result<Entry, String> {
     let number = port.parse().ok().filter(|number| *number > 0 && port.bytes().all(is_digit));
     let number: u16 = number.ok_or_else(|| {
-        format!("{port:?} is not a port; the key of an entry is a number from 1 to 65535")
+        format!("{port:?} is not a port; the key of an entry is a number from 1 to 65535; it opens nothing")
     })?;
     if options.reserved_ports.contains(&number) {
         return Err(format!(
-            "port {number} is one of headgate's own; choose another one for {value:?}"
+            "port {number} is one of headgate's own; choose another one for {value:?}, for which none is opened"
         ));
     }
     let wrong = || {
         format!(
-            "port {number}: {value:?} is not NAMESPACE/SERVICE:PORT, perhaps with :PROXY or :PROXY:PROXY behind it"
+            "port {number}: {value:?} is not NAMESPACE/SERVICE:PORT, perhaps with :PROXY or :PROXY:PROXY behind it; no port is opened for it"
         )
     };
     let fields: Vec<_> = value.split(':').collect();

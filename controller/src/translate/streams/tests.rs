@@ -50,17 +50,21 @@ fn slice(addresses: &[&str]) -> Object {
 }
 
 fn ingress(host: &str, wants: &str) -> Object {
+    ingress_of("/", host, wants)
+}
+
+fn ingress_of(path: &str, host: &str, wants: &str) -> Object {
     object::<Ingress>(json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
         "metadata": {
-            "namespace": "ns", "name": "app",
+            "namespace": "ns", "name": if path == "/" { "app" } else { "part" },
             "annotations": {
                 "kubernetes.io/ingress.class": "nginx",
                 "nginx.ingress.kubernetes.io/ssl-passthrough": wants,
             },
         },
         "spec": {"rules": [{"host": host, "http": {"paths": [
-            {"path": "/", "pathType": "Prefix",
+            {"path": path, "pathType": "Prefix",
              "backend": {"service": {"name": "db", "port": {"name": "dns"}}}},
         ]}}]},
     }))
@@ -191,4 +195,22 @@ fn without_the_flag_and_with_a_wildcard_nothing_is_passed_through() {
         let said = messages(&snapshot).iter().any(|it| it.contains("--enable-ssl-passthrough"));
         assert_eq!(said, !flag, "{host}");
     }
+}
+
+#[test]
+fn paths_that_are_not_passed_through_are_named() {
+    let mut plane = Plane::new(|options| options.ssl_passthrough = true);
+    let snapshot = plane.apply(&[ingress_of("/api", "a.test", "true"), service()]).unwrap();
+    let said = messages(&snapshot);
+    assert!(said.iter().any(|it| it.contains("host \"a.test\" has no path \"/\"")), "{said:?}");
+    let snapshot = plane.apply(&[ingress("a.test", "false")]).unwrap();
+    assert!(snapshot.streams.passthrough.contains_key("a.test"));
+    let said = messages(&snapshot);
+    let mut said = said.iter().filter(|it| it.starts_with("ssl-passthrough"));
+    let only = said.next().unwrap();
+    assert!(only.contains("path \"/api\" of host \"a.test\" gets no requests"), "{only}");
+    assert_eq!(said.next(), None);
+    let snapshot = plane.apply(&[ingress_of("/api", "*.test", "true")]).unwrap();
+    let said = messages(&snapshot);
+    assert!(said.iter().any(|it| it.contains("is no exact name")), "{said:?}");
 }

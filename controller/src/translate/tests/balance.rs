@@ -264,3 +264,61 @@ fn of_a_value_and_a_pattern_only_the_value_counts_and_a_bad_pattern_has_a_verdic
     assert_eq!(value(&plane), CanaryValue::Is("yes".into()));
     assert_eq!(plane.reasons(), []);
 }
+
+/// What is said about an Ingress and canaries.
+fn said(plane: &Plane, name: &str) -> Vec<String> {
+    let verdicts = plane.last.verdicts.iter();
+    let own = verdicts.filter(|verdict| verdict.object.name == name);
+    let own = own.filter(|verdict| verdict.reason.starts_with("Canary"));
+    own.map(|verdict| format!("{}: {}", verdict.reason, verdict.message)).collect()
+}
+
+#[test]
+fn a_second_canary_is_told_that_it_gets_nothing() {
+    let mut plane = plane(&[
+        of("main", 1, "web", &["/"], &[]),
+        of("first", 2, "one", &["/"], &[CANARY, WEIGHT]),
+        of("second", 3, "two", &["/"], &[CANARY, WEIGHT]),
+    ]);
+    assert_eq!(said(&plane, "first"), [""; 0]);
+    assert_eq!(
+        said(&plane, "second"),
+        [
+            "CanaryNotUsed: Service web:80 has a canary, one:80 of Ingress ns/first, which comes first: Service two:80 gets no requests as another; remove one of them"
+        ]
+    );
+    plane.remove(Kind::Ingress, "ns", "first");
+    assert_eq!(said(&plane, "second"), [""; 0]);
+}
+
+#[test]
+fn a_canary_is_told_of_requests_that_it_gets_without_naming_them() {
+    let mut plane = plane(&[
+        of("main", 1, "web", &["/", "/more"], &[]),
+        of("canary", 2, "new", &["/"], &[CANARY, WEIGHT]),
+    ]);
+    assert_eq!(
+        said(&plane, "canary"),
+        [
+            "CanaryReachesFurther: the canary gets its share of all requests for Service web:80, also of those for host \"one.test\", path \"/more\", which it does not name; give those another Service if it should not"
+        ]
+    );
+    plane.apply(&of("canary", 2, "new", &["/", "/more"], &[CANARY, WEIGHT]));
+    assert_eq!(said(&plane, "canary"), [""; 0]);
+}
+
+#[test]
+fn a_canary_is_told_whose_rules_count() {
+    let mut plane = plane(&[
+        of("new", 1, "new", &["/new"], &[]),
+        of("main", 2, "web", &["/"], &[]),
+        of("canary", 3, "new", &["/"], &[CANARY, WEIGHT]),
+    ]);
+    assert!(said(&plane, "canary")[0].contains("a backend of Ingress ns/new, too"));
+    plane.remove(Kind::Ingress, "ns", "new");
+    assert_eq!(said(&plane, "canary"), [""; 0]);
+    plane.apply(&of("other", 4, "new", &["/"], &[CANARY, ("canary-weight", "20")]));
+    let message = said(&plane, "other").pop().unwrap();
+    assert!(message.starts_with("CanaryOverruled: Ingress ns/canary"), "{message}");
+    assert_eq!(said(&plane, "canary"), [""; 0]);
+}

@@ -221,8 +221,8 @@ fn only_a_secret_with_its_own_namespace_is_looked_up() {
     let mut plane = Plane::new(with_config_map());
     plane.apply(&ca_secret("ca", json!({ "ca.crt": authority().0 })));
     for (value, problem) in [
-        ("ca", "is not NAMESPACE/NAME"),
-        ("ns/ca/x", "is not NAMESPACE/NAME"),
+        ("ca", "is not of the form NAMESPACE/NAME"),
+        ("ns/ca/x", "is not of the form NAMESPACE/NAME"),
         ("/ca", "neither"),
         ("ns/", "neither"),
         ("other/ca", "in another namespace"),

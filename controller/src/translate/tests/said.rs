@@ -92,7 +92,7 @@ fn a_regular_expression_that_cannot_be_served_gets_a_verdict() {
     assert_eq!(plane.reasons(), [(Effect::Denied, "InvalidPath")]);
     assert_eq!(
         plane.last.verdicts[0].message,
-        "path \"/a(b\" of host \"one.test\" is no usable regular expression: unclosed; requests that begin like it are answered with 503"
+        "path \"/a(b\" of host \"one.test\" is no usable regular expression: unclosed; requests that begin like it are answered with 503: correct it"
     );
     let target = ("rewrite-target", "/$1/bad");
     plane.apply(&ingress_of("nginx", "", &[regex, target], path("/a(b)")));
@@ -157,7 +157,7 @@ fn an_ingress_is_told_that_its_secret_does_not_exist() {
         missing,
         [
             "Ingress ns/app: host one.test: spec.tls names the Secret ns/tls, which does not exist; create it or correct the name; the default certificate is used instead",
-            "Secret ns/default: --default-ssl-certificate names it, but it does not exist; a self-signed certificate is used instead",
+            "Secret ns/default: --default-ssl-certificate names it, but it does not exist; a self-signed certificate is used instead: create it, or correct the flag",
         ]
     );
 }

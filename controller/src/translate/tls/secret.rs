@@ -50,7 +50,7 @@ impl Good {
 pub fn read(id: &Key, secret: &Secret, check: Option<CertificateCheck>) -> Result<Good, String> {
     let item = |name: &str| {
         let data = secret.data.as_ref().and_then(|data| data.get(name));
-        data.map(|bytes| bytes.0.as_slice()).ok_or_else(|| format!("{name} is missing"))
+        data.map(|bytes| bytes.0.as_slice()).ok_or_else(|| format!("{name} is missing; add it"))
     };
     let chain = chain(item("tls.crt")?)?;
     let key = private_key(item("tls.key")?)?;

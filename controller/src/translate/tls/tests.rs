@@ -65,7 +65,7 @@ fn what_is_no_certificate() {
         assert_eq!(read(certificate, key).unwrap_err(), fault);
     }
     let nothing = secret::read(&Key::new("ns", "s"), &Secret::default(), None);
-    assert_eq!(nothing.unwrap_err(), "tls.crt is missing");
+    assert_eq!(nothing.unwrap_err(), "tls.crt is missing; add it");
 }
 
 #[test]

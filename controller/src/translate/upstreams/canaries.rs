@@ -37,9 +37,13 @@ struct OfHost {
 /// Where a canary asks for its share: its age, and the number of the path; 0 is its default backend.
 type Place = (Age, usize);
 
+/// An upstream that is to stand in for another.
 #[derive(Debug)]
-struct Candidate {
-    upstream: UpstreamId,
+pub struct Candidate {
+    /// Which one.
+    pub upstream: UpstreamId,
+    /// Who asks for it.
+    pub ingress: Arc<Accepted>,
     /// Whether clients of the primary's cookie are bound to it as well (`affinity-canary-behavior`).
     is_sticky: bool,
 }
@@ -124,6 +128,15 @@ impl Canaries {
         Some(&self.candidates.get(primary)?.values().next()?.upstream)
     }
 
+    /// The candidate that stands in for an upstream, and those that would.
+    pub fn candidates(
+        &self,
+        primary: &UpstreamId,
+    ) -> Option<(&Candidate, impl Iterator<Item = &Candidate>)> {
+        let mut all = self.candidates.get(primary)?.values();
+        Some((all.next()?, all))
+    }
+
     /// Whether an upstream gets a share of the requests of any.
     pub fn is_alternative(&self, id: &UpstreamId) -> bool {
         self.primaries.contains_key(id)
@@ -143,12 +156,13 @@ impl Canaries {
         self.hosts.values().flat_map(|host| &host.verdicts)
     }
 
-    fn add(&mut self, primary: UpstreamId, place: Place, asked: &Asked, ingress: &Accepted) {
+    fn add(&mut self, primary: UpstreamId, place: Place, asked: &Asked, ingress: &Arc<Accepted>) {
         let wish = ingress.annotations.affinity.as_deref();
         let is_sticky = !wish.is_some_and(|wish| wish.legacy_canary);
         // The one that was first so far may be no more.
         self.unlink(&primary);
-        let candidate = Candidate { upstream: asked.upstream.clone(), is_sticky };
+        let (upstream, ingress) = (asked.upstream.clone(), ingress.clone());
+        let candidate = Candidate { upstream, ingress, is_sticky };
         self.candidates.entry(primary).or_default().insert(place, candidate);
     }
 

@@ -67,7 +67,7 @@ impl UpstreamTable {
 
 impl State {
     /// The Ingress whose word counts: the oldest, but each mention as `spec.defaultBackend` decides anew.
-    fn decider(&self) -> Option<&Accepted> {
+    pub(super) fn decider(&self) -> Option<&Accepted> {
         let mut leading = self.mentions.iter().filter(|mention| mention.way != Way::Aside);
         let anew = leading.clone().rfind(|mention| mention.way == Way::Default);
         anew.or_else(|| leading.next()).map(|mention| &*mention.ingress)

@@ -27,6 +27,7 @@ where
         let has_failed = outcome.is_err();
         let wait = match outcome {
             Ok(Fetched { keys, lifetime }) => {
+                tracing::debug!(url = shared.shown, keys = keys.count(), ?lifetime, "keys fetched");
                 tell_success(&shared, &keys, failures);
                 shared.put(keys, lifetime);
                 failures = 0;

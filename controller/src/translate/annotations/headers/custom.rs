@@ -26,15 +26,20 @@ pub fn read(values: &Values<'_>, reference: &str) -> Result<Vec<(String, String)
     let allowed = &values.defaults.restrictions.allowed_headers;
     let mut headers = Vec::new();
     for (name, value) in map.data.iter().flatten() {
-        check_name(name)?;
+        check_name(name).map_err(|reason| format!("{reason}, in the ConfigMap {key}"))?;
         if frames(name) {
             return Err(format!(
                 "{name} of the ConfigMap {key} frames or routes a message and cannot be set; remove it"
             ));
         }
-        if value.is_empty() || !value.chars().all(is_fine) {
+        if value.is_empty() {
             return Err(format!(
-                "{name} of the ConfigMap {key} has a value that is empty or has other characters than a header may have here"
+                "{name} of the ConfigMap {key} has no value; give one, or remove the name"
+            ));
+        }
+        if let Some(odd) = value.chars().find(|c| !is_fine(*c)) {
+            return Err(format!(
+                "the value of {name} of the ConfigMap {key} has {odd:?}; write it in one line, of printable ASCII characters"
             ));
         }
         if !allowed.contains(name) {

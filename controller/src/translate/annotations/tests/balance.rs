@@ -48,7 +48,9 @@ fn a_hash_goes_first_and_has_groups_of_three_unless_another_size_makes_sense() {
     let (_, findings) = balance(&[("upstream-hash-by", "$request_uri$typo")]);
     assert_eq!(
         findings,
-        ["upstream-hash-by: there is no variable $typo; it is empty for every request"]
+        [
+            "upstream-hash-by: there is no variable $typo; it is empty for every request: name another"
+        ]
     );
 }
 
@@ -103,5 +105,31 @@ fn a_canary_has_a_share_within_bounds() {
         assert_eq!((rules.weight, rules.total), expected, "{weight} of {total}");
         let (read, _) = try_read(&annotations[1..]).unwrap();
         assert!(!read.canary && read.canary_rules.is_none(), "without it they mean nothing");
+    }
+}
+
+#[test]
+fn shares_that_are_none_are_named_with_what_counts() {
+    for (annotations, says) in [
+        (
+            &[("canary-weight", "150")][..],
+            "canary-weight: 150 is more than canary-weight-total, 100: all requests",
+        ),
+        (&[("canary-weight", "-1")], "canary-weight: -1 is negative and counts as 0"),
+        (
+            &[("canary-weight", "5"), ("canary-weight-total", "50")],
+            "canary-weight-total: 50 is less than 100, which counts instead",
+        ),
+        (
+            &[("canary-weight", "5"), ("canary-by-header-value", "x")],
+            "canary-by-header-value has no effect without canary-by-header",
+        ),
+        (&[], "canary: none of canary-weight, canary-by-header and canary-by-cookie is set"),
+    ] {
+        let message = finding(&[annotations, &[("canary", "true")]].concat()).1.message;
+        assert!(message.starts_with(says), "{message}");
+    }
+    for fine in [("canary-weight", "0"), ("canary-weight", "100"), ("canary-by-cookie", "c")] {
+        means(&[("canary", "true"), fine]);
     }
 }

@@ -32,7 +32,7 @@ fn an_own_name_that_looks_like_protection_denies_and_says_what_was_meant() {
         let hint = meant.map(|meant| format!("did you mean {meant}?"));
         assert_eq!(reason.contains("did you mean"), hint.is_some(), "{reason}");
         assert!(hint.is_none_or(|hint| reason.contains(&hint)), "{reason}");
-        assert_eq!(findings, [(Effect::Denied, reason)]);
+        assert_eq!(findings, [(Effect::Denied, crate::translate::wording::denied(&reason))]);
     }
 }
 
@@ -60,6 +60,27 @@ fn others_are_passed_over_with_a_word() {
         assert_eq!((denied, findings), (None, vec![(Effect::Warning, expected.to_owned())]));
     }
     assert_eq!(said(&["example.com/jwt-issuer"]), (None, vec![]));
+}
+
+#[test]
+fn names_that_begin_almost_as_ours_are_named() {
+    let expected = "annotations ingress.kubernetes.io/ssl-redirect (did you mean nginx.ingress.kubernetes.io/ssl-redirect?), nginx.org/x do not begin with nginx.ingress.kubernetes.io/ and have no effect";
+    let names = ["ingress.kubernetes.io/ssl-redirect", "nginx.org/x"];
+    assert_eq!(said(&names), (None, vec![(Effect::Warning, expected.into())]));
+}
+
+#[test]
+fn whoever_has_a_name_with_both_prefixes_means_another_program_by_one() {
+    let options = Options { annotations_prefix: "example.com".into(), ..Options::default() };
+    let usual = "nginx.ingress.kubernetes.io/use-regex";
+    for (own, warnings) in [("example.com/use-regex", 0), ("example.com/app-root", 1)] {
+        let annotations = [(own, "/"), (usual, "true")];
+        let annotations = annotations.map(|(name, value)| (name.into(), value.into()));
+        let defaults = &Config::default().defaults;
+        let (_, findings) = read_all(&options, defaults, annotations.into()).unwrap();
+        let about = findings.iter().filter(|finding| finding.reason == "AnnotationPrefix");
+        assert_eq!(about.count(), warnings, "{own}");
+    }
 }
 
 #[test]

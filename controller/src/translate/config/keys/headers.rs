@@ -21,7 +21,7 @@ pub const KEYS: &[(&str, Apply)] = &[
         if bad.is_empty() {
             Ok(())
         } else {
-            Err("a list of names of headers, but for those that are one")
+            Err("a list of names of headers; what is none is left out")
         }
     }),
     ("hide-headers", |draft, text| {
