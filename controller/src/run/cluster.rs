@@ -11,13 +11,13 @@ use std::{
     thread,
 };
 
-use headgate_config::Snapshot;
+use headgate_config::{Snapshot, Verdict};
 use link::{Back, Link};
 use runner::{Outlets, Runner};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Stopper,
+    Notes, Stopper,
     duty::{Role, WriteBack},
 };
 use crate::{
@@ -46,6 +46,8 @@ enum Signal {
     Connected(Connection),
     Fed(Feed),
     Review(Case),
+    /// What is wrong at the moment with what is served.
+    Conditions(Vec<Verdict>),
     Stop,
 }
 
@@ -115,6 +117,11 @@ pub fn run_cluster(
             Runner::new(options, connection, publish, progress, outlets).run(&received);
         }
     })?;
+    let conditions = signals.clone();
+    let notes = Notes::new(move |found| {
+        // A thread that has ended has nobody to tell.
+        let _ = conditions.send(Signal::Conditions(found));
+    });
     let stopper = Stopper::new(move || {
         // Threads that have ended need no signal. The one that gives back what only one replica has is told first, or it
         // would take the end of the other for a death.
@@ -122,7 +129,8 @@ pub fn run_cluster(
         let _ = signals.send(Signal::Stop);
     });
     let threads = vec![controller, api];
-    Ok(super::Controller { stopper, threads, role, leadership, queue, reviewer: Some(reviewer) })
+    let reviewer = Some(reviewer);
+    Ok(super::Controller { stopper, threads, role, leadership, queue, reviewer, notes })
 }
 
 fn reporter(options: &Options, queue: &Arc<Queue>) -> Reporter {
@@ -135,7 +143,7 @@ fn connected(signals: &Receiver<Signal>) -> Option<Connection> {
         match signals.recv().ok()? {
             Signal::Connected(connection) => return Some(connection),
             // Dropped, which answers it: nothing is known yet.
-            Signal::Review(_) => {}
+            Signal::Review(_) | Signal::Conditions(_) => {}
             Signal::Fed(_) | Signal::Stop => return None,
         }
     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use headgate_config::Snapshot;
+use headgate_config::{Snapshot, Verdict};
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -98,10 +98,12 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             let waiting = (!self.state.is_published).then_some(next_saying);
             let due = [self.mirror.deadline(), waiting, self.state.interruptions.deadline()];
             let deadline = due.into_iter().flatten().min().unwrap_or(idle);
-            let Some(Arrivals { feeds, cases }) = Arrivals::by(deadline, signals) else { return };
+            let Some(arrivals) = Arrivals::by(deadline, signals) else { return };
+            let Arrivals { feeds, cases, conditions } = arrivals;
             let now = Instant::now();
-            // A review alone changes nothing that would have to be published.
-            let is_due = cases.is_empty() || !feeds.is_empty() || deadline <= now;
+            // A review alone changes nothing that would have to be published, nor does what is wrong at the moment.
+            let is_change = cases.is_empty() && conditions.is_none();
+            let is_due = is_change || !feeds.is_empty() || deadline <= now;
             for feed in feeds {
                 self.note(&feed, now);
                 self.mirror.take(feed, now);
@@ -116,6 +118,9 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             } else if now >= next_saying {
                 next_saying = now + SAY_AGAIN;
                 self.say_what_is_missing();
+            }
+            if let Some((conditions, reporter)) = conditions.zip(self.outlets.reporter.as_mut()) {
+                reporter.report_conditions(conditions, &self.mirror);
             }
             for case in cases {
                 self.examine(case);
@@ -278,6 +283,8 @@ fn watches(options: &Options) -> Vec<WatchId> {
 struct Arrivals {
     feeds: Vec<Feed>,
     cases: Vec<Case>,
+    /// The last that were told, if any were.
+    conditions: Option<Vec<Verdict>>,
 }
 
 impl Arrivals {
@@ -290,6 +297,7 @@ impl Arrivals {
             match signal {
                 Signal::Fed(feed) => arrivals.feeds.push(feed),
                 Signal::Review(case) => arrivals.cases.push(case),
+                Signal::Conditions(found) => arrivals.conditions = Some(found),
                 Signal::Connected(_) => {}
                 Signal::Stop => return None,
             }

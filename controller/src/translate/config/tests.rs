@@ -107,7 +107,7 @@ fn statuses_that_are_none_are_left_out_of_the_list() {
 fn keys_without_effect_are_named_once() {
     let config = read(&[
         ("use-geoip2", "true"),
-        ("enable-ocsp", "true"),
+        ("enable-syslog", "true"),
         ("map-hash-bucket-size", "1"),
         ("typo", "x"),
     ]);
@@ -115,7 +115,7 @@ fn keys_without_effect_are_named_once() {
     assert_eq!(
         messages,
         [
-            "keys enable-ocsp, use-geoip2 are not supported yet and have no effect",
+            "keys enable-syslog, use-geoip2 are not supported yet and have no effect",
             "key map-hash-bucket-size only tunes the workings of nginx and has no effect",
             "key typo is unknown and has no effect"
         ]

@@ -24,7 +24,7 @@ where
             (progress.began, progress.is_running) = (began, true);
         });
         let outcome = fetch().await;
-        let has_failed = outcome.is_err();
+        let failed = outcome.as_ref().err().copied();
         let wait = match outcome {
             Ok(Fetched { keys, lifetime }) => {
                 tell_success(&shared, &keys, failures);
@@ -41,7 +41,7 @@ where
         };
         shared.progress.send_modify(|progress| {
             progress.ended += 1;
-            (progress.is_running, progress.has_failed) = (false, has_failed);
+            (progress.is_running, progress.failure) = (false, failed);
         });
         tokio::select! {
             () = sleep(wait) => {}
