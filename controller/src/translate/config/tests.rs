@@ -104,6 +104,13 @@ fn statuses_that_are_none_are_left_out_of_the_list() {
 }
 
 #[test]
+fn certificates_are_stapled_if_that_is_asked_for() {
+    assert!(!read(&[]).settings.ocsp);
+    let config = read(&[("enable-ocsp", "true")]);
+    assert!(config.settings.ocsp && config.verdicts.is_empty());
+}
+
+#[test]
 fn keys_without_effect_are_named_once() {
     let config = read(&[
         ("use-geoip2", "true"),
