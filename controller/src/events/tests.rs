@@ -219,7 +219,7 @@ fn what_turns_out_to_be_wrong_while_it_is_served_is_said_each_time_that_it_begin
     };
     let keys = verdict("one", Effect::Denied, "JwtKeysUnavailable");
     let said = ("one".to_owned(), "JwtKeysUnavailable".to_owned(), "one".into());
-    assert_eq!(tell(std::slice::from_ref(&keys)), [said.clone()]);
+    assert_eq!(tell(std::slice::from_ref(&keys)), std::slice::from_ref(&said));
     assert_eq!(tell(std::slice::from_ref(&keys)), [], "it still is");
     assert_eq!(tell(&[]), []);
     assert_eq!(tell(&[keys]), [said]);

@@ -86,7 +86,8 @@ impl TlsState {
                 loaded.as_ref().ok().map(|loaded| Arc::clone(&loaded.key))
             })),
         };
-        let stapling = stapler.map(|stapler| Stapling::new(&names, &certificates, stapler));
+        let before = previous.and_then(|previous| previous.0.stapling.as_deref());
+        let stapling = stapler.map(|stapler| Stapling::new(&names, &certificates, stapler, before));
         let same_base = previous.filter(|previous| previous.0.offer.tls == offer.tls);
         let base = same_base.map(|previous| Arc::clone(&previous.0.base)).unwrap_or_default();
         Self(Arc::new(Inner {

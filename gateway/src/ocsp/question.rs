@@ -9,7 +9,7 @@ use x509_parser::{
     prelude::FromDer,
 };
 
-use crate::client_certificate::signed::Signed;
+use crate::{client_certificate::signed::Signed, upstream::errand::Place};
 
 /// `id-ad-ocsp`.
 const OCSP: Oid<'static> = oid!(1.3.6.1.5.5.7.48.1);
@@ -77,7 +77,8 @@ impl Question {
     }
 }
 
-/// The first responder over HTTP that a certificate names.
+/// The first responder that a certificate names with a URL of HTTP. What is no URL is skipped: it may hold anything, and
+/// would be shown to people.
 fn responder<'a>(leaf: &X509Certificate<'a>) -> Option<&'a str> {
     let mut extensions = leaf.iter_extensions();
     let access = extensions.find_map(|extension| match extension.parsed_extension() {
@@ -86,7 +87,7 @@ fn responder<'a>(leaf: &X509Certificate<'a>) -> Option<&'a str> {
     })?;
     let mut places = access.accessdescs.iter().filter(|place| place.access_method == OCSP);
     places.find_map(|place| match place.access_location {
-        GeneralName::URI(url) if url.get(..4)?.eq_ignore_ascii_case("http") => Some(url),
+        GeneralName::URI(url) => Place::parse(url).map(|_| url),
         _ => None,
     })
 }
@@ -114,4 +115,37 @@ pub fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     }
     parts.iter().for_each(|part| der.extend_from_slice(part));
     der
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ocsp::sample::Signer;
+
+    #[test]
+    fn a_question_needs_a_responder_and_the_issuer() {
+        let (authority, namesake) = (Signer::authority("ca"), Signer::authority("ca"));
+        let chain = authority.chain(Some("http://ocsp.test/a"));
+        let question = Question::new(&chain).unwrap();
+        assert_eq!(question.url, "http://ocsp.test/a");
+        assert_eq!(question.issuer, &*authority.certificate);
+        assert!(Question::new(&chain[..1]).is_none(), "the issuer is missing");
+        let other = [chain[0].clone(), namesake.certificate.clone()];
+        assert!(Question::new(&other).is_none(), "it has the name only");
+        let behind = [chain[0].clone(), namesake.certificate.clone(), chain[1].clone()];
+        assert!(Question::new(&behind).is_some(), "the order does not matter");
+        for url in [None, Some("ldap://ocsp.test/"), Some("http://a b/"), Some("http://a\r\nb/")] {
+            assert!(Question::new(&authority.chain(url)).is_none(), "{url:?}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_der() {
+        for (length, head) in
+            [(0, &[4, 0][..]), (127, &[4, 127]), (128, &[4, 0x81, 128]), (256, &[4, 0x82, 1, 0])]
+        {
+            let value = tlv(4, &[&vec![7; length]]);
+            assert_eq!((&value[..head.len()], value.len()), (head, head.len() + length));
+        }
+    }
 }

@@ -21,15 +21,17 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Stapling {
     names: Arc<Names>,
-    /// By the address of the certificate's content, which is held here.
-    staples: HashMap<usize, Stapled, RandomState>,
+    /// By the address of the certificate's content.
+    staples: HashMap<usize, Arc<Stapled>, RandomState>,
 }
 
 #[derive(Debug)]
 struct Stapled {
     id: CertificateId,
+    /// As long as this is here nothing else has its address.
     plain: Arc<CertifiedKey>,
-    staple: Arc<Staple>,
+    /// Nothing if nobody can be asked.
+    staple: Option<Arc<Staple>>,
     made: ArcSwapOption<Made>,
 }
 
@@ -41,15 +43,21 @@ struct Made {
 }
 
 impl Stapling {
-    /// For the certificates of a table. What is known about those of the table before stays known.
-    pub(super) fn new(names: &Arc<Names>, certificates: &Certificates, stapler: &Stapler) -> Self {
-        let loaded = certificates.iter().filter_map(|(id, (_, loaded))| {
+    /// For the certificates of a table. What was there for those of the table before is taken over.
+    pub(super) fn new(
+        names: &Arc<Names>,
+        certificates: &Certificates,
+        stapler: &Stapler,
+        previous: Option<&Self>,
+    ) -> Self {
+        let staples = certificates.iter().filter_map(|(id, (_, loaded))| {
             let plain = &loaded.as_ref().ok()?.key;
-            let staple = stapler.staple(&plain.cert, &id.0)?;
-            let (id, plain) = (id.clone(), Arc::clone(plain));
-            Some((address(&plain), Stapled { id, plain, staple, made: ArcSwapOption::empty() }))
+            let known = previous.and_then(|previous| previous.staples.get(&address(plain)));
+            let stapled = known.cloned();
+            let stapled = stapled.unwrap_or_else(|| Arc::new(Stapled::new(id, plain, stapler)));
+            Some((address(plain), stapled))
         });
-        Self { names: Arc::clone(names), staples: loaded.collect() }
+        Self { names: Arc::clone(names), staples: staples.collect() }
     }
 
     /// What is wrong with asking, about the Secrets that the certificates come from.
@@ -60,8 +68,15 @@ impl Stapling {
 }
 
 impl Stapled {
+    fn new(id: &CertificateId, plain: &Arc<CertifiedKey>, stapler: &Stapler) -> Self {
+        let staple = stapler.staple(&plain.cert, &id.0);
+        let (id, plain) = (id.clone(), Arc::clone(plain));
+        Self { id, plain, staple, made: ArcSwapOption::empty() }
+    }
+
     fn for_handshake(&self) -> Arc<CertifiedKey> {
-        let Some(held) = self.staple.for_handshake(now()) else { return Arc::clone(&self.plain) };
+        let held = self.staple.as_ref().and_then(|staple| staple.for_handshake(now()));
+        let Some(held) = held else { return Arc::clone(&self.plain) };
         let made = self.made.load();
         if let Some(made) = made.as_ref().filter(|made| Arc::ptr_eq(&made.held, &held)) {
             return Arc::clone(&made.key);
@@ -74,7 +89,7 @@ impl Stapled {
     }
 
     fn condition(&self, now: i64) -> Option<Verdict> {
-        let (url, trouble, has_answer) = self.staple.trouble(now)?;
+        let (url, trouble, has_answer) = self.staple.as_ref()?.trouble(now)?;
         let (namespace, name) = self.id.0.split_once('/').unwrap_or(("", &self.id.0));
         let object =
             ObjectRef { kind: "Secret".into(), namespace: namespace.into(), name: name.into() };
