@@ -6,6 +6,7 @@
 //! a swap (connections, balancing positions, counters) lives elsewhere and is found by identity.
 
 mod compile;
+mod condition;
 mod error_pages;
 mod finding;
 mod host;
@@ -48,7 +49,7 @@ use crate::{
     listen::tls::TlsState,
     observe::{access_log::Destination, metrics::Metrics},
     route::{host::HostTable, name::routing_host},
-    upstream::{names::Names, resolve::Resolver},
+    upstream::{keys::KeyStates, names::Names, resolve::Resolver},
 };
 
 /// How often ports that could not be bound are tried.
@@ -88,6 +89,8 @@ pub struct Live {
     revision: AtomicU64,
     publisher: Mutex<Publisher>,
     asking: Asking,
+    /// The state of keys of tokens.
+    keys: KeyStates,
 }
 
 /// What all workers share about services that are asked. It outlives tables.
@@ -117,6 +120,7 @@ impl Live {
             Asking { answers: Arc::default(), names: Arc::new(Names::new(resolver.clone())) };
         let mut compiler = Compiler::new(resolver, metrics);
         let first = compiler.compile(Snapshot::default(), 0);
+        let keys = compiler.key_states();
         Self {
             current: ArcSwap::from_pointee(first),
             revision: AtomicU64::new(0),
@@ -127,6 +131,7 @@ impl Live {
                 retired: Vec::new(),
             }),
             asking,
+            keys,
         }
     }
 

@@ -11,13 +11,13 @@ use std::{
     thread,
 };
 
-use headgate_config::Snapshot;
+use headgate_config::{Snapshot, Verdict};
 use link::{Back, Link};
 use runner::{Outlets, Runner};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Stopper,
+    Notes, Stopper,
     duty::{Role, WriteBack},
 };
 use crate::{
@@ -46,6 +46,8 @@ enum Signal {
     Connected(Connection),
     Fed(Feed),
     Review(Case),
+    /// What is wrong at the moment with what is served.
+    Conditions(Vec<Verdict>),
     Stop,
 }
 
@@ -111,9 +113,14 @@ pub fn run_cluster(
             Runner::new(options, connection, publish, progress, outlets).run(&received);
         }
     })?;
+    let conditions = signals.clone();
+    let notes = Notes::new(move |found| {
+        // A thread that has ended has nobody to tell.
+        let _ = conditions.send(Signal::Conditions(found));
+    });
     let stopper = stopper(stop, signals);
     let threads = vec![controller, api];
-    Ok(super::Controller { stopper, threads, role, leadership, queue, reviewer })
+    Ok(super::Controller { stopper, threads, role, leadership, queue, reviewer, notes })
 }
 
 /// Hands cases to the controller's thread.
@@ -144,7 +151,7 @@ fn connected(signals: &Receiver<Signal>) -> Option<Connection> {
         match signals.recv().ok()? {
             Signal::Connected(connection) => return Some(connection),
             // Dropped, which answers it: nothing is known yet.
-            Signal::Review(_) => {}
+            Signal::Review(_) | Signal::Conditions(_) => {}
             Signal::Fed(_) | Signal::Stop => return None,
         }
     }

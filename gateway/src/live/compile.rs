@@ -23,8 +23,14 @@ use crate::{
     limits,
     listen::tls::{Offer, TlsState},
     observe::metrics::Metrics,
+    ocsp::Stapler,
     route::host::HostTable,
-    upstream::{Registry, keys::KeyStores, resolve::Resolver, tls::client::TlsClients},
+    upstream::{
+        Registry,
+        keys::{KeyStates, KeyStores},
+        resolve::Resolver,
+        tls::client::TlsClients,
+    },
 };
 
 /// Hosts below this number are compiled on the calling thread.
@@ -33,7 +39,6 @@ const PARALLEL_FROM: usize = 256;
 /// Compiles snapshots, one after the other.
 pub(super) struct Compiler {
     registry: Registry,
-    resolver: Resolver,
     limits: limits::Registry,
     metrics: Arc<Metrics>,
     /// The hosts of the last snapshot by their identity (the address of the `Arc`'s content).
@@ -49,6 +54,9 @@ pub(super) struct Compiler {
     /// Upstreams of the snapshot before that the live one does not mention.
     unused: Vec<UpstreamId>,
     tls: Option<(Arc<TlsTable>, Offer, Arc<TlsState>)>,
+    resolver: Resolver,
+    /// Asks about certificates, as long as that is wanted.
+    stapler: Option<Stapler>,
     settings: Option<Arc<LiveSettings>>,
     findings: Findings,
     /// What is shared by locations that ask for passwords.
@@ -80,6 +88,7 @@ impl Compiler {
             found: Vec::new(),
             unused: Vec::new(),
             tls: None,
+            stapler: None,
             settings: None,
             findings: Findings::default(),
             passwords: Arc::default(),
@@ -122,6 +131,11 @@ impl Compiler {
         let hosts_differ = self.hosts_differ || settings.spec.tls.rejects_unknown_names;
         let hosts = Arc::clone(&self.table);
         LiveConfig { hosts, tls, hosts_differ, streams, settings, snapshot, revision }
+    }
+
+    /// Whom to ask about the state of keys of tokens.
+    pub(super) fn key_states(&self) -> KeyStates {
+        self.keys.states()
     }
 
     /// Forgets upstreams that the live snapshot does not mention.
@@ -173,11 +187,17 @@ impl Compiler {
         if let Some((old, old_offer, state)) = &self.tls
             && Arc::ptr_eq(old, table)
             && *old_offer == offer
+            && state.is_stapled() == settings.ocsp
         {
             return Arc::clone(state);
         }
         let previous = self.tls.as_ref().map(|(_, _, state)| &**state);
-        let state = Arc::new(TlsState::compile(table, previous, &offer));
+        match settings.ocsp {
+            true => drop(self.stapler.get_or_insert_with(|| Stapler::new(&self.resolver))),
+            false => self.stapler = None,
+        }
+        let stapler = self.stapler.as_ref();
+        let state = Arc::new(TlsState::compile(table, previous, &offer, stapler));
         self.tls = Some((Arc::clone(table), offer, Arc::clone(&state)));
         state
     }

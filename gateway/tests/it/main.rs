@@ -22,6 +22,7 @@ mod limits;
 mod listeners;
 mod logs;
 mod mirror;
+mod ocsp;
 mod passthrough;
 mod passwords;
 mod proxying;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use headgate_config::Snapshot;
+use headgate_config::{Snapshot, Verdict};
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -99,9 +99,11 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             let due = [self.mirror.deadline(), waiting, self.state.interruptions.deadline()];
             let deadline = due.into_iter().flatten().min().unwrap_or(idle);
             let wake = self.publisher.deadline().map_or(deadline, |at| at.min(deadline));
-            let Some(Arrivals { feeds, cases }) = Arrivals::by(wake, signals) else { return };
+            let Some(arrivals) = Arrivals::by(wake, signals) else { return };
+            let Arrivals { feeds, cases, conditions } = arrivals;
             let now = Instant::now();
-            // A review alone changes nothing that would have to be published, nor does what is to be said.
+            // A review alone changes nothing that would have to be published, nor does what is to be said or what is wrong
+            // at the moment.
             let is_due = !feeds.is_empty() || deadline <= now;
             self.publisher.say_what_was_taken();
             for feed in feeds {
@@ -118,6 +120,9 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             } else if now >= next_saying {
                 next_saying = now + SAY_AGAIN;
                 self.say_what_is_missing();
+            }
+            if let Some((conditions, reporter)) = conditions.zip(self.outlets.reporter.as_mut()) {
+                reporter.report_conditions(conditions, &self.mirror);
             }
             for case in cases {
                 self.examine(case);
@@ -281,6 +286,8 @@ fn watches(options: &Options) -> Vec<WatchId> {
 struct Arrivals {
     feeds: Vec<Feed>,
     cases: Vec<Case>,
+    /// The last that were told, if any were.
+    conditions: Option<Vec<Verdict>>,
 }
 
 impl Arrivals {
@@ -293,6 +300,7 @@ impl Arrivals {
             match signal {
                 Signal::Fed(feed) => arrivals.feeds.push(feed),
                 Signal::Review(case) => arrivals.cases.push(case),
+                Signal::Conditions(found) => arrivals.conditions = Some(found),
                 Signal::Connected(_) => {}
                 Signal::Stop => return None,
             }

@@ -35,7 +35,7 @@ const NO_EFFECT: &[&str] = &[
 
 #[rustfmt::skip]
 const PLANNED: &[&str] = &[
-    "enable-ocsp", "enable-opentelemetry", "opentelemetry-operation-name", "opentelemetry-trust-incoming-span",
+    "enable-opentelemetry", "opentelemetry-operation-name", "opentelemetry-trust-incoming-span",
     "otel-max-export-batch-size", "otel-max-queuesize", "otel-sampler", "otel-sampler-parent-based",
     "otel-sampler-ratio", "otel-schedule-delay-millis", "otel-service-name", "otlp-collector-host",
     "otlp-collector-port",

@@ -105,13 +105,19 @@ fn statuses_that_are_none_are_left_out_of_the_list() {
 }
 
 #[test]
+fn certificates_are_stapled_if_that_is_asked_for() {
+    assert!(!read(&[]).settings.ocsp);
+    let config = read(&[("enable-ocsp", "true")]);
+    assert!(config.settings.ocsp && config.verdicts.is_empty());
+}
+
+#[test]
 fn keys_without_effect_are_named_once() {
-    let config = read(&[("enable-ocsp", "true"), ("map-hash-bucket-size", "1"), ("typo", "x")]);
+    let config = read(&[("map-hash-bucket-size", "1"), ("typo", "x")]);
     let messages: Vec<_> = config.verdicts.iter().map(|verdict| verdict.message.as_str()).collect();
     assert_eq!(
         messages,
         [
-            "key enable-ocsp is not supported yet and has no effect",
             "key map-hash-bucket-size only tunes the workings of nginx and has no effect",
             "key typo is unknown and has no effect"
         ]
