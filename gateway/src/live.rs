@@ -51,6 +51,7 @@ use crate::{
     observe::{
         access_log::{DEFAULT as DEFAULT_FORMAT, Escape, LogFormat},
         metrics::Metrics,
+        spans::Spans,
     },
     route::{host::HostTable, name::routing_host},
     upstream::{names::Names, pool::KeepAlive, resolve::Resolver},
@@ -200,6 +201,7 @@ pub struct Live {
     revision: AtomicU64,
     publisher: Mutex<Publisher>,
     asking: Asking,
+    spans: Spans,
 }
 
 /// What all workers share about services that are asked. It outlives tables.
@@ -227,6 +229,7 @@ impl Live {
     pub fn new(resolver: Resolver, metrics: Arc<Metrics>) -> Self {
         let asking =
             Asking { answers: Arc::default(), names: Arc::new(Names::new(resolver.clone())) };
+        let spans = Spans::new(resolver.clone(), &metrics);
         let mut compiler = Compiler::new(resolver, metrics);
         let first = compiler.compile(Snapshot::default(), 0);
         Self {
@@ -239,7 +242,13 @@ impl Live {
                 retired: Vec::new(),
             }),
             asking,
+            spans,
         }
+    }
+
+    /// The way of spans to their collector.
+    pub(crate) fn spans(&self) -> &Spans {
+        &self.spans
     }
 
     /// What all workers share about services that are asked.
@@ -266,6 +275,7 @@ impl Live {
         publisher.source = Some(snapshot.clone());
         let revision = self.revision() + 1;
         let next = publisher.compiler.compile(snapshot, revision);
+        self.spans.send_to(next.settings.spec.spans.collector.as_ref());
         let old = self.current.swap(Arc::new(next));
         self.revision.store(revision, Ordering::Release);
         publisher.compiler.forget_unused();

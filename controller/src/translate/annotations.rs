@@ -37,6 +37,7 @@ mod rewrite;
 mod service_upstream;
 mod snippet;
 mod tls;
+pub mod tracing;
 mod unknown;
 mod upstream_host;
 mod upstream_tls;
@@ -109,6 +110,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[snippet::ANNOTATIONS], snippet::read),
     Family::new(Refused, &[snippet::REFUSED], snippet::refuse),
     Family::new(Honoured, &[tls::ANNOTATIONS], tls::read),
+    Family::new(Honoured, &[tracing::ANNOTATIONS], tracing::read),
     Family::new(Honoured, &[upstream_host::ANNOTATIONS], upstream_host::read),
     Family::new(Honoured, &[upstream_tls::ANNOTATIONS], upstream_tls::read),
 ];
@@ -217,6 +219,8 @@ pub struct Annotations {
     pub throttle: Option<Throttle>,
     /// What snippets ask for.
     pub snippets: Option<Arc<Snippets>>,
+    /// `enable-opentelemetry` and what belongs to it.
+    pub spans: tracing::SpanWish,
     /// `enable-access-log`.
     pub access_log: bool,
 }
@@ -259,6 +263,7 @@ impl Default for Annotations {
             protection: None,
             throttle: None,
             snippets: None,
+            spans: tracing::SpanWish::default(),
             access_log: true,
         }
     }

@@ -31,7 +31,7 @@ use crate::{
     },
     limits,
     listen::tls::{Offer, TlsState},
-    observe::metrics::Metrics,
+    observe::{metrics::Metrics, spans::LiveSpans},
     route::{host::HostTable, path::PathTable, rewrite::RewriteProgram},
     upstream::{Registry, keys::KeyStores, resolve::Resolver, tls::client::TlsClients},
 };
@@ -321,6 +321,7 @@ impl Compiler {
         LiveLocation {
             error_pages: LiveErrorPages::new(spec, &action, find),
             mirror: LiveMirror::new(spec, find),
+            spans: LiveSpans::new(host, spec),
             action,
             transport: transport.map(Box::new),
             fixed_redirect: spec.fixed_redirect.as_deref().map(FixedRedirect::new).map(Box::new),

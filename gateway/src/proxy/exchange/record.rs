@@ -99,6 +99,7 @@ impl Exchange {
             alternative_upstream_name: upstream_name(alternative),
             attempts: &attempts,
             request_id: self.request_id.as_ref().map_or(b"", HeaderValue::as_bytes),
+            span: self.span.as_deref(),
             origin: self.location.as_ref().map(|location| &*location.spec.origin),
             tls: connection.session().map(|session| access_log::TlsInfo {
                 protocol: session.protocol,
@@ -132,6 +133,9 @@ impl Drop for Exchange {
         self.record(elapsed);
         if self.logged {
             self.log(elapsed);
+        }
+        if let Some(span) = &self.span {
+            self.finish_span(span, elapsed);
         }
         self.connection.request_ended();
         self.counted.request_finished();
