@@ -32,11 +32,11 @@ use tokio::{
     time::Instant,
 };
 
-pub(crate) use self::{context::Parent, name::LiveSpans, record::Record, span::Span};
 use self::{
     batch::Chunk,
     export::{Exporter, Orders},
 };
+pub(crate) use self::{context::Parent, name::LiveSpans, record::Record, span::Span};
 use super::metrics::{Exposition, Kind, Metrics};
 use crate::upstream::resolve::Resolver;
 
@@ -223,7 +223,8 @@ impl Shared {
         let name = "headgate_spans_lost_total";
         text.family(name, Kind::Counter, "Spans that no collector has got");
         let Lost { queue, delivery, rejected } = &self.lost;
-        for (reason, counter) in [("delivery", delivery), ("queue", queue), ("rejected", rejected)] {
+        for (reason, counter) in [("delivery", delivery), ("queue", queue), ("rejected", rejected)]
+        {
             text.sample(name, &[("reason", reason)], counter.load(Relaxed));
         }
         let name = "headgate_spans_waiting";

@@ -75,7 +75,9 @@ impl Queue {
     /// The first `most` spans, or as many of them as a message may have, for this collector.
     pub fn take(&mut self, most: usize, collector: &Collector) -> Option<Batch> {
         let (mut data, mut spans) = (Vec::new(), 0);
-        while spans < most && let Some(chunk) = self.chunks.front() {
+        while spans < most
+            && let Some(chunk) = self.chunks.front()
+        {
             let from = self.taken.checked_sub(1).map_or(0, |last| chunk.ends[last]);
             let left = &chunk.ends[self.taken..];
             let fits = |end: &&usize| data.len() + **end - from <= MOST_BYTES;

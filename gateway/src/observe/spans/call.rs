@@ -225,10 +225,8 @@ mod tests {
 
     #[test]
     fn what_is_said_to_be_rejected_is_read() {
-        let partial = ExportTracePartialSuccess {
-            rejected_spans: 300,
-            error_message: "too much".into(),
-        };
+        let partial =
+            ExportTracePartialSuccess { rejected_spans: 300, error_message: "too much".into() };
         let message = ExportTraceServiceResponse { partial_success: Some(partial) };
         let mut told = vec![0, 0, 0, 0, 0];
         message.encode(&mut told).expect("room");

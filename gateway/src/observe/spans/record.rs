@@ -100,7 +100,8 @@ impl Record<'_> {
             Version::HTTP_3 => ("3.0", "3"),
             _ => ("1.1", "1.1"),
         };
-        let (status, host, user_agent) = (self.status.into(), text(self.host), self.user_agent.map(text));
+        let (status, host, user_agent) =
+            (self.status.into(), text(self.host), self.user_agent.map(text));
         // Those of the reference's module, …
         out.text("http.method", self.method);
         out.text("http.flavor", http1);

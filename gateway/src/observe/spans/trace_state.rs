@@ -45,7 +45,8 @@ fn members<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<String> {
 /// `vendor`, or `tenant@vendor`.
 fn is_key(key: &str) -> bool {
     let is_name = |name: &str, most: usize| {
-        let begins = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let begins =
+            name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let goes_on = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-*/".contains(&b);
         begins && name.len() <= most && name.bytes().all(goes_on)
     };
@@ -80,8 +81,8 @@ mod tests {
     fn one_malformed_member_takes_all_with_it() {
         let long = format!("{}=1", "a".repeat(257));
         for bad in [
-            "a", "=1", "a=", "A=1", "a=1=2", "a b=1", "a=\u{e9}", "a=1,a=2", "@v=1", "t@=1", "t@v@w=1",
-            "_a=1", &long, "a=\u{7f}",
+            "a", "=1", "a=", "A=1", "a=1=2", "a b=1", "a=\u{e9}", "a=1,a=2", "@v=1", "t@=1",
+            "t@v@w=1", "_a=1", &long, "a=\u{7f}",
         ] {
             assert_eq!(read(&["good=1", bad]), "", "{bad}");
         }

@@ -8,7 +8,7 @@ use std::{
 use headgate_config::Origin;
 use http::header;
 
-use super::{Exchange, super::decide::variables};
+use super::{super::decide::variables, Exchange};
 use crate::{
     live::LiveLocation,
     observe::spans::{LiveSpans, Parent, Record, Span},

@@ -139,7 +139,8 @@ fn host(text: &str) -> Result<String, &'static str> {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
-    let is_name = host.len() <= 253 && host.strip_suffix('.').unwrap_or(host).split('.').all(is_label);
+    let is_name =
+        host.len() <= 253 && host.strip_suffix('.').unwrap_or(host).split('.').all(is_label);
     (text.is_empty() || is_name).then(|| host.to_owned()).ok_or(EXPECTED)
 }
 
