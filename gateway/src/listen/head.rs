@@ -66,11 +66,11 @@ pub(super) fn check(head: &[u8], limits: HeadLimits) -> Result<Accepted, Refusal
         return Err(TOO_LARGE);
     }
     let mut lines = Lines { rest: head };
-    let line_end = memchr(b'\n', head).map_or(head.len(), |at| at + 1);
-    if line_end > limits.line as usize {
+    let first = lines.next().unwrap_or_default();
+    if head.len() - lines.rest.len() > limits.line as usize {
         return Err(414);
     }
-    let (version, repair) = request_line(lines.next().unwrap_or_default())?;
+    let (version, repair) = request_line(first)?;
     let mut fields = Fields::new(repair, limits.line as usize);
     for line in lines {
         if line.is_empty() {

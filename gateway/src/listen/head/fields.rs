@@ -1,14 +1,24 @@
 //! The header lines of a head: their form, and those that frame the body or name the host (routing §3.1).
 
-use memchr::memchr;
-
 use super::{
-    Accepted, BodyFraming, CONTROL, NO_TOKEN, ODD_NAME, Refusal, TOO_LARGE, Version, classes,
+    Accepted, BodyFraming, CLASSES, CONTROL, NO_TOKEN, ODD_NAME, Refusal, TOO_LARGE, Version,
 };
 use crate::content_length;
 
 /// Most header lines; more are 400. As many as the HTTP library keeps without an allocation of its own.
 const MAX_LINES: u32 = 100;
+
+/// The name of a line and the classes of its bytes, if there is a colon. In one pass: names are too short for a search to
+/// be worth its start.
+fn name(line: &[u8]) -> Option<(&[u8], u8)> {
+    let mut seen = 0;
+    let colon = line.iter().position(|byte| {
+        let is_colon = *byte == b':';
+        seen |= if is_colon { 0 } else { CLASSES[usize::from(*byte)] };
+        is_colon
+    })?;
+    Some((&line[..colon], seen))
+}
 
 /// The framing and routing fields of a head.
 #[derive(Default)]
@@ -43,9 +53,8 @@ impl Fields {
             return Err(TOO_LARGE);
         }
         // A folded line (RFC 9112 §5.2) starts with white space; it has no name either.
-        let colon = memchr(b':', line).ok_or(400u16)?;
-        let (name, value) = (&line[..colon], &line[colon + 1..]);
-        let seen = classes(name);
+        let (name, seen) = name(line).ok_or(400u16)?;
+        let value = &line[name.len() + 1..];
         if name.is_empty() || seen & CONTROL != 0 {
             return Err(400);
         }
