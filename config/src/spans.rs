@@ -70,7 +70,7 @@ impl Ratio {
 
     /// A share between 0 and 1, both included; other numbers are none.
     pub fn new(share: f64) -> Option<Self> {
-        (0.0..=1.0).contains(&share).then(|| Self((share * Self::ALL as f64) as u64))
+        (0.0..=1.0).contains(&share).then_some(Self((share * Self::ALL as f64) as u64))
     }
 
     /// The share as a number between 0 and 1.
