@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     AccessLogRules, Compression, Entrances, GlobalHeaders, HeadLimits, Messages, Network,
-    ObjectRef, StreamSettings, TlsSettings, protection::LimitCounting,
+    ObjectRef, SpanSettings, StreamSettings, TlsSettings, protection::LimitCounting,
 };
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
@@ -85,6 +85,8 @@ pub struct Settings {
     pub log_format: Option<String>,
     /// What is told about the work of the data plane.
     pub messages: Messages,
+    /// Which requests have spans that are recorded, and where those go.
+    pub spans: SpanSettings,
 }
 
 impl Default for Settings {
@@ -128,6 +130,7 @@ impl Default for Settings {
             log: AccessLogRules::default(),
             log_format: None,
             messages: Messages::default(),
+            spans: SpanSettings::default(),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::{
         access_log::{StreamRecord, WorkerLog, same},
         metrics::WorkerMetrics,
         request_id::RequestIds,
+        spans::WorkerSpans,
     },
     proxy::OnTheirWay,
     upstream::{WorkerUpstreams, origin::Origins},
@@ -52,6 +53,8 @@ pub struct Worker {
     pub log: WorkerLog,
     /// That of streams, where they are logged elsewhere than requests.
     stream_log: WorkerLog,
+    /// The buffer of spans.
+    pub spans: WorkerSpans,
     /// What is held of request bodies.
     pub held_bodies: Budget,
     /// Time limits of requests.
@@ -73,6 +76,7 @@ impl Worker {
     ) -> Self {
         let revision = live.revision();
         let asking = live.asking().clone();
+        let spans = live.spans().worker();
         let current = Rc::new(live.load());
         Self {
             live,
@@ -88,6 +92,7 @@ impl Worker {
             metrics: Rc::new(metrics),
             stream_log: log.another(),
             log,
+            spans,
             held_bodies: Budget::default(),
             deadlines: Rc::default(),
             tunnels: TaskTracker::new(),
@@ -108,6 +113,11 @@ impl Worker {
     /// A new request id.
     pub fn request_id(&self) -> HeaderValue {
         self.ids.borrow_mut().generate()
+    }
+
+    /// Random numbers for the identities of a span.
+    pub fn random_numbers(&self) -> [u64; 3] {
+        self.ids.borrow_mut().numbers()
     }
 
     /// Logs a session of TCP or UDP.
@@ -149,5 +159,6 @@ impl Worker {
         self.metrics.sweep();
         self.log.flush();
         self.stream_log.flush();
+        self.spans.flush();
     }
 }

@@ -31,7 +31,6 @@ pub mod limits;
 mod meaning;
 mod mirror;
 pub mod password;
-mod planned;
 mod protocol;
 pub mod proxy;
 mod redirect;
@@ -40,6 +39,7 @@ mod rewrite;
 mod service_upstream;
 mod snippet;
 mod tls;
+pub mod tracing;
 mod unknown;
 mod upstream_host;
 mod upstream_tls;
@@ -53,7 +53,7 @@ use headgate_config::{Effect, ObjectRef, Verdict};
 
 use definition::{
     Definition,
-    State::{self, Honoured, NoEffect, NotYet, Refused},
+    State::{self, Honoured, NoEffect, Refused},
 };
 pub use meaning::Annotations;
 pub use protocol::Protocol;
@@ -100,7 +100,6 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[limits::ANNOTATIONS], limits::read),
     Family::new(Honoured, &[mirror::ANNOTATIONS], mirror::read),
     Family::new(Honoured, &[password::ANNOTATIONS], password::read),
-    Family::new(NotYet, planned::ANNOTATIONS, planned::read),
     Family::new(Honoured, &[protocol::ANNOTATIONS], protocol::read),
     Family::new(Honoured, &[proxy::ANNOTATIONS], proxy::read),
     Family::new(Honoured, &[redirect::ANNOTATIONS], redirect::read),
@@ -109,6 +108,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[snippet::ANNOTATIONS], snippet::read),
     Family::new(Refused, &[snippet::REFUSED], snippet::refuse),
     Family::new(Honoured, &[tls::ANNOTATIONS], tls::read),
+    Family::new(Honoured, &[tracing::ANNOTATIONS], tracing::read),
     Family::new(Honoured, &[upstream_host::ANNOTATIONS], upstream_host::read),
     Family::new(Honoured, &[upstream_tls::ANNOTATIONS], upstream_tls::read),
 ];

@@ -35,6 +35,7 @@ mod shutdown;
 mod snippets;
 mod streams;
 mod support;
+mod tracing;
 mod unread;
 mod upgrade;
 mod uploads;

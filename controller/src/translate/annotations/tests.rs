@@ -8,6 +8,7 @@ mod protection;
 mod redirect;
 mod rules;
 mod table;
+mod tracing;
 mod unknown;
 mod values;
 
@@ -256,12 +257,12 @@ fn refused_values_of_what_is_not_supported() {
 }
 
 #[test]
-fn what_is_not_supported_is_named_once() {
+fn what_there_is_none_of_is_named_once() {
     let (_, found) =
-        finding(&[("enable-opentelemetry", "true"), ("opentelemetry-operation-name", "a")]);
+        finding(&[("enable-modsecurity", "true"), ("modsecurity-transaction-id", "a")]);
     assert_eq!(
         found.message,
-        "annotations enable-opentelemetry, opentelemetry-operation-name are not supported yet and have no effect"
+        "enable-modsecurity, modsecurity-transaction-id ask for a firewall, and there is none here: requests are served unfiltered"
     );
     assert_eq!(finding(&[("tpyo", "x")]).1.reason, "UnknownAnnotation");
 }

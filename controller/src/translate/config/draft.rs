@@ -12,7 +12,7 @@ use super::{
     entrances::EntranceKeys,
     global_auth::GlobalAuth,
     global_headers::{self, HeaderMaps},
-    keys,
+    keys::{self, tracing::SpanKeys},
     limit_store::{StoreKeys, Stored},
     logs::LogKeys,
     messages, silent,
@@ -55,6 +55,8 @@ pub struct Draft {
     /// The snippets.
     pub snippets: SnippetTexts,
     pub store: StoreKeys,
+    /// Traces.
+    pub spans: SpanKeys,
     pub limit_secret: Option<Key>,
     /// What is to be said about keys that are honoured in part.
     pub notes: Vec<String>,
@@ -93,6 +95,7 @@ impl Default for Draft {
             entrances: EntranceKeys::default(),
             snippets: SnippetTexts::default(),
             store: StoreKeys::default(),
+            spans: SpanKeys::default(),
             limit_secret: None,
             notes: Vec::new(),
             unknown_peers: Vec::new(),
@@ -104,7 +107,7 @@ impl Default for Draft {
 impl Draft {
     /// Takes what the keys say.
     pub fn take(&mut self, map: &ConfigMap, report: &mut Report) {
-        let (mut planned, mut idle, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut idle, mut unknown) = (Vec::new(), Vec::new());
         for (name, text) in map.data.iter().flatten() {
             match keys::find(name) {
                 Some((name, apply)) => {
@@ -114,11 +117,9 @@ impl Draft {
                     }
                 }
                 None if silent::has_no_effect(name) => idle.push(name.as_str()),
-                None if silent::is_planned(name) => planned.push(name.as_str()),
                 None => unknown.push(messages::unknown(name)),
             }
         }
-        report.list("NotSupported", &planned, ["is not supported yet", "are not supported yet"]);
         let only = ["only tunes the workings of nginx", "only tune the workings of nginx"];
         report.list("NoEffect", &idle, only);
         report.list("UnknownKey", &unknown, ["is unknown", "are unknown"]);
@@ -135,6 +136,7 @@ impl Draft {
             );
             report.add(Effect::Warning, "InvalidValue", message);
         }
+        SpanKeys::settle(self);
         for note in self.notes.drain(..) {
             report.add(Effect::Warning, "NotAvailable", note);
         }

@@ -9,6 +9,7 @@ mod logs;
 mod service;
 mod stream;
 mod tls;
+pub mod tracing;
 mod transport;
 
 use std::sync::Arc;
@@ -50,6 +51,7 @@ const TABLES: &[&[(&str, Apply)]] = &[
     snippets::KEYS,
     stream::KEYS,
     tls::KEYS,
+    tracing::KEYS,
     transport::KEYS,
 ];
 

@@ -1,19 +1,14 @@
-//! ConfigMap keys that have no effect: known ones that are still to come, and those that never will have one.
+//! ConfigMap keys that are not read: they only tune the reference's own workings, or have no effect there either.
 
 /// Whether a key only tunes the reference's own workings, or has no effect there either.
 pub fn has_no_effect(name: &str) -> bool {
     NO_EFFECT.contains(&name)
 }
 
-/// Whether a key has an effect in the reference and none here yet.
-pub fn is_planned(name: &str) -> bool {
-    PLANNED.contains(&name)
-}
-
 /// The names of all of them.
 #[cfg(test)]
 pub fn names() -> impl Iterator<Item = &'static str> {
-    NO_EFFECT.iter().chain(PLANNED).copied()
+    NO_EFFECT.iter().copied()
 }
 
 #[rustfmt::skip]
@@ -31,12 +26,4 @@ const NO_EFFECT: &[&str] = &[
     "server-name-hash-max-size", "ssl-session-cache-size",
     "upstream-hash-by", "upstream-hash-by-subset", "upstream-hash-by-subset-size", "use-geoip",
     "variables-hash-bucket-size", "variables-hash-max-size", "worker-cpu-affinity",
-];
-
-#[rustfmt::skip]
-const PLANNED: &[&str] = &[
-    "enable-opentelemetry", "opentelemetry-operation-name", "opentelemetry-trust-incoming-span",
-    "otel-max-export-batch-size", "otel-max-queuesize", "otel-sampler", "otel-sampler-parent-based",
-    "otel-sampler-ratio", "otel-schedule-delay-millis", "otel-service-name", "otlp-collector-host",
-    "otlp-collector-port",
 ];

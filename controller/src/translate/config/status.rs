@@ -7,8 +7,6 @@ use super::{keys, silent};
 pub enum Status {
     /// It does what it says.
     Honoured,
-    /// It has an effect in the reference, and none here yet.
-    NotYet,
     /// It only tunes the reference's own workings, has no effect there either, or asks for what there is none of here, which a
     /// warning then says.
     NoEffect,
@@ -23,7 +21,6 @@ pub fn of(name: &str) -> Option<Status> {
         Some((name, _)) if ONLY_SAID.contains(&name) => Some(Status::NoEffect),
         Some(_) => Some(Status::Honoured),
         None if silent::has_no_effect(name) => Some(Status::NoEffect),
-        None if silent::is_planned(name) => Some(Status::NotYet),
         None => None,
     }
 }

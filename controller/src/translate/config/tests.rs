@@ -7,6 +7,7 @@ use super::*;
 
 mod contract;
 mod listeners;
+mod tracing;
 
 pub(super) fn read(data: &[(&str, &str)]) -> Config {
     let map = ConfigMap {

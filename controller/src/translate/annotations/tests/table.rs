@@ -197,10 +197,6 @@ const WITHOUT_EFFECT: [&str; 13] = [
 /// Raw configuration of what there is none of here.
 const REFUSED: [&str; 3] = ["auth-snippet", "modsecurity-snippet", "stream-snippet"];
 
-/// Names that are still to be honoured.
-const OPEN: [&str; 3] =
-    ["enable-opentelemetry", "opentelemetry-operation-name", "opentelemetry-trust-incoming-span"];
-
 fn defined(name: &str) -> &'static Definition {
     BY_NAME.get(name).unwrap_or_else(|| panic!("{name} is missing"))
 }
@@ -228,8 +224,7 @@ fn every_name_is_honoured_but_those_of_which_it_is_said() {
             name if REFUSED.contains(&name) => State::Refused,
             _ => Honoured,
         };
-        let is_open = state == State::NotYet && OPEN.contains(&definition.name);
-        assert!(is_open || state == expected, "{}: {state:?}", definition.name);
+        assert_eq!(state, expected, "{}", definition.name);
     }
     let names = all().flat_map(|(_, definition)| definition.names()).collect::<BTreeSet<_>>();
     for name in WITHOUT_EFFECT.iter().chain(&REFUSED) {
