@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::{LogTarget, ObjectRef};
+
 /// How values are written to the access log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,4 +25,10 @@ pub struct AccessLogRules {
     /// Targets of requests that are not logged (`skip-access-log-urls`): a whole target, compared without regard to case;
     /// behind `~` a PCRE, and behind `~*` one that does not regard case. What is no usable pattern skips nothing.
     pub skipped: Vec<String>,
+    /// Where lines go (`access-log-path`, `http-access-log-path`, `enable-syslog`).
+    pub target: LogTarget,
+    /// Questions to services that are asked whether a request may pass have lines of their own (`enable-auth-access-log`).
+    pub questions: bool,
+    /// The object that says where lines go, for findings about it.
+    pub origin: Option<ObjectRef>,
 }

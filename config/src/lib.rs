@@ -12,11 +12,13 @@ pub mod certificate;
 pub mod client_certificates;
 pub mod compression;
 pub mod cors;
+pub mod entrances;
 pub mod error_pages;
 mod fields;
 pub mod headers;
 pub mod host;
 pub mod location;
+pub mod log_destination;
 pub mod log_target;
 pub mod mirror;
 pub mod network;
@@ -40,6 +42,7 @@ pub use certificate::{Certificate, CertificateId, PrivateKey, TlsTable};
 pub use client_certificates::ClientCertificates;
 pub use compression::{Coding, Compression};
 pub use cors::Cors;
+pub use entrances::Entrances;
 pub use error_pages::ErrorPages;
 pub use headers::{
     AnswerHeaders, ConnectionHeader, GlobalHeaders, HeadLimits, HeaderLine, Replacement,
@@ -49,6 +52,7 @@ pub use location::{
     Action, Forward, HttpsRedirect, Location, Origin, PathMatch, ProxySettings, Redirect, Retry,
     RetryOn, Rewrite, WhenEmpty,
 };
+pub use log_destination::{LogTarget, MessageLevel, Messages, Syslog};
 pub use mirror::Mirror;
 pub use network::{Network, NotANetwork};
 pub use object::{Effect, ObjectRef, Verdict};

@@ -8,8 +8,8 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    AccessLogRules, Compression, GlobalHeaders, HeadLimits, Network, ObjectRef, SpanSettings,
-    StreamSettings, TlsSettings, protection::LimitCounting,
+    AccessLogRules, Compression, Entrances, GlobalHeaders, HeadLimits, Messages, Network,
+    ObjectRef, SpanSettings, StreamSettings, TlsSettings, protection::LimitCounting,
 };
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
@@ -21,6 +21,10 @@ pub struct Settings {
     pub hsts: Option<Hsts>,
     /// Which forwarding headers of clients are believed.
     pub forwarded: ForwardedHeaders,
+    /// At which addresses clients are served.
+    pub entrances: Entrances,
+    /// Names are asked for IPv4 addresses only (`disable-ipv6-dns`).
+    pub ipv4_names: bool,
     /// Every connection begins with a PROXY header (`use-proxy-protocol`).
     pub proxy_protocol: bool,
     /// Give requests without `X-Request-ID` a random one (`generate-request-id`).
@@ -33,6 +37,8 @@ pub struct Settings {
     pub headers: GlobalHeaders,
     /// How large the head of a request may be.
     pub head_limits: HeadLimits,
+    /// `Content-Type` of texts that are answered without one (`default-type`).
+    pub default_type: String,
     /// Which answers are compressed.
     pub compression: Compression,
     /// Answer HTTP/2 (`use-http2`).
@@ -79,6 +85,8 @@ pub struct Settings {
     pub log_format: Option<String>,
     /// Which requests have spans that are recorded, and where those go.
     pub spans: SpanSettings,
+    /// What is told about the work of the data plane.
+    pub messages: Messages,
 }
 
 impl Default for Settings {
@@ -87,12 +95,15 @@ impl Default for Settings {
             redirect_status: 308,
             hsts: Some(Hsts::default()),
             forwarded: ForwardedHeaders::default(),
+            entrances: Entrances::default(),
+            ipv4_names: false,
             proxy_protocol: false,
             generate_request_id: true,
             original_uri_header: false,
             underscores_in_headers: false,
             headers: GlobalHeaders::default(),
             head_limits: HeadLimits::default(),
+            default_type: "text/html".into(),
             compression: Compression::default(),
             http2: true,
             http2_streams: 128,
@@ -119,6 +130,7 @@ impl Default for Settings {
             log: AccessLogRules::default(),
             log_format: None,
             spans: SpanSettings::default(),
+            messages: Messages::default(),
         }
     }
 }

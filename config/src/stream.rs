@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{ObjectRef, Upstream};
+use crate::{LogTarget, ObjectRef, Upstream};
 
 /// Everything that is forwarded below HTTP.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -76,8 +76,8 @@ pub struct StreamSettings {
     pub access_log: bool,
     /// Its format; `None` is the reference's default (`log-format-stream`).
     pub log_format: Option<String>,
-    /// The file that it is appended to; `None` is the log of HTTP requests (`stream-access-log-path`).
-    pub log_path: Option<String>,
+    /// Where lines go (`access-log-path`, `stream-access-log-path`).
+    pub log_target: LogTarget,
 }
 
 impl Default for StreamSettings {
@@ -90,7 +90,7 @@ impl Default for StreamSettings {
             responses: 1,
             access_log: true,
             log_format: None,
-            log_path: None,
+            log_target: LogTarget::Stdout,
         }
     }
 }

@@ -26,10 +26,17 @@ pub mod tls;
 mod tests;
 
 use std::{
-    cell::RefCell, collections::HashMap, io, net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration,
+    cell::RefCell,
+    collections::HashMap,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
 };
 
 use ::http::HeaderValue;
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::{AbortHandle, spawn_local},
@@ -84,6 +91,8 @@ impl Connections {
         let told = worker.draining_since();
         for open in self.open.borrow().values() {
             open.counted.set_reading(open.connection.is_read_from());
+            let is_out = !live.settings.admits(open.connection.local.ip());
+            let told = told.or(is_out.then_some(0));
             let ends = told.is_some_and(|told| open.connection.can_be_cut(told, limits));
             if ends || open.connection.overdue(limits) {
                 open.task.abort();
@@ -134,7 +143,7 @@ pub(crate) async fn accept(
         // Clients reach the TLS listener as 443, whatever it is bound to (annotations §3.15).
         Security::Tls => HeaderValue::from_static("443"),
     };
-    let mut exhausted = false;
+    let (mut exhausted, mut told) = (false, false);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -145,6 +154,10 @@ pub(crate) async fn accept(
             Ok((stream, peer)) => {
                 let local = stream.local_addr().unwrap_or(bound);
                 exhausted = false;
+                if !worker.live().settings.admits(local.ip()) {
+                    turn_away(&stream, local, &mut told);
+                    continue;
+                }
                 // Only a latency hint: without it the connection still works.
                 let _ = stream.set_nodelay(true);
                 let is_tls = security == Security::Tls;
@@ -185,6 +198,17 @@ fn start(
     });
     let open = Open { connection, counted, task: task.abort_handle() };
     key.set(Some(connections.insert(open)));
+}
+
+/// Resets a connection to an address at which nobody is served, as if nothing listened there. The first is told.
+fn turn_away(stream: &TcpStream, local: SocketAddr, told: &mut bool) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+    if !std::mem::replace(told, true) {
+        tracing::warn!(
+            %local,
+            "connections to this address are reset: bind-address or disable-ipv6 leave it out"
+        );
+    }
 }
 
 /// Errors of `accept` that concern one connection only, and say nothing about the next.

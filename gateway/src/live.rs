@@ -10,12 +10,12 @@ mod condition;
 mod error_pages;
 mod finding;
 mod host;
+mod logs;
 mod mirror;
 pub mod orphans;
 mod protection;
 mod settings;
 mod snippet;
-mod stream_log;
 mod streams;
 mod transport;
 
@@ -36,18 +36,18 @@ use self::compile::Compiler;
 pub(crate) use self::{
     error_pages::LiveErrorPages,
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
+    logs::Logs,
     mirror::LiveMirror,
     protection::{Check, LiveExternal, LiveProtection, LiveToken},
     settings::{ListenerSettings, LiveSettings},
     snippet::Rival,
-    stream_log::{LogFile, StreamLog},
     streams::{LiveService, LiveStreams},
     transport::Approach,
 };
 use crate::{
     filter::external::cache::Answers,
     listen::tls::TlsState,
-    observe::{metrics::Metrics, spans::Spans},
+    observe::{access_log::Destination, metrics::Metrics, spans::Spans},
     route::{host::HostTable, name::routing_host},
     upstream::{keys::KeyStates, names::Names, resolve::Resolver},
 };
@@ -191,6 +191,11 @@ impl Live {
                 }
             }
         }
+    }
+
+    /// Where messages of the data plane go, if not to standard error (`error-log-path`, `enable-syslog`).
+    pub fn message_destination(&self) -> Option<Arc<Destination>> {
+        self.current.load().settings.logs.messages.clone()
     }
 
     /// Counts publications; 0 before the first.

@@ -14,9 +14,9 @@ use crate::{
     clock,
     deadline::Deadlines,
     filter::body::Budget,
-    live::{Asking, Live, LiveConfig, LogFile},
+    live::{Asking, Live, LiveConfig},
     observe::{
-        access_log::{StreamRecord, WorkerLog},
+        access_log::{StreamRecord, WorkerLog, same},
         metrics::WorkerMetrics,
         request_id::RequestIds,
         spans::WorkerSpans,
@@ -53,8 +53,8 @@ pub struct Worker {
     pub log: WorkerLog,
     /// The buffer of spans.
     pub spans: WorkerSpans,
-    /// The buffer of the file that streams are logged to, if they have one.
-    stream_log: RefCell<Option<(Arc<LogFile>, WorkerLog)>>,
+    /// That of streams, where they are logged elsewhere than requests.
+    stream_log: WorkerLog,
     /// What is held of request bodies.
     pub held_bodies: Budget,
     /// Time limits of requests.
@@ -90,9 +90,9 @@ impl Worker {
             origins: Origins::default(),
             asking,
             metrics: Rc::new(metrics),
+            stream_log: log.another(),
             log,
             spans,
-            stream_log: RefCell::default(),
             held_bodies: Budget::default(),
             deadlines: Rc::default(),
             tunnels: TaskTracker::new(),
@@ -123,18 +123,10 @@ impl Worker {
     /// Logs a session of TCP or UDP.
     pub fn log_stream(&self, record: &StreamRecord<'_>) {
         let live = self.live();
-        let log = &live.settings.stream_log;
-        let Some(file) = &log.file else {
-            self.log.write_stream(&log.format, record);
-            return;
-        };
-        let mut own = self.stream_log.borrow_mut();
-        if !own.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, file)) {
-            *own = Some((Arc::clone(file), file.log.worker()));
-        }
-        if let Some((_, own)) = &*own {
-            own.write_stream(&log.format, record);
-        }
+        let logs = &live.settings.logs;
+        let to = logs.streams.as_ref();
+        let log = if same(to, logs.requests.as_ref()) { &self.log } else { &self.stream_log };
+        log.write_stream(to, &logs.stream_format, record);
     }
 
     /// From now on connections that are used end with their next answer, and others stay.
@@ -167,8 +159,6 @@ impl Worker {
         self.metrics.sweep();
         self.log.flush();
         self.spans.flush();
-        if let Some((_, log)) = &*self.stream_log.borrow() {
-            log.flush();
-        }
+        self.stream_log.flush();
     }
 }

@@ -7,14 +7,14 @@ use std::{
 };
 
 use anyhow::Context;
-use headgate_config::{Host, HostPattern, Snapshot};
+use headgate_config::{Host, HostPattern, Messages, Snapshot};
 use headgate_controller::{Controller, Options, Progress, run_cluster, run_directory};
 use headgate_gateway::{
     admin::{self, AdminState, Readiness},
     listen::tls::write_metrics,
     live::{Live, orphans},
     observe::{
-        access_log::AccessLog,
+        access_log::{AccessLog, MessageLog},
         metrics::{Kind, Metrics, MetricsSettings},
     },
     run::{self, Startup},
@@ -31,6 +31,7 @@ pub use running::Running;
 use signals::StopSignals;
 
 use crate::{
+    logging,
     settings::{Serve, Source, WebhookPlan},
     webhook,
 };
@@ -69,14 +70,14 @@ pub fn run(settings: &Serve) -> anyhow::Result<()> {
         source: settings.source()?,
         options: settings.controller()?,
         startup: Startup {
-            address: settings.bind_address,
+            address: settings.bind_address(),
             http_port: settings.http_port,
             https_port: settings.https_port,
             workers: settings.worker_count(),
             grace: settings.drain_timeout(),
         },
         admin: SocketAddr::new(
-            settings.healthz_host.unwrap_or(settings.bind_address),
+            settings.healthz_host.unwrap_or_else(|| settings.bind_address()),
             settings.healthz_port,
         ),
         health_path: settings.health_check_path.clone(),
@@ -111,6 +112,8 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     let live = Arc::new(Live::new(Resolver::new(runtime.handle().clone()), Arc::clone(&metrics)));
     let log = AccessLog::stdout().context("the access log cannot start")?;
     add_sources(&metrics, &live, &log, &plan.options.controller_class);
+    signals::reopen_logs(runtime)?;
+    let messages = log.messages();
     let gateway = run::start(&plan.startup, &live, &metrics, &log)?;
 
     let stop = CancellationToken::new();
@@ -127,7 +130,7 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     let counted = Arc::clone(&metrics);
     let (http, https) = (gateway.http, gateway.https);
     let served = Arc::clone(&live);
-    let publish = publisher(live, metrics, Arc::clone(&readiness), move |hosts| {
+    let publish = publisher((live, messages), metrics, Arc::clone(&readiness), move |hosts| {
         tracing::info!(hosts, %http, %https, %admin, after = ?started.elapsed(), "ready");
     });
     let surroundings = webhook::Surroundings { runtime, metrics: &counted, stop: &stop };
@@ -158,15 +161,21 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
 
 /// Makes snapshots live. The first one makes the process ready, which is told with the number of its hosts.
 fn publisher(
-    live: Arc<Live>,
+    (live, log): (Arc<Live>, MessageLog),
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
     tell: impl Fn(usize),
 ) -> impl FnMut(Snapshot) {
+    let mut messages = Messages::default();
     move |snapshot| {
+        let said = snapshot.settings.messages.clone();
         let hosts = Arc::clone(&snapshot.hosts);
         let is_first = live.revision() == 0;
         live.publish(snapshot);
+        if said != messages {
+            logging::follow(&said, live.message_destination(), &log);
+            messages = said;
+        }
         metrics.published(live.revision());
         if is_first {
             readiness.set_ready();

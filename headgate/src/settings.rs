@@ -6,7 +6,7 @@ mod webhook;
 mod write_back;
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener},
     path::PathBuf,
     time::Duration,
 };
@@ -123,9 +123,9 @@ pub struct Serve {
     /// Port for HTTPS
     #[arg(long, default_value_t = 443, help_heading = "Listeners")]
     pub https_port: u16,
-    /// Address of the HTTP and HTTPS listeners
-    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED), help_heading = "Listeners")]
-    pub bind_address: IpAddr,
+    /// Address of the HTTP and HTTPS listeners [default: all, of IPv4 and of IPv6 where the machine has it]
+    #[arg(long, help_heading = "Listeners")]
+    pub bind_address: Option<IpAddr>,
     /// Port for /healthz, /readyz, /metrics and /api/routes; / lists what there is
     #[arg(long, default_value_t = 10254, help_heading = "Listeners")]
     pub healthz_port: u16,
@@ -239,6 +239,16 @@ pub struct Serve {
 }
 
 impl Serve {
+    /// Where to listen. Sockets for all IPv6 addresses take IPv4, too.
+    pub fn bind_address(&self) -> IpAddr {
+        let all = || {
+            let has_ipv6 = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
+            let ipv6 = has_ipv6.then_some(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+            ipv6.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+        };
+        self.bind_address.unwrap_or_else(all)
+    }
+
     /// How long open requests get.
     pub fn drain_timeout(&self) -> Duration {
         Duration::from_secs(self.drain_timeout)
@@ -362,3 +372,6 @@ fn pod() -> Option<NamespacedName> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     Some(NamespacedName { namespace: variable("POD_NAMESPACE")?, name: variable("POD_NAME")? })
 }
+
+#[cfg(test)]
+mod tests;

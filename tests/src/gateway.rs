@@ -126,6 +126,14 @@ impl Gateway {
         memory_of(self.pid)
     }
 
+    /// Sends the process a signal, by its name.
+    pub async fn signal(&self, name: &str) -> Result<()> {
+        let pid = self.pid.to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().await?;
+        ensure!(sent.success(), "the process has ended");
+        Ok(())
+    }
+
     /// Lets the peak of its memory begin again with what is resident now.
     pub fn forget_peak(&self) -> Result<()> {
         fs::write(format!("/proc/{}/clear_refs", self.pid), "5").context("its peak stays")

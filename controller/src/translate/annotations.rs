@@ -22,6 +22,7 @@ mod cors;
 mod default_backend;
 pub mod errors;
 pub mod external_auth;
+mod firewall;
 mod group;
 pub mod headers;
 mod ignored;
@@ -30,7 +31,6 @@ pub mod limits;
 mod meaning;
 mod mirror;
 pub mod password;
-mod planned;
 mod protocol;
 pub mod proxy;
 mod redirect;
@@ -53,7 +53,7 @@ use headgate_config::{Effect, ObjectRef, Verdict};
 
 use definition::{
     Definition,
-    State::{self, Honoured, NoEffect, NotYet, Refused},
+    State::{self, Honoured, NoEffect, Refused},
 };
 pub use meaning::Annotations;
 pub use protocol::Protocol;
@@ -92,6 +92,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[default_backend::ANNOTATIONS], default_backend::read),
     Family::new(Honoured, &[errors::ANNOTATIONS], errors::read),
     Family::new(Honoured, &[external_auth::ANNOTATIONS], external_auth::read),
+    Family::new(NoEffect, &[firewall::ANNOTATIONS], firewall::read),
     Family::new(Honoured, &[headers::ANNOTATIONS], headers::read),
     Family::new(NoEffect, &[ignored::ANNOTATIONS], ignored::read),
     Family::new(Honoured, &[jwt::ANNOTATIONS], jwt::read),
@@ -99,7 +100,6 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[limits::ANNOTATIONS], limits::read),
     Family::new(Honoured, &[mirror::ANNOTATIONS], mirror::read),
     Family::new(Honoured, &[password::ANNOTATIONS], password::read),
-    Family::new(NotYet, planned::ANNOTATIONS, planned::read),
     Family::new(Honoured, &[protocol::ANNOTATIONS], protocol::read),
     Family::new(Honoured, &[proxy::ANNOTATIONS], proxy::read),
     Family::new(Honoured, &[redirect::ANNOTATIONS], redirect::read),

@@ -4,14 +4,17 @@
 //! Which keys there are is in [`keys`]; which of them have no effect here in [`silent`].
 
 mod draft;
+mod entrances;
 mod global_auth;
 mod global_headers;
 mod keys;
 pub mod limit_store;
+mod logs;
 mod messages;
 pub mod reference;
 mod silent;
 mod snippets;
+mod status;
 pub mod value;
 
 use std::sync::Arc;

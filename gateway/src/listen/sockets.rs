@@ -16,6 +16,19 @@ const BACKLOG: i32 = 4096;
 /// # Errors
 /// The port is taken or may not be used; the message names the address.
 pub fn bind(address: IpAddr, port: u16, count: usize, flag: &str) -> io::Result<Vec<TcpListener>> {
+    bind_at((address, false), port, count, flag)
+}
+
+/// The same at a place: an address, and whether it stands for IPv6 addresses only.
+///
+/// # Errors
+/// The port is taken or may not be used; the message names the address.
+pub fn bind_at(
+    (address, only_v6): (IpAddr, bool),
+    port: u16,
+    count: usize,
+    flag: &str,
+) -> io::Result<Vec<TcpListener>> {
     let explain = |error: io::Error| {
         io::Error::new(
             error.kind(),
@@ -24,10 +37,10 @@ pub fn bind(address: IpAddr, port: u16, count: usize, flag: &str) -> io::Result<
     };
     let mut address = SocketAddr::new(address, port);
     // Sharing a port is for the workers of this process: a second process must not get in by accident.
-    drop(exclusive(address).map_err(explain)?);
+    drop(exclusive(address, only_v6).map_err(explain)?);
     let mut sockets = Vec::with_capacity(count);
     for _ in 0..count.max(1) {
-        let socket = shared(address).map_err(explain)?;
+        let socket = shared(address, only_v6).map_err(explain)?;
         address = socket.local_addr()?;
         sockets.push(socket);
     }
@@ -38,10 +51,14 @@ pub fn bind(address: IpAddr, port: u16, count: usize, flag: &str) -> io::Result<
 ///
 /// # Errors
 /// The port is taken or may not be used; the message names the address.
-pub fn bind_udp(address: IpAddr, port: u16, count: usize) -> io::Result<Vec<UdpSocket>> {
+pub fn bind_udp(
+    (address, only_v6): (IpAddr, bool),
+    port: u16,
+    count: usize,
+) -> io::Result<Vec<UdpSocket>> {
     let address = SocketAddr::new(address, port);
     let bind = |is_shared: bool| {
-        let socket = unbound(address, Type::DGRAM, Protocol::UDP)?;
+        let socket = unbound(address, only_v6, Type::DGRAM, Protocol::UDP)?;
         socket.set_reuse_port(is_shared)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
@@ -55,14 +72,14 @@ pub fn bind_udp(address: IpAddr, port: u16, count: usize) -> io::Result<Vec<UdpS
     (0..count.max(1)).map(|_| bind(true).map_err(explain)).collect()
 }
 
-fn exclusive(address: SocketAddr) -> io::Result<Socket> {
-    let socket = new_socket(address)?;
+fn exclusive(address: SocketAddr, only_v6: bool) -> io::Result<Socket> {
+    let socket = new_socket(address, only_v6)?;
     socket.bind(&address.into())?;
     Ok(socket)
 }
 
-fn shared(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = new_socket(address)?;
+fn shared(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
+    let socket = new_socket(address, only_v6)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -70,16 +87,21 @@ fn shared(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn new_socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = unbound(address, Type::STREAM, Protocol::TCP)?;
+fn new_socket(address: SocketAddr, only_v6: bool) -> io::Result<Socket> {
+    let socket = unbound(address, only_v6, Type::STREAM, Protocol::TCP)?;
     socket.set_reuse_address(true)?;
     Ok(socket)
 }
 
-fn unbound(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+fn unbound(
+    address: SocketAddr,
+    only_v6: bool,
+    kind: Type,
+    protocol: Protocol,
+) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if address.is_ipv6() {
-        socket.set_only_v6(false)?;
+        socket.set_only_v6(only_v6)?;
     }
     Ok(socket)
 }

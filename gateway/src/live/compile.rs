@@ -79,6 +79,7 @@ impl Compiler {
             tokens: Arc::default(),
             streams: StreamCompiler::new(&resolver),
             registry: Registry::new(resolver.clone()),
+            resolver,
             limits: limits::Registry::new(&metrics),
             metrics,
             hosts: HashMap::default(),
@@ -87,7 +88,6 @@ impl Compiler {
             found: Vec::new(),
             unused: Vec::new(),
             tls: None,
-            resolver,
             stapler: None,
             settings: None,
             findings: Findings::default(),
@@ -121,7 +121,9 @@ impl Compiler {
         }
         let mut found = self.found.clone();
         found.extend(finding::broken_blocks(&settings));
-        let streams = self.streams.compile(&snapshot.streams);
+        found.extend(finding::broken_logs(&settings));
+        self.resolver.set_ipv4_only(settings.spec.ipv4_names);
+        let streams = self.streams.compile(&snapshot.streams, &settings.spec.entrances);
         found.extend_from_slice(self.streams.found());
         self.findings.report(&mut snapshot, found);
         let snapshot = Arc::new(snapshot);

@@ -118,6 +118,18 @@ pub(super) fn broken_blocks(settings: &LiveSettings) -> Vec<Verdict> {
         .collect()
 }
 
+/// Logs that cannot be written where they are to be.
+pub(super) fn broken_logs(settings: &LiveSettings) -> Vec<Verdict> {
+    let Some(origin) = &settings.spec.log.origin else { return Vec::new() };
+    let problems = settings.logs.problems.iter();
+    problems
+        .map(|problem| {
+            let message = format!("{problem}; its lines go to standard output");
+            verdict(origin, Effect::Warning, "LogNotOpened", message)
+        })
+        .collect()
+}
+
 fn denied(location: &Location, reason: &str, message: String) -> Option<Verdict> {
     Some(verdict(location.origin.object.as_ref()?, Effect::Denied, reason, message))
 }

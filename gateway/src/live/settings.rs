@@ -1,17 +1,18 @@
 //! Settings for all hosts, in the form in which requests use them.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use headgate_config::{LogEscape, Settings};
+use headgate_config::{Entrances, LogEscape, Settings};
 use http::HeaderValue;
 
-use super::StreamLog;
+use super::Logs;
 use crate::{
     filter::{
         access::AddressSet, blocked::Blocked, compression::Compressor,
         request_headers::ConfiguredHeaders, response_headers::GlobalHeaders, texts::Texts,
     },
     observe::access_log::{DEFAULT as DEFAULT_FORMAT, Escape, LogFormat},
+    page,
     upstream::pool::KeepAlive,
 };
 
@@ -27,8 +28,12 @@ pub(crate) struct LiveSettings {
     pub listener: ListenerSettings,
     /// Form of the access log.
     pub log_format: LogFormat,
-    /// The log of TCP and UDP.
-    pub stream_log: StreamLog,
+    /// Where lines go.
+    pub logs: Logs,
+    /// `Content-Type` of texts without one.
+    pub default_type: HeaderValue,
+    /// At which addresses clients are served, if not at all.
+    pub entrances: Option<Box<Entrances>>,
     /// Who gets nothing, if anybody.
     pub blocked: Option<Box<Blocked>>,
     /// Headers that every upstream is sent, if there are any.
@@ -61,6 +66,11 @@ pub(crate) struct ListenerSettings {
 }
 
 impl LiveSettings {
+    /// Whether clients are served that have come to this address.
+    pub fn admits(&self, local: IpAddr) -> bool {
+        self.entrances.as_ref().is_none_or(|entrances| entrances.admit(local))
+    }
+
     /// Compiles settings, and keeps what is as `before`.
     pub(super) fn new(spec: &Arc<Settings>, before: Option<&Self>) -> Self {
         let hsts = spec.hsts.as_ref().and_then(|hsts| {
@@ -89,7 +99,10 @@ impl LiveSettings {
                 linger_timeout: Duration::from_secs(5),
             },
             log_format: log_format(spec),
-            stream_log: StreamLog::new(&spec.stream, before.map(|before| &before.stream_log)),
+            logs: Logs::new(spec, before.map(|before| &before.logs)),
+            default_type: HeaderValue::from_str(&spec.default_type).unwrap_or(page::CONTENT_TYPE),
+            entrances: (spec.entrances != Entrances::default())
+                .then(|| Box::new(spec.entrances.clone())),
             blocked: Blocked::new(&spec.blocked),
             request_headers: (!spec.headers.request.is_empty())
                 .then(|| ConfiguredHeaders::new(&spec.headers.request)),

@@ -7,11 +7,11 @@ use std::{
 };
 
 use headgate_config::{
-    Effect, StreamProtocol, StreamService, Streams, Upstream, UpstreamId, Verdict,
+    Effect, Entrances, StreamProtocol, StreamService, Streams, Upstream, UpstreamId, Verdict,
 };
 
 use crate::{
-    listen::ports::{Bound, Ports},
+    listen::ports::{Bound, PortKey, Ports},
     upstream::{Registry, SharedUpstream, resolve::Resolver},
 };
 
@@ -42,6 +42,8 @@ pub(super) struct StreamCompiler {
     udp: Upstreams,
     passthrough: Upstreams,
     ports: Ports,
+    /// Where they are bound.
+    entrances: Entrances,
     spec: Arc<Streams>,
     live: Arc<LiveStreams>,
     found: Vec<Verdict>,
@@ -56,6 +58,7 @@ impl StreamCompiler {
             udp: Upstreams::new(resolver),
             passthrough: Upstreams::new(resolver),
             ports: Ports::default(),
+            entrances: Entrances::default(),
             spec: Arc::default(),
             live: Arc::default(),
             found: Vec::new(),
@@ -81,21 +84,35 @@ impl StreamCompiler {
     }
 
     /// Compiles a version; the same object as before if it is the same one.
-    pub(super) fn compile(&mut self, spec: &Arc<Streams>) -> Arc<LiveStreams> {
+    pub(super) fn compile(
+        &mut self,
+        spec: &Arc<Streams>,
+        entrances: &Entrances,
+    ) -> Arc<LiveStreams> {
+        if self.entrances != *entrances {
+            self.entrances.clone_from(entrances);
+            self.is_stale = true;
+        }
         if Arc::ptr_eq(&self.spec, spec) && !std::mem::take(&mut self.is_stale) {
             return Arc::clone(&self.live);
         }
         self.spec = Arc::clone(spec);
         self.found.clear();
-        let key = |service: &StreamService| (service.protocol, service.port);
-        self.ports.retain(|wanted| spec.services.iter().any(|service| key(service) == *wanted));
-        let services = spec.services.iter().filter_map(|service| {
+        let places = self.ports.places(entrances);
+        let keys: Vec<(&Arc<StreamService>, PortKey)> = spec
+            .services
+            .iter()
+            .flat_map(|service| places.iter().map(move |place| (service, place)))
+            .map(|(service, place)| (service, (service.protocol, service.port, *place)))
+            .collect();
+        self.ports.retain(|wanted| keys.iter().any(|(_, key)| key == wanted));
+        let services = keys.into_iter().filter_map(|(service, key)| {
             let upstreams = match service.protocol {
                 StreamProtocol::Tcp => &mut self.tcp,
                 StreamProtocol::Udp => &mut self.udp,
             };
             let upstream = upstreams.upsert(&service.upstream);
-            let bound = match self.ports.open(key(service)) {
+            let bound = match self.ports.open(key) {
                 Ok(bound) => bound?,
                 Err(error) => {
                     self.found.push(unbound(service, &error));

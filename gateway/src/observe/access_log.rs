@@ -17,16 +17,22 @@ use std::{
 
 mod attempts;
 mod clock;
+mod destination;
 mod escape;
+mod file;
 mod format;
 mod number;
 mod record;
 mod stream;
+mod syslog;
 mod user;
 mod variable;
 
 pub(crate) use clock::time_text;
+pub use destination::Destination;
+pub(crate) use destination::same;
 pub(crate) use escape::Escape;
+pub use file::reopen;
 pub(crate) use format::{Captured, DEFAULT, FormatError, LogFormat};
 pub(crate) use record::{AccessRecord, Attempt, TlsInfo};
 pub(crate) use stream::{StreamFormat, StreamRecord, StreamUpstream};
@@ -58,11 +64,20 @@ pub struct WorkerLog {
     buffer: RefCell<Buffer>,
 }
 
+/// A way for messages of the program to where the data plane's go.
+#[derive(Clone, Debug)]
+pub struct MessageLog {
+    sender: SyncSender<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
 #[derive(Debug, Default)]
 struct Buffer {
     text: Vec<u8>,
     lines: u64,
     clock: Clock,
+    /// Where they go; `None` is the log's own sink.
+    to: Option<Arc<Destination>>,
 }
 
 #[derive(Debug)]
@@ -70,6 +85,9 @@ enum Message {
     Lines {
         text: Vec<u8>,
         count: u64,
+        to: Option<Arc<Destination>>,
+        /// That of messages.
+        severity: Option<u8>,
     },
     /// Write what came before, answer, and end.
     Close(SyncSender<()>),
@@ -107,6 +125,11 @@ impl AccessLog {
         }
     }
 
+    /// A way to it for the program's own messages.
+    pub fn messages(&self) -> MessageLog {
+        MessageLog { sender: self.sender.clone(), dropped: Arc::clone(&self.dropped) }
+    }
+
     /// Lines that were lost because the sink was too slow or failed.
     pub fn dropped_lines(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.dropped)
@@ -130,20 +153,53 @@ impl AccessLog {
     }
 }
 
+impl MessageLog {
+    /// Writes a line, with its end. It is lost if there is no room.
+    pub fn write(&self, to: &Arc<Destination>, severity: u8, line: Vec<u8>) {
+        let (to, severity) = (Some(Arc::clone(to)), Some(severity));
+        if self.sender.try_send(Message::Lines { text: line, count: 1, to, severity }).is_err() {
+            self.dropped.fetch_add(1, Relaxed);
+        }
+    }
+}
+
 impl WorkerLog {
+    /// Another buffer of the same worker, for lines that go elsewhere.
+    pub fn another(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            dropped: Arc::clone(&self.dropped),
+            buffer: RefCell::default(),
+        }
+    }
+
     /// Writes one line. The time of the line is the time of this call.
-    pub fn write(&self, format: &LogFormat, record: &AccessRecord<'_>) {
-        self.line(|text, now| format.write(text, record, now));
+    pub fn write(
+        &self,
+        to: Option<&Arc<Destination>>,
+        format: &LogFormat,
+        record: &AccessRecord<'_>,
+    ) {
+        self.line(to, |text, now| format.write(text, record, now));
     }
 
     /// Writes one line about a session of TCP or UDP.
-    pub fn write_stream(&self, format: &StreamFormat, record: &StreamRecord<'_>) {
-        self.line(|text, now| format.write(text, record, now));
+    pub fn write_stream(
+        &self,
+        to: Option<&Arc<Destination>>,
+        format: &StreamFormat,
+        record: &StreamRecord<'_>,
+    ) {
+        self.line(to, |text, now| format.write(text, record, now));
     }
 
-    fn line(&self, write: impl FnOnce(&mut Vec<u8>, &Now)) {
+    fn line(&self, to: Option<&Arc<Destination>>, write: impl FnOnce(&mut Vec<u8>, &Now)) {
         let mut buffer = self.buffer.borrow_mut();
-        let Buffer { text, lines, clock } = &mut *buffer;
+        if !same(buffer.to.as_ref(), to) {
+            self.hand_over(&mut buffer);
+            buffer.to = to.cloned();
+        }
+        let Buffer { text, lines, clock, .. } = &mut *buffer;
         if text.capacity() == 0 {
             text.reserve(BUFFER + LINE);
         }
@@ -157,16 +213,16 @@ impl WorkerLog {
 
     /// Hands over what is buffered. To be called about every second, and before the worker ends.
     pub fn flush(&self) {
-        let mut buffer = self.buffer.borrow_mut();
-        if !buffer.text.is_empty() {
-            self.hand_over(&mut buffer);
-        }
+        self.hand_over(&mut self.buffer.borrow_mut());
     }
 
     fn hand_over(&self, buffer: &mut Buffer) {
         let text = std::mem::take(&mut buffer.text);
-        let count = std::mem::take(&mut buffer.lines);
-        if self.sender.try_send(Message::Lines { text, count }).is_err() {
+        if text.is_empty() {
+            return;
+        }
+        let (count, to) = (std::mem::take(&mut buffer.lines), buffer.to.clone());
+        if self.sender.try_send(Message::Lines { text, count, to, severity: None }).is_err() {
             self.dropped.fetch_add(count, Relaxed);
         }
     }
@@ -181,7 +237,10 @@ impl Drop for WorkerLog {
 fn write_all(receiver: &Receiver<Message>, mut sink: impl Write, lost: &AtomicU64) {
     while let Ok(message) = receiver.recv() {
         match message {
-            Message::Lines { text, count } => {
+            Message::Lines { text, count, to: Some(to), severity } => {
+                lost.fetch_add(to.write(&text, count, severity), Relaxed);
+            }
+            Message::Lines { text, count, .. } => {
                 // Nobody is there to be told but the counter: a failing sink must not end the program.
                 if sink.write_all(&text).and_then(|()| sink.flush()).is_err() {
                     lost.fetch_add(count, Relaxed);

@@ -77,9 +77,10 @@ impl Answer {
         Self::refused(421)
     }
 
-    /// A text instead of the stock page.
-    pub fn explained(status: StatusCode, text: &'static str) -> Self {
-        let page = Self::page(status);
+    /// A text of this type instead of the stock page.
+    pub fn explained(status: StatusCode, kind: HeaderValue, text: &'static str) -> Self {
+        let mut page = Self::page(status);
+        page.headers.insert(header::CONTENT_TYPE, kind);
         let source = Source::Full(Some(bytes::Bytes::from_static(text.as_bytes())));
         Self { page: None, source, ..page }
     }

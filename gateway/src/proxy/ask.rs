@@ -28,6 +28,20 @@ pub async fn ask(
     destination: &Destination,
     question: &Question<'_>,
 ) -> Result<(StatusCode, HeaderMap), Failure> {
+    ask_telling(worker, upstream, destination, question, |_| {}).await
+}
+
+/// The same; says which addresses are tried.
+///
+/// # Errors
+/// There is no answer.
+pub async fn ask_telling(
+    worker: &Worker,
+    upstream: Option<&UpstreamRef>,
+    destination: &Destination,
+    question: &Question<'_>,
+    mut tell: impl FnMut(SocketAddr),
+) -> Result<(StatusCode, HeaderMap), Failure> {
     let addresses = addresses(worker, upstream, destination).await;
     if addresses.is_empty() {
         return Err(Failure::Unresolved);
@@ -39,6 +53,7 @@ pub async fn ask(
         let address = addresses[(first + index) % addresses.len()];
         let endpoint: Rc<Endpoint> =
             worker.origins.endpoint(address, server).ok_or(Failure::Request)?;
+        tell(address);
         match question.ask(worker, &endpoint).await {
             // Another address may be better, if nothing was said to this one.
             Err(failure @ Failure::Unreachable) => last = failure,

@@ -55,7 +55,8 @@ pub fn check<'a>(
     let answer = match (refused, rules.page()) {
         (Refused::Subject, _) => {
             let status = StatusCode::FORBIDDEN;
-            let answer = Answer::explained(status, "client certificate unauthorized");
+            let kind = live.settings.default_type.clone();
+            let answer = Answer::explained(status, kind, "client certificate unauthorized");
             return Ruling::Subject(Box::new(answer));
         }
         (_, Some(Page::Redirect(url))) => Answer::redirect(StatusCode::FOUND, Some(url.clone())),

@@ -1,5 +1,6 @@
 //! What is remembered of a request until its last byte was sent: the material of the access log and the metrics.
 
+mod question;
 mod record;
 mod span;
 
@@ -13,6 +14,7 @@ use headgate_config::protection::Throttle;
 use http::{HeaderName, HeaderValue, Method, Version, header, request::Parts};
 use smallvec::SmallVec;
 
+pub use self::question::Question;
 use super::{attempt::Attempt, choose::Chosen, inbound::Inbound};
 use crate::{
     filter::{
@@ -351,6 +353,11 @@ impl Exchange {
     /// A header of the request.
     fn header(&self, name: &HeaderName) -> Option<&[u8]> {
         self.inbound.parts.headers.get(name).map(HeaderValue::as_bytes)
+    }
+
+    /// `Content-Type` of texts that are answered without one.
+    pub fn default_type(&self) -> HeaderValue {
+        self.live.settings().default_type.clone()
     }
 
     /// Lets go of the table, which may be replaced long before the answer has ended.

@@ -10,7 +10,7 @@ use self::note::note;
 use super::{
     ask::{self, Failure, Question},
     client_certificate,
-    exchange::Exchange,
+    exchange::{Exchange, Question as Asking},
     outbound::Outbound,
     protect::{Guarded, Refusal, Ruling},
 };
@@ -49,10 +49,18 @@ pub async fn ask(
         let scope = &service.policy.scope;
         if let Some(kept) = worker.asking.answers.find(scope, key, client, clock::tick()) {
             worker.metrics.asked(Asked::Remembered);
+            if let Some(asked) = exchange.question() {
+                exchange.log_question(&asked, kept.status);
+            }
             return judge(exchange, outbound, service, kept.status, &kept.headers);
         }
     }
-    let (status, headers) = match question(exchange, guarded, service, &told, &worker).await {
+    let mut asked = exchange.question();
+    let outcome = question(exchange, guarded, service, &told, &worker, asked.as_mut()).await;
+    if let Some(asked) = &asked {
+        exchange.log_question(asked, outcome.as_ref().map_or_else(Failure::status, |it| it.0));
+    }
+    let (status, headers) = match outcome {
         Ok(answer) => answer,
         Err(failure) => {
             note(failure, &worker, guarded, service);
@@ -109,6 +117,7 @@ async fn question(
     service: &LiveExternal,
     told: &Told,
     worker: &Worker,
+    asked: Option<&mut Asking>,
 ) -> Result<(StatusCode, HeaderMap), Failure> {
     if is_endless(&guarded.inbound.parts.headers) {
         return Err(Failure::Loop);
@@ -117,7 +126,14 @@ async fn question(
     let limit = guarded.location.proxy().head_limit;
     let question =
         Question { method: &service.policy.method, head: &head, body: Bytes::new(), limit };
-    ask::ask(worker, service.upstream.as_ref(), &destination, &question).await
+    let upstream = service.upstream.as_ref();
+    match asked {
+        None => ask::ask(worker, upstream, &destination, &question).await,
+        Some(asked) => {
+            let tell = |address| asked.tried(address);
+            ask::ask_telling(worker, upstream, &destination, &question, tell).await
+        }
+    }
 }
 
 /// Who is asked, and the head of what; `None` if what the client sent does not fit.

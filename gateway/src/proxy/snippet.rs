@@ -232,7 +232,7 @@ fn reply(
         text => {
             let kind = body_type::of_path(path).map(HeaderValue::from_static);
             let default = || policy.default_type.as_ref().and_then(|kind| kind.parse().ok());
-            let kind = kind.or_else(default).unwrap_or(HeaderValue::from_static("text/html"));
+            let kind = kind.or_else(default).unwrap_or_else(|| exchange.default_type());
             let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]);
             let body = text.filter(|text| !text.is_empty()).map(Bytes::from);
             Answer::upstream(

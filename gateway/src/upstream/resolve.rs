@@ -3,7 +3,10 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,8 +25,17 @@ const LONGEST: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Resolver {
     runtime: Handle,
-    /// Made with the first name; none if the system has no usable configuration.
-    resolver: Arc<OnceLock<Option<TokioResolver>>>,
+    resolvers: Arc<Resolvers>,
+}
+
+/// Those of the system's configuration, each made with the first name; none if that is not usable.
+#[derive(Default)]
+struct Resolvers {
+    /// Asks for IPv4 addresses, then for others.
+    any: OnceLock<Option<TokioResolver>>,
+    /// Asks for no others.
+    ipv4: OnceLock<Option<TokioResolver>>,
+    ipv4_only: AtomicBool,
 }
 
 /// A name with what is made of its addresses.
@@ -50,7 +62,13 @@ impl Drop for Resolution {
 impl Resolver {
     /// A resolver with the system's configuration, whose tasks run on `runtime`.
     pub fn new(runtime: Handle) -> Self {
-        Self { runtime, resolver: Arc::default() }
+        Self { runtime, resolvers: Arc::default() }
+    }
+
+    /// Says whether names are asked for IPv4 addresses only (`disable-ipv6-dns`). It counts for all that come from the same one,
+    /// with the next time that a name is looked up.
+    pub(crate) fn set_ipv4_only(&self, ipv4_only: bool) {
+        self.resolvers.ipv4_only.store(ipv4_only, Relaxed);
     }
 
     /// Runs something else where names are resolved: beside the workers.
@@ -64,9 +82,9 @@ impl Resolver {
         name: String,
         done: impl FnOnce(Vec<IpAddr>, Duration) + Send + 'static,
     ) {
-        let resolver = Arc::clone(&self.resolver);
+        let resolvers = Arc::clone(&self.resolvers);
         self.runtime.spawn(async move {
-            let (addresses, wait) = match usable(&resolver) {
+            let (addresses, wait) = match resolvers.usable() {
                 Some(resolver) => look_up(resolver, &name).await,
                 None => (Vec::new(), SHORTEST),
             };
@@ -77,14 +95,14 @@ impl Resolver {
     /// Starts to keep `upstream` at the addresses of `name`. Until the first answer it keeps those that it has.
     /// `source` is what the upstream knows this resolution by.
     pub fn follow(&self, upstream: Arc<SharedUpstream>, source: u64, name: Name) -> Resolution {
-        let resolver = Arc::clone(&self.resolver);
+        let resolvers = Arc::clone(&self.resolvers);
         let task = self.runtime.spawn(async move {
-            let Some(resolver) = usable(&resolver) else {
-                upstream.set_addresses(source, &[]);
-                return;
-            };
             let mut is_warned = false;
             loop {
+                let Some(resolver) = resolvers.usable() else {
+                    upstream.set_addresses(source, &[]);
+                    return;
+                };
                 let (mut addresses, wait) = look_up(resolver, &name.name).await;
                 if name.remote_only && addresses.iter().any(|ip| !is_remote(*ip)) {
                     addresses.retain(|ip| is_remote(*ip));
@@ -112,22 +130,29 @@ impl Resolver {
     }
 }
 
-/// The resolver, made now if this is the first name. To be called on the runtime.
-fn usable(resolver: &OnceLock<Option<TokioResolver>>) -> Option<&TokioResolver> {
-    let make = || match system_resolver() {
-        Ok(resolver) => Some(resolver),
-        Err(error) => {
-            tracing::warn!(%error, "no usable resolver configuration: names of upstreams stay unresolved");
-            None
-        }
-    };
-    resolver.get_or_init(make).as_ref()
+impl Resolvers {
+    /// The resolver, made now if this is the first name. To be called on the runtime.
+    fn usable(&self) -> Option<&TokioResolver> {
+        let (resolver, strategy) = if self.ipv4_only.load(Relaxed) {
+            (&self.ipv4, LookupIpStrategy::Ipv4Only)
+        } else {
+            (&self.any, LookupIpStrategy::Ipv4thenIpv6)
+        };
+        let make = || match system_resolver(strategy) {
+            Ok(resolver) => Some(resolver),
+            Err(error) => {
+                tracing::warn!(%error, "no usable resolver configuration: names of upstreams stay unresolved");
+                None
+            }
+        };
+        resolver.get_or_init(make).as_ref()
+    }
 }
 
-fn system_resolver() -> Result<TokioResolver, String> {
+fn system_resolver(strategy: LookupIpStrategy) -> Result<TokioResolver, String> {
     let mut builder = TokioResolver::builder_tokio().map_err(|error| error.to_string())?;
     let options = builder.options_mut();
-    options.ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
+    options.ip_strategy = strategy;
     options.timeout = Duration::from_secs(2);
     options.attempts = 5;
     builder.build().map_err(|error| error.to_string())

@@ -19,6 +19,8 @@ mod headers;
 mod http2;
 mod jwt;
 mod limits;
+mod listeners;
+mod logs;
 mod mirror;
 mod ocsp;
 mod passthrough;

@@ -10,8 +10,8 @@ use std::{
 };
 
 use headgate_config::{
-    Endpoints, ForwardedHeaders, ObjectRef, Settings, Snapshot, StreamProtocol, StreamService,
-    StreamSettings, Streams,
+    Endpoints, ForwardedHeaders, LogTarget, ObjectRef, Settings, Snapshot, StreamProtocol,
+    StreamService, StreamSettings, Streams,
 };
 
 use crate::support::{Client, Table, TestGateway, Upstream, eventually, snapshot::id};
@@ -259,7 +259,7 @@ fn the_log_may_have_a_file_of_its_own_or_be_off() {
         let path = path.to_str().map(str::to_owned);
         table_with([tcp(port, &[upstream.address])], move |settings| {
             settings.stream.log_format = Some("$protocol $proxy_upstream_name".into());
-            settings.stream.log_path = path;
+            settings.stream.log_target = path.map(LogTarget::File).unwrap_or_default();
             change(&mut settings.stream);
         })
     };
@@ -289,4 +289,20 @@ fn shutdown_waits_for_open_connections() {
     assert_eq!(said(&mut client).as_deref(), Some("almost done"));
     drop(client);
     stopping.join().expect("it has stopped");
+}
+
+#[test]
+fn a_service_is_bound_where_clients_are_served_and_nowhere_else() {
+    let (upstream, port) = (named("here"), free_port());
+    let at = |address: [u8; 4]| {
+        table_with([tcp(port, &[upstream.address])], move |settings| {
+            settings.entrances.only = Some(vec![address.into()]);
+        })
+    };
+    let gateway = TestGateway::start(at([127, 0, 0, 9]));
+    assert!(is_closed(port));
+    gateway.live.publish(at([127, 0, 0, 1]));
+    assert_eq!(greeting(port), "here");
+    gateway.live.publish(at([127, 0, 0, 9]));
+    eventually("the port is closed", || is_closed(port));
 }

@@ -1,6 +1,7 @@
-//! The signals that ask the process to stop.
+//! The signals that ask the process to stop, and the one that asks for new log files.
 
 use anyhow::Context;
+use headgate_gateway::observe::access_log;
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -31,4 +32,17 @@ impl StopSignals {
             _ = quit.recv() => {}
         }
     }
+}
+
+/// Opens log files again with every SIGUSR1, which rotation sends as it does to nginx.
+pub fn reopen_logs(runtime: &Runtime) -> anyhow::Result<()> {
+    let _context = runtime.enter();
+    let mut asked =
+        signal(SignalKind::user_defined1()).context("signals cannot be listened for")?;
+    runtime.spawn(async move {
+        while asked.recv().await.is_some() {
+            access_log::reopen();
+        }
+    });
+    Ok(())
 }

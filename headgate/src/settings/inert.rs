@@ -1,5 +1,5 @@
 //! Flags of the reference that are accepted, so that a command line can be taken over as it is, but change nothing:
-//! they tune what does not exist here, or belong to parts that are not built yet. Each is named once in the log.
+//! they tune what does not exist here, or ask for what there is none of. Each is named once in the log.
 
 use clap::Args;
 
@@ -72,9 +72,27 @@ pub struct Inert {
     time_buckets: Option<String>,
 }
 
-/// Those whose absence changes what is served, or how.
-const MISSED: [&str; 3] =
-    ["--default-server-port", "--enable-ssl-chain-completion", "--maxmind-edition-ids"];
+const BUCKETS: &str = "histograms have the buckets that they have without it";
+
+/// What it means that a flag has no effect, where that changes what is served, or how.
+const MEANINGS: [(&str, &str); 10] = [
+    (
+        "--default-server-port",
+        "there is no port for requests that nobody sends; requests for unknown hosts are answered on the other ports",
+    ),
+    (
+        "--enable-ssl-chain-completion",
+        "certificates are sent as their Secrets have them: put those between them and the authority into tls.crt",
+    ),
+    ("--time-buckets", BUCKETS),
+    ("--length-buckets", BUCKETS),
+    ("--size-buckets", BUCKETS),
+    ("--bucket-factor", "there are no native histograms"),
+    ("--max-buckets", "there are no native histograms"),
+    ("--exclude-socket-metrics", "all metrics of requests are collected"),
+    ("--maxmind-edition-ids", "there is no GeoIP database here"),
+    ("--maxmind-license-key", "there is no GeoIP database here"),
+];
 
 /// The ports that the reference keeps for itself, with the flags that change them: nobody has a TCP or UDP service there.
 const KEPT_PORTS: [u16; 5] = [442, 8181, 10245, 10246, 10247];
@@ -99,16 +117,15 @@ impl Inert {
     /// Names the flags that were given in the log.
     pub fn report(&self) {
         for flag in self.given() {
-            if MISSED.contains(&flag) {
-                tracing::warn!("{flag} is not available yet, and what it asks for is not served");
-            } else {
-                tracing::info!("{flag} is accepted and has no effect");
+            match MEANINGS.iter().find(|(name, _)| *name == flag) {
+                Some((_, meaning)) => tracing::warn!("{flag} has no effect: {meaning}"),
+                None => tracing::info!("{flag} is accepted and has no effect"),
             }
         }
     }
 
     /// The flags that were given, by name.
-    fn given(&self) -> Vec<&'static str> {
+    pub(super) fn given(&self) -> Vec<&'static str> {
         [
             (self.log_dir.is_some(), "--log_dir"),
             (self.log_file.is_some(), "--log_file"),

@@ -11,6 +11,7 @@ mod grpc;
 mod install;
 mod live;
 mod log;
+mod log_files;
 mod protocols;
 mod shutdown;
 mod startup;

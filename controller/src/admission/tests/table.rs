@@ -244,7 +244,7 @@ fn what_would_become_a_verdict_is_a_warning() {
         [
             "annotation use-regex contains invalid value \"yes\"; give true or false; the default applies: false",
             "annotation no-such-thing is unknown and has no effect",
-            "annotation enable-modsecurity is not supported yet and has no effect",
+            "enable-modsecurity asks for a firewall, and there is none here: requests are served unfiltered",
             "proxy-ssl-secret: the Secret ns/none does not exist, or cannot be read; create it; the locations answer 503 rather than trust an upstream that nobody vouches for",
             "the Service ns/web is named as a backend and does not exist; create it or correct the name",
         ]
@@ -341,5 +341,8 @@ fn a_regular_expression_that_cannot_be_served_is_warned_about() {
     assert_eq!(said.last().map(String::as_str), Some(warning), "another makes it one");
     let alias = with_annotations(super::plain(), &[("server-alias", "~(bad")]);
     let said = bench.review(&alias).warnings;
-    assert_eq!(said, ["alias \"(bad\" of host app.test: unclosed; it matches nothing"]);
+    assert_eq!(
+        said,
+        ["alias \"(bad\" of host app.test: unclosed; it matches nothing: correct server-alias"]
+    );
 }

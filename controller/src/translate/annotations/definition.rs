@@ -56,8 +56,6 @@ pub enum Scope {
 pub enum State {
     /// It is honoured.
     Honoured,
-    /// It is checked, and a warning says that it has no effect yet.
-    NotYet,
     /// It only tunes the workings of another program: checked, and without effect.
     NoEffect,
     /// It is not executed, and keeps its Ingress from being served as long as the risk level is not raised.

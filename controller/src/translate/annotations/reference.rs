@@ -102,7 +102,6 @@ fn bad(definition: &Definition) -> &'static str {
 fn here(state: State) -> &'static str {
     match state {
         State::Honoured => "yes",
-        State::NotYet => "not yet",
         State::NoEffect => "no effect",
         State::Refused => "never",
     }

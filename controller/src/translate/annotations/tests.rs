@@ -257,12 +257,12 @@ fn refused_values_of_what_is_not_supported() {
 }
 
 #[test]
-fn what_is_not_supported_is_named_once() {
+fn a_wish_for_a_firewall_is_answered_once() {
     let (_, found) =
         finding(&[("enable-modsecurity", "true"), ("modsecurity-transaction-id", "a")]);
     assert_eq!(
         found.message,
-        "annotations enable-modsecurity, modsecurity-transaction-id are not supported yet and have no effect"
+        "enable-modsecurity, modsecurity-transaction-id ask for a firewall, and there is none here: requests are served unfiltered"
     );
     assert_eq!(finding(&[("tpyo", "x")]).1.reason, "UnknownAnnotation");
 }

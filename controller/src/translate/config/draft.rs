@@ -9,10 +9,12 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{
     Config, Defaults, LimitDefaults, Report, Restrictions,
+    entrances::EntranceKeys,
     global_auth::GlobalAuth,
     global_headers::{self, HeaderMaps},
     keys::{self, tracing::SpanKeys},
     limit_store::{StoreKeys, Stored},
+    logs::LogKeys,
     messages, silent,
     snippets::SnippetTexts,
     value,
@@ -46,6 +48,10 @@ pub struct Draft {
     /// What is wrong with lists that protect and cannot be read.
     pub unreadable: Vec<String>,
     pub limits: LimitDefaults,
+    /// Where logs go.
+    pub logs: LogKeys,
+    /// Where clients are served.
+    pub entrances: EntranceKeys,
     /// The snippets.
     pub snippets: SnippetTexts,
     pub store: StoreKeys,
@@ -85,6 +91,8 @@ impl Default for Draft {
             named_maps: Vec::new(),
             unreadable: Vec::new(),
             limits: LimitDefaults::default(),
+            logs: LogKeys::default(),
+            entrances: EntranceKeys::default(),
             snippets: SnippetTexts::default(),
             store: StoreKeys::default(),
             spans: SpanKeys::default(),
@@ -99,7 +107,7 @@ impl Default for Draft {
 impl Draft {
     /// Takes what the keys say.
     pub fn take(&mut self, map: &ConfigMap, report: &mut Report) {
-        let (mut planned, mut idle, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut idle, mut unknown) = (Vec::new(), Vec::new());
         for (name, text) in map.data.iter().flatten() {
             match keys::find(name) {
                 Some((name, apply)) => {
@@ -109,11 +117,9 @@ impl Draft {
                     }
                 }
                 None if silent::has_no_effect(name) => idle.push(name.as_str()),
-                None if silent::is_planned(name) => planned.push(name.as_str()),
                 None => unknown.push(messages::unknown(name)),
             }
         }
-        report.list("NotSupported", &planned, ["is not supported yet", "are not supported yet"]);
         let only = ["only tunes the workings of nginx", "only tune the workings of nginx"];
         report.list("NoEffect", &idle, only);
         report.list("UnknownKey", &unknown, ["is unknown", "are unknown"]);
@@ -121,6 +127,8 @@ impl Draft {
 
     /// Says what the whole of it makes impossible, and what becomes of requests then.
     pub fn judge(&mut self, key: &Key, options: &Options, objects: &Objects, report: &mut Report) {
+        self.judge_logs(report);
+        self.judge_entrances(report);
         if !self.unknown_peers.is_empty() {
             let items = self.unknown_peers.join(", ");
             let message = format!(

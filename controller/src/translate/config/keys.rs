@@ -1,8 +1,11 @@
 //! The ConfigMap keys that have an effect: one line each.
 
+mod absent;
 mod compression;
 mod errors;
 mod headers;
+mod listeners;
+mod logs;
 mod service;
 mod stream;
 mod tls;
@@ -38,9 +41,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 const TABLES: &[&[(&str, Apply)]] = &[
     KEYS,
+    absent::KEYS,
     compression::KEYS,
     errors::KEYS,
     headers::KEYS,
+    listeners::KEYS,
+    logs::KEYS,
     service::KEYS,
     snippets::KEYS,
     stream::KEYS,

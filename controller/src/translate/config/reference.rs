@@ -9,7 +9,7 @@ mod upstreams;
 
 use std::fmt::Write;
 
-use super::{keys, silent};
+use super::status::{self, Status};
 
 /// What users are told about a key, in Markdown.
 struct Row {
@@ -73,12 +73,11 @@ pub fn tables() -> String {
 }
 
 fn here(name: &str) -> &'static str {
-    if keys::find(name).is_some() {
-        "yes"
-    } else if silent::has_no_effect(name) {
-        "no effect"
-    } else {
-        "**not yet**"
+    match status::of(name) {
+        Some(Status::Honoured) => "yes",
+        Some(Status::NoEffect) => "no effect",
+        Some(Status::Refused) => "refused",
+        None => "unknown",
     }
 }
 
@@ -86,7 +85,10 @@ fn here(name: &str) -> &'static str {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::*;
+    use super::{
+        super::{keys, silent},
+        *,
+    };
 
     fn rows() -> BTreeMap<&'static str, &'static Row> {
         sections().flat_map(|section| section.rows).map(|row| (row.name, row)).collect()
@@ -120,10 +122,10 @@ mod tests {
     #[test]
     fn no_documented_key_is_unknown() {
         for name in rows().into_keys() {
-            let known = keys::find(name).is_some()
-                || silent::has_no_effect(name)
-                || silent::is_planned(name);
-            assert!(known, "{name} is neither read nor named as having no effect");
+            assert!(
+                status::of(name).is_some(),
+                "{name} is neither read nor named as having no effect"
+            );
         }
     }
 }

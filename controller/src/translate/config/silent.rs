@@ -1,19 +1,14 @@
-//! ConfigMap keys that have no effect: known ones that are still to come, and those that never will have one.
+//! ConfigMap keys that have no effect and of which nothing more is to be said.
 
 /// Whether a key only tunes the reference's own workings, or has no effect there either.
 pub fn has_no_effect(name: &str) -> bool {
     NO_EFFECT.contains(&name)
 }
 
-/// Whether a key has an effect in the reference and none here yet.
-pub fn is_planned(name: &str) -> bool {
-    PLANNED.contains(&name)
-}
-
 /// The names of all of them.
 #[cfg(test)]
 pub fn names() -> impl Iterator<Item = &'static str> {
-    NO_EFFECT.iter().chain(PLANNED).copied()
+    NO_EFFECT.iter().copied()
 }
 
 #[rustfmt::skip]
@@ -31,14 +26,4 @@ const NO_EFFECT: &[&str] = &[
     "server-name-hash-max-size", "ssl-session-cache-size",
     "upstream-hash-by", "upstream-hash-by-subset", "upstream-hash-by-subset-size", "use-geoip",
     "variables-hash-bucket-size", "variables-hash-max-size", "worker-cpu-affinity",
-];
-
-#[rustfmt::skip]
-const PLANNED: &[&str] = &[
-    "access-log-params", "access-log-path", "bind-address", "bind-address-ipv4", "bind-address-ipv6",
-    "default-type", "disable-ipv6", "disable-ipv6-dns", "enable-auth-access-log", "enable-modsecurity",
-    "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level",
-    "error-log-path", "geoip2-autoreload-in-minutes", "http-access-log-path",
-    "syslog-host", "syslog-port", "use-geoip2",
-    "worker-processes",
 ];

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 /// Renders the current time, with the texts of the second cached. Times are in UTC.
 #[derive(Debug)]
 pub(super) struct Clock {
@@ -29,6 +32,14 @@ pub(crate) fn time_text(time: SystemTime, seconds: bool) -> String {
     render(since_epoch.as_secs()).iso
 }
 
+/// A moment as in RFC 3164: `Nov 21 13:55:54`.
+pub(super) fn stamp(time: SystemTime) -> String {
+    let second = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (_, month, day) = date(second / 86_400);
+    let (hour, minute, rest) = (second / 3600 % 24, second / 60 % 60, second % 60);
+    format!("{} {day:2} {hour:02}:{minute:02}:{rest:02}", MONTHS[month as usize - 1])
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self { second: 0, now: render(0) }
@@ -49,8 +60,6 @@ impl Clock {
 }
 
 fn render(second: u64) -> Now {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (year, month, day) = date(second / 86_400);
     let (hour, minute, rest) = (second / 3600 % 24, second / 60 % 60, second % 60);
     let name = MONTHS[month as usize - 1];

@@ -7,7 +7,7 @@ use super::{
     clock::Now,
     format::segments,
     number::{push_number, push_padded, push_seconds},
-    variable::variables,
+    variable::{is_geoip, variables},
 };
 
 /// The reference's format, called `log_stream` there.
@@ -105,7 +105,9 @@ impl StreamFormat {
                 compiled.push(Segment::Text(text.as_bytes().into()));
             }
             if let Some(name) = name {
+                let geoip = || is_geoip(name).then_some(Variable::Unset);
                 let variable = Variable::named(name)
+                    .or_else(geoip)
                     .ok_or_else(|| FormatError::UnknownVariable(name.to_owned()))?;
                 compiled.push(Segment::Variable(variable));
             }

@@ -47,7 +47,7 @@ fn flushed_lines_of_all_workers_are_written_before_close_returns() {
     let log = AccessLog::start(sink.clone()).unwrap();
     let workers = [log.worker(), log.worker()];
     for worker in &workers {
-        worker.write(&LogFormat::default(), &AccessRecord::default());
+        worker.write(None, &LogFormat::default(), &AccessRecord::default());
     }
     workers[0].flush();
     drop(workers);
@@ -62,7 +62,7 @@ fn a_full_buffer_is_handed_over_without_a_flush() {
     let worker = log.worker();
     let format = LogFormat::compile("$status", Escape::Default).unwrap();
     for _ in 0..BUFFER {
-        worker.write(&format, &AccessRecord::default());
+        worker.write(None, &format, &AccessRecord::default());
     }
     assert!(log.close(LIMIT));
     assert!(sink.lines() >= BUFFER - BUFFER / 4);
@@ -76,7 +76,7 @@ fn a_stuck_sink_neither_blocks_a_worker_nor_close_and_losses_are_counted() {
     let dropped = log.dropped_lines();
     let worker = log.worker();
     for _ in 0..WAITING_BUFFERS + 10 {
-        worker.write(&LogFormat::default(), &AccessRecord::default());
+        worker.write(None, &LogFormat::default(), &AccessRecord::default());
         worker.flush();
     }
     // One buffer may be in the hands of the writer already.
@@ -100,8 +100,8 @@ fn lines_that_the_sink_refuses_are_counted() {
     let log = AccessLog::start(Broken).unwrap();
     let dropped = log.dropped_lines();
     let worker = log.worker();
-    worker.write(&LogFormat::default(), &AccessRecord::default());
-    worker.write(&LogFormat::default(), &AccessRecord::default());
+    worker.write(None, &LogFormat::default(), &AccessRecord::default());
+    worker.write(None, &LogFormat::default(), &AccessRecord::default());
     worker.flush();
     assert!(log.close(LIMIT));
     assert_eq!(dropped.load(Relaxed), 2);

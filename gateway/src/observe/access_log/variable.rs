@@ -116,13 +116,20 @@ variables! {
     }
 }
 
+/// Whether a variable tells where an address is (`use-geoip2`). There is no database for that here, so that it is always empty.
+pub(super) fn is_geoip(name: &str) -> bool {
+    name.starts_with("geoip2_")
+}
+
 impl Variable {
     /// The variable of this name. Request headers that it needs are added to `headers`.
     pub(super) fn named(name: &str, headers: &mut Vec<HeaderName>) -> Option<Self> {
         let plain = || Plain::named(name).map(Self::Plain);
         let text = || Text::named(name).map(Self::Text);
         let upstream = || Upstream::named(name).map(Self::Upstream);
-        plain().or_else(text).or_else(upstream).or_else(|| Self::with_parameter(name, headers))
+        let geoip = || is_geoip(name).then_some(Self::Text(Text::Unset));
+        let known = plain().or_else(text).or_else(upstream).or_else(geoip);
+        known.or_else(|| Self::with_parameter(name, headers))
     }
 
     fn with_parameter(name: &str, headers: &mut Vec<HeaderName>) -> Option<Self> {

@@ -1,5 +1,7 @@
 //! Why a service could not be asked.
 
+use http::StatusCode;
+
 use crate::error::ProxyError;
 
 /// Why there is no answer.
@@ -26,6 +28,19 @@ pub enum Failure {
     /// Its answer violates HTTP.
     #[error("its answer is malformed")]
     Invalid,
+}
+
+impl Failure {
+    /// The status that logs have for it: that of a gateway whose upstream fails so.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Request | Self::Loop => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Unresolved | Self::Unreachable | Self::Closed | Self::Invalid => {
+                StatusCode::BAD_GATEWAY
+            }
+        }
+    }
 }
 
 impl From<ProxyError> for Failure {

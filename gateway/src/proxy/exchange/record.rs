@@ -63,13 +63,22 @@ impl Exchange {
                 after_redirect: attempt.after_redirect,
             })
             .collect();
+        self.write_line(&self.access_record(elapsed, &attempts));
+    }
+
+    /// What the log is told.
+    pub(super) fn access_record<'a>(
+        &'a self,
+        elapsed: Duration,
+        attempts: &'a [access_log::Attempt<'a>],
+    ) -> access_log::AccessRecord<'a> {
         let alternative = self.alternative.as_ref().map(|alternative| &alternative.upstream);
         let connection = &*self.connection;
         let scheme = if connection.tls { "https" } else { "http" };
         let peer = connection.peer_ip.to_str().unwrap_or("-");
         let forwarded = self.inbound.forwarded_address();
         let details = self.details.as_deref();
-        let record = access_log::AccessRecord {
+        access_log::AccessRecord {
             remote_addr: forwarded.unwrap_or(peer),
             // Of a client behind a proxy it is not known.
             remote_port: if forwarded.is_some() { 0 } else { connection.peer.port() },
@@ -97,7 +106,7 @@ impl Exchange {
             connection_requests: connection.requests(),
             upstream_name: upstream_name(self.upstream.as_ref()),
             alternative_upstream_name: upstream_name(alternative),
-            attempts: &attempts,
+            attempts,
             request_id: self.request_id.as_ref().map_or(b"", HeaderValue::as_bytes),
             span: self.span.as_deref(),
             origin: self.location.as_ref().map(|location| &*location.spec.origin),
@@ -110,8 +119,12 @@ impl Exchange {
                 client_verify: connection.client_verify(),
             }),
             ..access_log::AccessRecord::default()
-        };
-        self.worker.log.write(&self.live.settings().log_format, &record);
+        }
+    }
+
+    pub(super) fn write_line(&self, record: &access_log::AccessRecord<'_>) {
+        let settings = self.live.settings();
+        self.worker.log.write(settings.logs.requests.as_ref(), &settings.log_format, record);
     }
 }
 

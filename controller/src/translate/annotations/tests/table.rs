@@ -177,6 +177,26 @@ const CLOSED_HERE: [&str; 4] = [
     "auth-request-redirect",
 ];
 
+/// Names that only tune nginx, or ask for what there is none of here.
+const WITHOUT_EFFECT: [&str; 13] = [
+    "auth-keepalive",
+    "auth-keepalive-requests",
+    "auth-keepalive-share-vars",
+    "auth-keepalive-timeout",
+    "client-body-buffer-size",
+    "enable-modsecurity",
+    "enable-owasp-core-rules",
+    "enable-rewrite-log",
+    "http2-push-preload",
+    "modsecurity-transaction-id",
+    "proxy-buffers-number",
+    "proxy-busy-buffers-size",
+    "proxy-max-temp-file-size",
+];
+
+/// Raw configuration of what there is none of here.
+const REFUSED: [&str; 3] = ["auth-snippet", "modsecurity-snippet", "stream-snippet"];
+
 fn defined(name: &str) -> &'static Definition {
     BY_NAME.get(name).unwrap_or_else(|| panic!("{name} is missing"))
 }
@@ -194,6 +214,22 @@ fn every_name_of_the_reference_is_there_and_no_other_but_ours() {
         assert_eq!(defined(older).name, name);
     }
     assert_eq!(all().filter(|(_, definition)| definition.alias.is_some()).count(), 2);
+}
+
+#[test]
+fn every_name_is_honoured_but_those_of_which_it_is_said() {
+    for (state, definition) in all() {
+        let expected = match definition.name {
+            name if WITHOUT_EFFECT.contains(&name) => NoEffect,
+            name if REFUSED.contains(&name) => State::Refused,
+            _ => Honoured,
+        };
+        assert_eq!(state, expected, "{}", definition.name);
+    }
+    let names = all().flat_map(|(_, definition)| definition.names()).collect::<BTreeSet<_>>();
+    for name in WITHOUT_EFFECT.iter().chain(&REFUSED) {
+        assert!(names.contains(name), "{name} is missing");
+    }
 }
 
 /// A merge that keeps both sides of a line must not go unnoticed: what stands twice is read twice.

@@ -28,10 +28,6 @@ pub(super) const KEYS: &[(&str, Apply)] = &[
     }),
     ("proxy-stream-responses", |draft, text| set(&mut stream(draft).responses, value::count(text))),
     ("proxy-stream-timeout", |draft, text| set(&mut stream(draft).timeout, value::time(text))),
-    ("stream-access-log-path", |draft, text| {
-        stream(draft).log_path = Some(text.trim().to_owned()).filter(|path| !path.is_empty());
-        Ok(())
-    }),
 ];
 
 fn stream(draft: &mut Draft) -> &mut StreamSettings {

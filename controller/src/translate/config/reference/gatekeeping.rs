@@ -78,7 +78,7 @@ const ADDRESS: &[Row] = &[
 
 #[rustfmt::skip]
 const FIREWALL: &[Row] = &[
-    row("enable-modsecurity", "`false`", "ModSecurity for all locations. There is no such engine here."),
-    row("enable-owasp-modsecurity-crs", "`false`", "The OWASP rules for it."),
-    row("modsecurity-snippet", "empty", "Rules for it: refused with a warning."),
+    row("enable-modsecurity", "`false`", "ModSecurity for all locations. There is no firewall here: requests are served unfiltered, with a warning."),
+    row("enable-owasp-modsecurity-crs", "`false`", "The OWASP rules for it. The same."),
+    row("modsecurity-snippet", "empty", "Rules for it: left out, with a warning."),
 ];

@@ -1,7 +1,7 @@
 //! TLS with clients, and what is forwarded below HTTP.
 
 use headgate_config::{
-    HostCiphers, KeyGroup, StreamSettings, TicketKey, TlsSettings, TlsSuite, TlsVersions,
+    HostCiphers, KeyGroup, LogTarget, StreamSettings, TicketKey, TlsSettings, TlsSuite, TlsVersions,
 };
 
 use super::*;
@@ -80,10 +80,60 @@ fn streams_are_forwarded_as_the_keys_say() {
         responses: 4,
         access_log: false,
         log_format: Some("$status".into()),
-        log_path: Some("/tmp/streams".into()),
+        log_target: LogTarget::File("/tmp/streams".into()),
     };
     assert_eq!(config.settings.stream, expected);
     assert_eq!(config.settings.proxy_protocol_timeout, Duration::from_secs(2));
     let own = read(&[("disable-stream-access-log", "true")]);
     assert!(own.settings.access_log && !own.settings.stream.access_log);
+}
+
+#[test]
+fn clients_are_served_at_the_addresses_that_are_listed() {
+    let listed = read(&[("bind-address", "::1, 10.0.0.2,10.0.0.1"), ("disable-ipv6", "true")]);
+    let expected = ["10.0.0.1", "10.0.0.2", "::1"].map(|text| text.parse().unwrap());
+    assert_eq!(listed.verdicts, []);
+    assert_eq!(listed.settings.entrances.only, Some(expected.to_vec()));
+    assert!(listed.settings.entrances.no_ipv6);
+    let more = read(&[("bind-address", "10.0.0.1"), ("bind-address-ipv6", "[::1]")]);
+    assert_eq!(more.settings.entrances.only.as_ref().map(Vec::len), Some(2));
+    assert_eq!(read(&[("bind-address", "")]).settings.entrances.only, None);
+}
+
+#[test]
+fn a_list_of_addresses_that_names_none_serves_nobody_rather_than_everybody() {
+    let partly = read(&[("bind-address", "10.0.0.1, eth0")]);
+    assert_eq!(partly.settings.entrances.only.as_ref().map(Vec::len), Some(1));
+    assert!(partly.verdicts[0].message.contains("\"eth0\""), "{:?}", partly.verdicts);
+    let wholly = read(&[("bind-address", "eth0")]);
+    assert_eq!(wholly.settings.entrances.only, Some(Vec::new()));
+    assert_eq!(wholly.verdicts[0].effect, Effect::Denied);
+}
+
+#[test]
+fn texts_have_the_type_that_is_said() {
+    assert_eq!(settings("default-type", "text/plain").default_type, "text/plain");
+    assert!(settings("disable-ipv6-dns", "true").ipv4_names);
+    let odd = read(&[("default-type", "plain")]);
+    assert_eq!((odd.settings.default_type.as_str(), odd.verdicts.len()), ("text/html", 1));
+}
+
+#[test]
+fn what_there_is_none_of_is_said_where_it_is_asked_for() {
+    for (key, value) in [
+        ("enable-modsecurity", "true"),
+        ("enable-owasp-modsecurity-crs", "true"),
+        ("geoip2-autoreload-in-minutes", "5"),
+        ("use-geoip2", "true"),
+        ("worker-processes", "8"),
+    ] {
+        let verdicts = read(&[(key, value)]).verdicts;
+        assert_eq!((verdicts.len(), verdicts[0].reason.as_str()), (1, "NotAvailable"), "{key}");
+        assert!(verdicts[0].message.starts_with(key), "{verdicts:?}");
+    }
+    for (key, value) in
+        [("enable-modsecurity", "false"), ("use-geoip2", "false"), ("worker-processes", "auto")]
+    {
+        assert_eq!(read(&[(key, value)]).verdicts, [], "{key}");
+    }
 }
