@@ -6,7 +6,7 @@ DEMO_ARGS ?=
 CLUSTER_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo cluster check fmt lint deps-direction tidy doc deny test fuzz bench release image
+.PHONY: help demo cluster check fmt lint deps-direction tidy doc deny test fuzz bench release acceptance image
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ bench: ## route matching (criterion, ratios), then the comparison with nginx and
 release: ## optimised binaries in target/release: headgate, backends, the whole-program tools, match-ratio
 	@scripts/deps build
 	cargo build --release --locked -p headgate -p backends -p headgate-tests -p headgate-benches
+
+acceptance: release ## every measured limit on the release build, in one table (an hour; alone on the machine)
+	@scripts/deps load compat
+	scripts/acceptance-table
 
 image: ## the container images headgate/headgate and headgate/backends, static and from scratch
 	scripts/image

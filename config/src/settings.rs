@@ -65,6 +65,8 @@ pub struct Settings {
     pub limit_store: Option<LimitCounting>,
     /// How TLS is spoken with clients.
     pub tls: TlsSettings,
+    /// Show certificates together with what their responders say about them (`enable-ocsp`).
+    pub ocsp: bool,
     /// How TCP and UDP are forwarded.
     pub stream: StreamSettings,
     /// Limit for a PROXY header, where TLS connections may be passed through (`proxy-protocol-header-timeout`).
@@ -108,6 +110,7 @@ impl Default for Settings {
             drain_timeout: None,
             limit_store: None,
             tls: TlsSettings::default(),
+            ocsp: false,
             stream: StreamSettings::default(),
             proxy_protocol_timeout: Duration::from_secs(5),
             access_log: true,

@@ -71,6 +71,8 @@ pub struct Reporter {
     contents: HashMap<Key, u64>,
     /// The content of the main ConfigMap.
     config: Option<u64>,
+    /// What was wrong with what is served when that was told last, sorted.
+    conditions: Vec<Verdict>,
     /// Whether what is there may have been reported by an earlier life.
     is_start: bool,
 }
@@ -78,7 +80,14 @@ pub struct Reporter {
 impl Reporter {
     /// A reporter of the Ingresses and of this ConfigMap.
     pub fn new(queue: Arc<Queue>, config_map: Option<Key>) -> Self {
-        Self { queue, config_map, contents: HashMap::new(), config: None, is_start: true }
+        Self {
+            queue,
+            config_map,
+            contents: HashMap::new(),
+            config: None,
+            conditions: Vec::new(),
+            is_start: true,
+        }
     }
 
     /// Reports a translation. `now` is in seconds since 1970.
@@ -112,6 +121,17 @@ impl Reporter {
         }
         self.report_config(known, now);
         self.is_start = false;
+    }
+
+    /// Reports what is wrong at the moment with what is served, sorted, once for each time that it begins.
+    pub fn report_conditions(&mut self, conditions: Vec<Verdict>, known: &impl Known) {
+        for verdict in &conditions {
+            if self.conditions.binary_search(verdict).is_err() {
+                let (object, message) = (verdict.object.clone(), message(verdict));
+                self.say(known, object, Weight::Warning, &verdict.reason, message);
+            }
+        }
+        self.conditions = conditions;
     }
 
     fn report_config(&mut self, known: &impl Known, now: i64) {

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use headgate_config::log_target::DECISIONS;
 use k8s_openapi::{api::coordination::v1::Lease, jiff::Timestamp};
 use kube::{Api, Client, api::PostParams};
 use parking_lot::Mutex;
@@ -193,6 +194,7 @@ impl Elector {
 
     async fn look(&mut self) -> Result<(), Failure> {
         let lease = answer(ANSWER_WITHIN, self.leases.get_opt(&self.name)).await?;
+        tracing::debug!(lease = self.name, exists = lease.is_some(), "looked at the Lease");
         self.candidate.saw(lease, now());
         Ok(())
     }
@@ -210,10 +212,14 @@ impl Elector {
         };
         match written {
             Ok(lease) => {
+                tracing::debug!(lease = self.name, took = ?(now() - began), "the Lease is written");
                 self.candidate.wrote(lease, began, now());
                 Ok(true)
             }
-            Err(failure) if failure.is_conflict() => Ok(false),
+            Err(failure) if failure.is_conflict() => {
+                tracing::debug!(target: DECISIONS, lease = self.name, "another replica was quicker");
+                Ok(false)
+            }
             Err(failure) if failure.is_not_found() && matches!(step, Step::Update(_)) => Ok(false),
             Err(failure) => Err(failure),
         }

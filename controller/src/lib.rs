@@ -20,7 +20,7 @@ pub mod translate;
 pub use options::{
     CertificateCheck, LabelSelector, NamespaceScope, NamespacedName, Options, PatternCheck,
 };
-pub use run::{Controller, Progress, WriteBack, run_cluster, run_directory};
+pub use run::{Controller, Notes, Progress, WriteBack, run_cluster, run_directory};
 pub use source::{
     cluster::{Access, ClusterError},
     directory::DirectoryError,

@@ -1,13 +1,17 @@
 //! The runners: source -> objects -> translation -> publish, on threads of their own.
 
 mod cluster;
+mod difference;
 mod directory;
 mod duty;
 mod inbox;
 mod interruptions;
+mod ledger;
+mod notes;
 mod publish;
 #[cfg(test)]
 mod replica;
+mod taken;
 
 use std::{sync::Arc, thread::JoinHandle};
 
@@ -15,6 +19,7 @@ pub use cluster::{Progress, run_cluster};
 pub use directory::run_directory;
 pub use duty::WriteBack;
 use duty::{Part, Role};
+pub use notes::Notes;
 use publish::Publisher;
 
 use crate::{admission::Reviewer, events::Queue, leader::Leadership};
@@ -28,6 +33,7 @@ pub struct Controller {
     leadership: Arc<Leadership>,
     queue: Arc<Queue>,
     reviewer: Option<Reviewer>,
+    notes: Notes,
 }
 
 impl Controller {
@@ -39,6 +45,7 @@ impl Controller {
             leadership: Arc::default(),
             queue: Arc::default(),
             reviewer: None,
+            notes: Notes::default(),
         }
     }
 
@@ -61,6 +68,11 @@ impl Controller {
     /// Who answers reviews of Ingresses. None for folders of manifests, which nobody asks before they change.
     pub fn reviewer(&self) -> Option<&Reviewer> {
         self.reviewer.as_ref()
+    }
+
+    /// Whom to tell what is wrong at the moment with what is served. For folders of manifests nobody wants to know.
+    pub fn notes(&self) -> Notes {
+        self.notes.clone()
     }
 
     /// Whether one of its threads has ended although nobody has asked it to stop. Then changes are not followed any more

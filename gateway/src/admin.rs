@@ -9,6 +9,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use serde::Serialize;
 
 mod answer;
+mod index;
 mod readiness;
 mod routes;
 mod server;
@@ -21,6 +22,7 @@ pub use server::serve;
 
 use crate::observe::metrics::Metrics;
 use answer::{Body, JSON, json, plain};
+use routes::{Dump, Query};
 
 /// What the admin server tells about.
 pub struct AdminState {
@@ -101,6 +103,9 @@ impl AdminState {
                 Body::chunks("text/plain; version=0.0.4; charset=utf-8", self.metrics.scrape())
             }
             "/api/routes" => self.routes(query),
+            _ if index::PATHS.contains(&path) => {
+                json(StatusCode::OK, &index::index(&self.health_path))
+            }
             "/version" => {
                 let instance = &self.metrics.settings().instance;
                 let version = Version {
@@ -110,12 +115,7 @@ impl AdminState {
                 };
                 json(StatusCode::OK, &version)
             }
-            _ => json(
-                StatusCode::NOT_FOUND,
-                &Error {
-                    error: "not found; there are /healthz, /livez, /readyz, /metrics, /api/routes and /version",
-                },
-            ),
+            _ => json(StatusCode::NOT_FOUND, &Error { error: "not found; / lists what there is" }),
         }
     }
 
@@ -137,11 +137,12 @@ impl AdminState {
     }
 
     fn routes(&self, query: Option<&str>) -> Response<Body> {
+        let query = match Query::parse(query) {
+            Ok(query) => query,
+            Err(error) => return json(StatusCode::BAD_REQUEST, &Error { error: &error }),
+        };
         match (self.snapshot)() {
-            Some(snapshot) => {
-                let host = query.and_then(routes::host_parameter);
-                Body::chunks(JSON, routes::Dump::new(snapshot, host))
-            }
+            Some(snapshot) => Body::chunks(JSON, Dump::new(snapshot, query)),
             None => json(StatusCode::SERVICE_UNAVAILABLE, &Error { error: "no table is live yet" }),
         }
     }

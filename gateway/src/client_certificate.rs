@@ -10,7 +10,7 @@ pub mod name;
 pub mod policy;
 mod purpose;
 mod revocation;
-mod signed;
+pub(crate) mod signed;
 pub mod trust;
 
 #[cfg(fuzzing)]

@@ -24,6 +24,7 @@ pub mod live;
 #[cfg(test)]
 mod noise;
 pub mod observe;
+mod ocsp;
 mod page;
 mod proxy;
 mod pump;
@@ -53,6 +54,7 @@ pub mod fuzz {
         client_certificate::fuzz::client_certificate,
         filter::{jwt::fuzz::jwt, password::fuzz::authorization},
         listen::fuzz::{client_hello, client_stream, proxy_header},
+        ocsp::fuzz::ocsp_response,
         route::fuzz::{host_name, pattern, target},
         upstream::{fcgi::fuzz::application, h1::fuzz::answer},
     };

@@ -6,12 +6,14 @@
 //! a swap (connections, balancing positions, counters) lives elsewhere and is found by identity.
 
 mod compile;
+mod condition;
 mod error_pages;
 mod finding;
 mod host;
 mod mirror;
 pub mod orphans;
 mod protection;
+mod settings;
 mod snippet;
 mod stream_log;
 mod streams;
@@ -27,8 +29,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use headgate_config::{LogEscape, Settings, Snapshot};
-use http::HeaderValue;
+use headgate_config::Snapshot;
 use parking_lot::Mutex;
 
 use self::compile::Compiler;
@@ -37,23 +38,18 @@ pub(crate) use self::{
     host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
     mirror::LiveMirror,
     protection::{Check, LiveExternal, LiveProtection, LiveToken},
+    settings::{ListenerSettings, LiveSettings},
     snippet::Rival,
     stream_log::{LogFile, StreamLog},
     streams::{LiveService, LiveStreams},
     transport::Approach,
 };
 use crate::{
-    filter::{
-        access::AddressSet, blocked::Blocked, compression::Compressor, external::cache::Answers,
-        request_headers::ConfiguredHeaders, response_headers::GlobalHeaders, texts::Texts,
-    },
+    filter::external::cache::Answers,
     listen::tls::TlsState,
-    observe::{
-        access_log::{DEFAULT as DEFAULT_FORMAT, Escape, LogFormat},
-        metrics::Metrics,
-    },
+    observe::metrics::Metrics,
     route::{host::HostTable, name::routing_host},
-    upstream::{names::Names, pool::KeepAlive, resolve::Resolver},
+    upstream::{keys::KeyStates, names::Names, resolve::Resolver},
 };
 
 /// How often ports that could not be bound are tried.
@@ -87,119 +83,14 @@ impl LiveConfig {
     }
 }
 
-/// Settings in the form in which requests use them.
-pub(crate) struct LiveSettings {
-    /// As configured.
-    pub spec: Arc<Settings>,
-    /// `Strict-Transport-Security`.
-    pub hsts: Option<HeaderValue>,
-    /// Bounds of keeping upstream connections.
-    pub keep_alive: KeepAlive,
-    /// Limits of client connections.
-    pub listener: ListenerSettings,
-    /// Form of the access log.
-    pub log_format: LogFormat,
-    /// The log of TCP and UDP.
-    pub stream_log: StreamLog,
-    /// Who gets nothing, if anybody.
-    pub blocked: Option<Box<Blocked>>,
-    /// Headers that every upstream is sent, if there are any.
-    pub request_headers: Option<ConfiguredHeaders>,
-    /// What all answers lose and gain.
-    pub headers: GlobalHeaders,
-    /// Which answers are compressed, if any are.
-    pub compressor: Option<Box<Compressor>>,
-    /// Targets that are not logged, if there are any.
-    pub unlogged: Option<Texts>,
-    /// Who may read the status of connections.
-    pub status_readers: AddressSet,
-}
-
-/// Time limits of client connections.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ListenerSettings {
-    /// For a TLS handshake, and for the head of a request.
-    pub head_timeout: Duration,
-    /// Between two reads of a body.
-    pub body_timeout: Duration,
-    /// Streams of one HTTP/2 connection.
-    pub http2_streams: u32,
-    /// Between two requests.
-    pub idle_timeout: Duration,
-    /// Between two writes to a client that takes nothing.
-    pub send_timeout: Duration,
-    /// For the last bytes of a peer whose connection ends.
-    pub linger_timeout: Duration,
-}
-
-impl LiveSettings {
-    /// Compiles settings, and keeps what is as `before`.
-    fn new(spec: &Arc<Settings>, before: Option<&Self>) -> Self {
-        let hsts = spec.hsts.as_ref().and_then(|hsts| {
-            let mut text = format!("max-age={}", hsts.max_age);
-            if hsts.include_subdomains {
-                text.push_str("; includeSubDomains");
-            }
-            if hsts.preload {
-                text.push_str("; preload");
-            }
-            HeaderValue::from_str(&text).ok()
-        });
-        Self {
-            hsts,
-            keep_alive: KeepAlive {
-                connections: spec.upstream_keepalive,
-                requests: spec.upstream_keepalive_requests,
-                age: spec.upstream_keepalive_time,
-            },
-            listener: ListenerSettings {
-                head_timeout: spec.client_header_timeout,
-                body_timeout: spec.client_body_timeout,
-                http2_streams: spec.http2_streams,
-                idle_timeout: spec.keep_alive.max(Duration::from_secs(1)),
-                send_timeout: Duration::from_secs(60),
-                linger_timeout: Duration::from_secs(5),
-            },
-            log_format: log_format(spec),
-            stream_log: StreamLog::new(&spec.stream, before.map(|before| &before.stream_log)),
-            blocked: Blocked::new(&spec.blocked),
-            request_headers: (!spec.headers.request.is_empty())
-                .then(|| ConfiguredHeaders::new(&spec.headers.request)),
-            headers: GlobalHeaders::new(&spec.headers),
-            compressor: Compressor::new(&spec.compression),
-            unlogged: unlogged(spec),
-            status_readers: AddressSet::new(&spec.status_readers),
-            spec: Arc::clone(spec),
-        }
-    }
-}
-
-/// The access log's format; the default where the configured one is wrong.
-fn log_format(spec: &Settings) -> LogFormat {
-    let text = spec.log_format.as_deref().unwrap_or(DEFAULT_FORMAT);
-    let escape = match spec.log.escape {
-        LogEscape::Default => Escape::Default,
-        LogEscape::Json => Escape::Json,
-        LogEscape::None => Escape::None,
-    };
-    LogFormat::compile(text, escape).unwrap_or_else(|error| {
-        tracing::warn!(%error, "log-format-upstream is not usable: the default format is written");
-        LogFormat::default()
-    })
-}
-
-/// Targets that are not logged. What is no usable pattern has a verdict, and skips nothing.
-fn unlogged(spec: &Settings) -> Option<Texts> {
-    let texts = Texts::new(&spec.log.skipped, &mut Vec::new());
-    (!texts.is_empty()).then_some(texts)
-}
-
 /// Where the current configuration is published and read.
 pub struct Live {
     current: ArcSwap<LiveConfig>,
     revision: AtomicU64,
     publisher: Mutex<Publisher>,
     asking: Asking,
+    /// The state of keys of tokens.
+    keys: KeyStates,
 }
 
 /// What all workers share about services that are asked. It outlives tables.
@@ -229,6 +120,7 @@ impl Live {
             Asking { answers: Arc::default(), names: Arc::new(Names::new(resolver.clone())) };
         let mut compiler = Compiler::new(resolver, metrics);
         let first = compiler.compile(Snapshot::default(), 0);
+        let keys = compiler.key_states();
         Self {
             current: ArcSwap::from_pointee(first),
             revision: AtomicU64::new(0),
@@ -239,6 +131,7 @@ impl Live {
                 retired: Vec::new(),
             }),
             asking,
+            keys,
         }
     }
 
@@ -264,7 +157,7 @@ impl Live {
 
     fn make_live(&self, publisher: &mut Publisher, snapshot: Snapshot) {
         publisher.source = Some(snapshot.clone());
-        let revision = self.revision() + 1;
+        let (revision, begun) = (self.revision() + 1, Instant::now());
         let next = publisher.compiler.compile(snapshot, revision);
         let old = self.current.swap(Arc::new(next));
         self.revision.store(revision, Ordering::Release);
@@ -272,6 +165,8 @@ impl Live {
         publisher.compiler.forget_store();
         publisher.retired.push(old);
         publisher.retired.retain(|config| Arc::strong_count(config) > 1);
+        let (took, in_use) = (begun.elapsed(), publisher.retired.len());
+        tracing::debug!(revision, ?took, replaced_and_in_use = in_use, "a table is live");
     }
 
     /// Drops what no request uses any more: old configurations, counters of limits. Tries again to bind ports that could

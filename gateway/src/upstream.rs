@@ -8,6 +8,7 @@
 pub(crate) mod answer;
 pub(crate) mod balance;
 pub(crate) mod body;
+pub(crate) mod errand;
 pub(crate) mod fcgi;
 pub(crate) mod h1;
 pub(crate) mod h2;

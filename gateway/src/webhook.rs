@@ -172,6 +172,11 @@ impl Webhook {
         self.address
     }
 
+    /// Whether its thread has ended although nobody asked for it.
+    pub fn has_died(&self) -> bool {
+        !self.stop.is_cancelled() && self.thread.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
     /// Accepts nothing more, lets the requests under way be answered, for a few seconds at most, and ends.
     pub async fn shut_down(mut self) {
         self.stop.cancel();

@@ -51,7 +51,7 @@ fn run() -> anyhow::Result<()> {
     }
     match cli.command {
         None => {
-            logging::start(cli.serve.verbosity());
+            logging::start(cli.serve.v);
             serve::run(&cli.serve)
         }
         Some(Command::Demo(settings)) => {

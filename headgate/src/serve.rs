@@ -23,6 +23,7 @@ use headgate_gateway::{
 use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;
 
+mod conditions;
 mod running;
 mod signals;
 
@@ -117,10 +118,7 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     let state = AdminState {
         metrics: Arc::clone(&metrics),
         readiness: Arc::clone(&readiness),
-        snapshot: Box::new(move || {
-            let live = shown.load();
-            (live.revision > 0).then(|| Arc::clone(&live.snapshot))
-        }),
+        snapshot: Box::new(move || shown.shown()),
         health_path: plan.health_path,
     };
     let admin = serve_admin(runtime, plan.admin, state, &stop)?;
@@ -128,6 +126,7 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
 
     let counted = Arc::clone(&metrics);
     let (http, https) = (gateway.http, gateway.https);
+    let served = Arc::clone(&live);
     let publish = publisher(live, metrics, Arc::clone(&readiness), move |hosts| {
         tracing::info!(hosts, %http, %https, %admin, after = ?started.elapsed(), "ready");
     });
@@ -152,6 +151,7 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
             (controller, webhook.transpose()?)
         }
     };
+    conditions::follow(runtime, served, controller.notes(), &stop);
     let delay = plan.delay;
     Ok(Running { gateway, admin, readiness, controller, webhook, log, stop, delay, signals })
 }

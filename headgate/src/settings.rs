@@ -86,7 +86,7 @@ pub struct Demo {
     /// Port for HTTPS
     #[arg(long, default_value_t = 8443)]
     pub https_port: u16,
-    /// Port for /healthz, /readyz, /metrics and /api/routes
+    /// Port for /healthz, /readyz, /metrics and /api/routes; / lists what there is
     #[arg(long, default_value_t = 10254)]
     pub healthz_port: u16,
     /// Serve these manifests instead of the bundled ones
@@ -126,7 +126,7 @@ pub struct Serve {
     /// Address of the HTTP and HTTPS listeners
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED), help_heading = "Listeners")]
     pub bind_address: IpAddr,
-    /// Port for /healthz, /readyz, /metrics and /api/routes
+    /// Port for /healthz, /readyz, /metrics and /api/routes; / lists what there is
     #[arg(long, default_value_t = 10254, help_heading = "Listeners")]
     pub healthz_port: u16,
     /// Address of that port [default: the value of --bind-address]
@@ -219,9 +219,11 @@ pub struct Serve {
     #[arg(long, default_value_t = 240, help_heading = "Shutdown")]
     pub drain_timeout: u64,
 
-    /// More messages: 3 and more tell about single decisions
-    #[arg(short, long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_value_t = 0, default_missing_value = "3")]
-    pub v: u8,
+    /// How much the log says: 0 and 1 what changes and what is wrong; 2 also what is decided about each Ingress, host,
+    /// upstream, status and Lease; 3 and 4 also each object, file, list, lookup and write on the way there, and each
+    /// failed handshake; 5 and more also where each request leads. Without LEVEL it is 3. $RUST_LOG overrides it
+    #[arg(short, long, value_name = "LEVEL", num_args = 0..=1, default_value_t = 0, default_missing_value = "3")]
+    pub v: u32,
     /// Print the version and exit
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
     pub version: bool,
@@ -237,11 +239,6 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// The level of messages.
-    pub fn verbosity(&self) -> &'static str {
-        if self.v >= 3 { "debug" } else { "info" }
-    }
-
     /// How long open requests get.
     pub fn drain_timeout(&self) -> Duration {
         Duration::from_secs(self.drain_timeout)

@@ -16,6 +16,10 @@ use crate::client::Connection;
 
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(1);
+/// How often it is started at most.
+const TRIES: usize = 5;
+/// What the system says of a port that somebody has.
+const TAKEN: &str = "Address already in use";
 
 /// Which program is started, and how long it may take.
 #[derive(Debug, Clone, Args)]
@@ -63,6 +67,17 @@ pub struct Memory {
 impl Program {
     /// Starts the program on the folders and waits until it is ready. Its standard error goes to `log`.
     pub async fn start(&self, folders: &[&Path], log: &Path) -> Result<Gateway> {
+        for _ in 1..TRIES {
+            match self.try_start(folders, log).await {
+                // Somebody was faster to take a port that was free.
+                Err(error) if error.to_string().contains(TAKEN) => {}
+                other => return other,
+            }
+        }
+        self.try_start(folders, log).await
+    }
+
+    async fn try_start(&self, folders: &[&Path], log: &Path) -> Result<Gateway> {
         let [http, https, healthz] = free_addresses()?;
         let mut command = Command::new(&self.bin);
         for folder in folders {
@@ -109,6 +124,11 @@ impl Gateway {
     /// Resident memory of the process.
     pub fn memory(&self) -> Result<Memory> {
         memory_of(self.pid)
+    }
+
+    /// Lets the peak of its memory begin again with what is resident now.
+    pub fn forget_peak(&self) -> Result<()> {
+        fs::write(format!("/proc/{}/clear_refs", self.pid), "5").context("its peak stays")
     }
 
     /// Asks the process to end with SIGTERM; does not wait.
@@ -187,11 +207,10 @@ mod tests {
         assert!(a != b && b != c && a != c);
     }
 
-    #[tokio::test]
-    async fn a_program_that_ends_at_once_is_an_error_with_its_words() {
-        let folder = tempfile::tempdir().unwrap();
-        let script = folder.path().join("broken");
-        fs::write(&script, "#!/bin/sh\necho no such flag >&2\nexit 2\n").unwrap();
+    /// What comes of a program that does `commands`.
+    async fn error_of(folder: &Path, commands: &str) -> String {
+        let script = folder.join("broken");
+        fs::write(&script, format!("#!/bin/sh\n{commands}\n")).unwrap();
         let mut permissions = fs::metadata(&script).unwrap().permissions();
         std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
         fs::set_permissions(&script, permissions).unwrap();
@@ -200,14 +219,26 @@ mod tests {
             workers: None,
             headgate_args: String::new(),
             ready_seconds: 10,
-            directory: None,
+            directory: Some(folder.to_owned()),
         };
-        let error = program
-            .start(&[folder.path()], &folder.path().join("log"))
-            .await
-            .err()
-            .unwrap()
-            .to_string();
+        let started = program.start(&[folder], &folder.join("log")).await;
+        started.err().unwrap().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_program_that_ends_at_once_is_an_error_with_its_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = error_of(folder.path(), "echo no such flag >&2; exit 2").await;
         assert!(error.contains("no such flag"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_port_that_was_taken_meanwhile_is_replaced_a_few_times() {
+        let folder = tempfile::tempdir().unwrap();
+        let commands = "echo \"$*\" >>ports; echo Address already in use >&2; exit 1";
+        let error = error_of(folder.path(), commands).await;
+        assert!(error.contains(TAKEN), "{error}");
+        let ports = fs::read_to_string(folder.path().join("ports")).unwrap();
+        assert_eq!(ports.lines().count(), TRIES);
     }
 }

@@ -206,3 +206,21 @@ fn the_reference_has_words_for_what_is_denied() {
     assert_eq!(message(&denied), "Error parsing annotations: because");
     assert_eq!(message(&verdict("i", Effect::Refused, "Other")), "because");
 }
+
+#[test]
+fn what_turns_out_to_be_wrong_while_it_is_served_is_said_each_time_that_it_begins() {
+    let mut scene = Scene::started();
+    scene.ingress("one", "nginx", NOW);
+    let mut tell = |conditions: &[Verdict]| {
+        let known = (&scene.objects, &scene.metas);
+        scene.reporter.report_conditions(conditions.to_vec(), &known);
+        let said = std::iter::from_fn(|| scene.queue.pop());
+        said.map(|draft| (draft.object.name, draft.reason, draft.meta.uid)).collect::<Vec<_>>()
+    };
+    let keys = verdict("one", Effect::Denied, "JwtKeysUnavailable");
+    let said = ("one".to_owned(), "JwtKeysUnavailable".to_owned(), "one".into());
+    assert_eq!(tell(std::slice::from_ref(&keys)), std::slice::from_ref(&said));
+    assert_eq!(tell(std::slice::from_ref(&keys)), [], "it still is");
+    assert_eq!(tell(&[]), []);
+    assert_eq!(tell(&[keys]), [said]);
+}

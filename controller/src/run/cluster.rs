@@ -6,18 +6,18 @@ mod runner;
 use std::{
     sync::{
         Arc,
-        mpsc::{Receiver, channel},
+        mpsc::{Receiver, Sender, channel},
     },
     thread,
 };
 
-use headgate_config::Snapshot;
+use headgate_config::{Snapshot, Verdict};
 use link::{Back, Link};
 use runner::{Outlets, Runner};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Stopper,
+    Notes, Stopper,
     duty::{Role, WriteBack},
 };
 use crate::{
@@ -46,6 +46,8 @@ enum Signal {
     Connected(Connection),
     Fed(Feed),
     Review(Case),
+    /// What is wrong at the moment with what is served.
+    Conditions(Vec<Verdict>),
     Stop,
 }
 
@@ -105,24 +107,38 @@ pub fn run_cluster(
         Err(ClusterError::Thread(std::io::Error::other("its thread has ended")))
     })?;
 
-    let cases = signals.clone();
-    let reviewer = Reviewer::new(move |case| {
-        // The thread may have ended, which answers the case, too.
-        let _ = cases.send(Signal::Review(case));
-    });
+    let reviewer = Some(reviewer(signals.clone()));
     let controller = thread::Builder::new().name("controller".into()).spawn(move || {
         if let Some(connection) = connected(&received) {
             Runner::new(options, connection, publish, progress, outlets).run(&received);
         }
     })?;
-    let stopper = Stopper::new(move || {
+    let conditions = signals.clone();
+    let notes = Notes::new(move |found| {
+        // A thread that has ended has nobody to tell.
+        let _ = conditions.send(Signal::Conditions(found));
+    });
+    let stopper = stopper(stop, signals);
+    let threads = vec![controller, api];
+    Ok(super::Controller { stopper, threads, role, leadership, queue, reviewer, notes })
+}
+
+/// Hands cases to the controller's thread.
+fn reviewer(signals: Sender<Signal>) -> Reviewer {
+    Reviewer::new(move |case| {
+        // The thread may have ended, which answers the case, too.
+        let _ = signals.send(Signal::Review(case));
+    })
+}
+
+/// Ends both threads.
+fn stopper(stop: oneshot::Sender<()>, signals: Sender<Signal>) -> Stopper {
+    Stopper::new(move || {
         // Threads that have ended need no signal. The one that gives back what only one replica has is told first, or it
         // would take the end of the other for a death.
         let _ = stop.send(());
         let _ = signals.send(Signal::Stop);
-    });
-    let threads = vec![controller, api];
-    Ok(super::Controller { stopper, threads, role, leadership, queue, reviewer: Some(reviewer) })
+    })
 }
 
 fn reporter(options: &Options, queue: &Arc<Queue>) -> Reporter {
@@ -135,7 +151,7 @@ fn connected(signals: &Receiver<Signal>) -> Option<Connection> {
         match signals.recv().ok()? {
             Signal::Connected(connection) => return Some(connection),
             // Dropped, which answers it: nothing is known yet.
-            Signal::Review(_) => {}
+            Signal::Review(_) | Signal::Conditions(_) => {}
             Signal::Fed(_) | Signal::Stop => return None,
         }
     }

@@ -82,7 +82,7 @@ impl<P: FnMut(Snapshot)> Runner<P> {
         let started = Instant::now();
         self.directory.rescan(started, &mut self.objects);
         let read = started.elapsed();
-        self.publish();
+        self.publish(started);
         tracing::info!(
             read_ms = read.as_millis(),
             total_ms = started.elapsed().as_millis(),
@@ -95,7 +95,8 @@ impl<P: FnMut(Snapshot)> Runner<P> {
         let (mut watch, mut was_lost) = (None, false);
         let mut next_poll = Instant::now();
         loop {
-            let deadline = self.directory.next_look().map_or(next_poll, |at| next_poll.min(at));
+            let others = [self.directory.next_look(), self.publisher.deadline()];
+            let deadline = others.into_iter().flatten().fold(next_poll, Instant::min);
             let Some(mut changes) = changes(signals, deadline) else { return };
             let now = Instant::now();
             if changes.contains(&Change::RootLost) {
@@ -118,7 +119,8 @@ impl<P: FnMut(Snapshot)> Runner<P> {
                 next_poll = now + if watch.is_some() { POLL } else { POLL_UNWATCHED };
             }
             self.directory.follow(changes, now, &mut self.objects);
-            self.publish();
+            self.publish(now);
+            self.publisher.say_what_was_taken();
             if !self.directory.is_complete() {
                 next_poll = next_poll.min(now + POLL_UNWATCHED);
             }
@@ -140,10 +142,10 @@ impl<P: FnMut(Snapshot)> Runner<P> {
         watch.ok()
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, heard: Instant) {
         // Nobody is told about single Ingresses here: the log and /api/routes have all findings.
         let changes = self.objects.take_changes();
-        self.publisher.publish(&self.objects, &changes, self.directory.verdicts());
+        self.publisher.publish(&self.objects, &changes, self.directory.verdicts(), heard);
         if let Some(kinds) = self.directory.news_of_passed_over() {
             tracing::info!("passed over, as nothing here reads these kinds: {kinds}");
         }

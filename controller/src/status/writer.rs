@@ -12,6 +12,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use headgate_config::log_target::DECISIONS;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::{Api, Client, api::PostParams};
 use tokio::time::sleep_until;
@@ -148,6 +149,7 @@ impl Writer {
         };
         match read {
             Ok(addresses) => {
+                tracing::debug!(addresses = addresses.len(), "read what statuses should hold");
                 if wanted.last.as_ref().is_some_and(|last| **last != *addresses) {
                     self.board.wake();
                 }
@@ -183,8 +185,14 @@ impl Writer {
             }
             let Some((ingress, written)) = open.next().await else { break };
             match written {
-                Ok(Written::Given) => {}
-                Ok(Written::Done) => self.board.wrote(&ingress, addresses, now() + self.interval),
+                Ok(Written::Given) => {
+                    tracing::debug!(%ingress, "its status is not written: it is gone, or another replica leads");
+                }
+                Ok(Written::Done) => {
+                    let addresses_written = addresses.len();
+                    tracing::debug!(target: DECISIONS, %ingress, addresses = addresses_written, "its status is right");
+                    self.board.wrote(&ingress, addresses, now() + self.interval);
+                }
                 Err(failure) => {
                     tracing::warn!(%ingress, %failure, "its status cannot be written");
                     self.board.failed(&ingress, now(), self.interval);

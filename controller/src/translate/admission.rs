@@ -48,6 +48,14 @@ struct Entry {
     references: References,
 }
 
+impl Entry {
+    /// A version that was judged anew: the one that is served, where they are the same.
+    fn unless_same(&self, judged: Accepted) -> Arc<Accepted> {
+        let same = self.accepted.as_ref().filter(|served| served.is_same(&judged));
+        same.cloned().unwrap_or_else(|| Arc::new(judged))
+    }
+}
+
 /// What a new look at an Ingress changed.
 #[derive(Debug, Default)]
 pub struct Change {
@@ -163,30 +171,43 @@ impl Admission {
     fn entry(&mut self, law: Law<'_>, key: &Key, ingress: &Arc<Ingress>, before: &Entry) -> Entry {
         match self.judge(law, key, ingress) {
             Judgement::NotOurs(verdicts) => Entry { verdicts, ..Entry::default() },
-            Judgement::Refused(finding) => {
-                let stays = if before.accepted.is_some() {
-                    "; the version before it stays in service"
-                } else {
-                    "; the Ingress is not served until that is corrected"
-                };
-                Entry {
-                    accepted: before.accepted.clone(),
-                    verdicts: vec![Verdict {
-                        message: format!("{}{stays}", finding.message),
-                        ..finding.about(Kind::Ingress.reference(key))
-                    }],
-                    references: before.references.clone(),
-                }
-            }
+            Judgement::Refused(finding) => self.entry_of_the_one_before(law, key, finding, before),
             Judgement::Accepted(accepted, verdicts, references) => {
-                let same = before.accepted.as_ref().filter(|before| before.is_same(&accepted));
-                Entry {
-                    accepted: Some(same.cloned().unwrap_or_else(|| Arc::new(accepted))),
-                    verdicts,
-                    references,
-                }
+                let accepted = Some(before.unless_same(accepted));
+                Entry { accepted, verdicts, references }
             }
         }
+    }
+
+    /// What is served in place of a version that is refused: the one before, if there is one. It goes on to follow the
+    /// Secrets and ConfigMaps that it names, or a user who was removed would still be let in; unless it would be refused
+    /// itself by now, which leaves it as it was read last (routing §1.4).
+    fn entry_of_the_one_before(
+        &mut self,
+        law: Law<'_>,
+        key: &Key,
+        finding: Finding,
+        before: &Entry,
+    ) -> Entry {
+        let stays = match &before.accepted {
+            Some(_) => "; the version before it stays in service",
+            None => "; the Ingress is not served until that is corrected",
+        };
+        let refusal = Verdict {
+            message: format!("{}{stays}", finding.message),
+            ..finding.about(Kind::Ingress.reference(key))
+        };
+        let served = before.accepted.as_ref().map(|accepted| Arc::clone(&accepted.ingress));
+        let judged = served.map(|ingress| self.judge(law, key, &ingress));
+        let Some(Judgement::Accepted(accepted, mut verdicts, references)) = judged else {
+            let (accepted, references) = (before.accepted.clone(), before.references.clone());
+            return Entry { accepted, verdicts: vec![refusal], references };
+        };
+        for verdict in &mut verdicts {
+            verdict.message.push_str(" (in the version that is served)");
+        }
+        verdicts.push(refusal);
+        Entry { accepted: Some(before.unless_same(accepted)), verdicts, references }
     }
 
     fn judge(&mut self, law: Law<'_>, key: &Key, ingress: &Arc<Ingress>) -> Judgement {

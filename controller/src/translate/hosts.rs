@@ -1,27 +1,27 @@
 //! All hosts: which Ingresses have a say in each, and which host an alias belongs to (routing §2).
 
 mod alias;
+mod state;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
-use headgate_config::{Host, HostPattern, Location, PathMatch, Verdict};
+use headgate_config::{Host, HostPattern, Verdict};
 use smallvec::SmallVec;
 
 use super::{
     config::Defaults,
-    guard::{self, is_guard},
+    guard::is_guard,
     host::{self, Built, Members},
     ingress::{Accepted, DEFAULT_HOST, host_of},
-    pattern,
-    taken::taken,
     www::Counterparts,
 };
 use crate::options::Options;
 
 pub use alias::alias_pattern;
+use state::State;
 
 /// The hosts of the accepted Ingresses, and the default host.
 #[derive(Debug)]
@@ -37,15 +37,6 @@ pub struct HostTable {
     aliased: BTreeSet<String>,
     /// Hosts that only lead to one of the others.
     counterparts: Counterparts,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Ingresses with a rule for the host, oldest first.
-    ingresses: SmallVec<[Arc<Accepted>; 1]>,
-    host: Option<Arc<Host>>,
-    /// Findings about Ingresses whose locations another one denies, and about patterns that cannot be served.
-    verdicts: Vec<Verdict>,
 }
 
 /// What a refresh did.
@@ -253,46 +244,6 @@ impl HostTable {
             shared.insert(name.clone(), free.filter_map(|alias| alias_pattern(alias)).collect());
         }
         shared
-    }
-}
-
-impl State {
-    /// Looks what there is to say about the host; says whether that is other than before.
-    fn judge(&mut self, options: &Options, guards: &[Arc<Accepted>]) -> bool {
-        let Some(host) = &self.host else { return false };
-        let mut found = guard::verdicts(guards, host, &self.ingresses);
-        if let Some(check) = options.pattern_check {
-            found.extend(pattern::broken(check, host));
-        }
-        // In a cluster a review has told the author.
-        if options.is_only_controller {
-            found.extend(taken(&host.name, host.mode, &self.ingresses));
-        }
-        let differs = found != self.verdicts;
-        self.verdicts = found;
-        differs
-    }
-
-    /// Takes over a newly built host, keeping what is equal to before; says whether it differs.
-    fn adopt(&mut self, mut host: Host) -> bool {
-        let Some(before) = &self.host else {
-            self.host = Some(Arc::new(host));
-            return true;
-        };
-        if **before == host {
-            return false;
-        }
-        let kept: HashMap<&PathMatch, &Arc<Location>> =
-            before.locations.iter().map(|location| (&location.matcher, location)).collect();
-        for location in &mut host.locations {
-            if let Some(before) =
-                kept.get(&location.matcher).filter(|before| ***before == *location)
-            {
-                *location = Arc::clone(before);
-            }
-        }
-        self.host = Some(Arc::new(host));
-        true
     }
 }
 

@@ -1,10 +1,13 @@
 //! What one location does: its action, redirects, rewrite and limits.
 
+mod claim;
+mod exempt;
+
 use std::sync::Arc;
 
 use headgate_config::{
     Action, ClientCertificates, ErrorPages, Forward, HttpsRedirect, Location, Origin, PathMatch,
-    Protection, Rewrite, Transport, UpstreamId, UpstreamTls, WhenEmpty, snippet::HostSnippet,
+    Rewrite, Transport, UpstreamId, UpstreamTls, WhenEmpty, snippet::HostSnippet,
 };
 
 use super::{
@@ -16,51 +19,9 @@ use super::{
     path::Place,
     snippet::attach::Attached,
 };
-use crate::{
-    objects::{Backend, Path},
-    options::{NamespacedName, Options},
-};
+use crate::options::{NamespacedName, Options};
 
-/// A path of a rule or an implicit `/`, with who serves it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Claim<'a> {
-    /// The Ingress that makes it.
-    ingress: Option<&'a Accepted>,
-    /// The rule's path; none for an implicit `/`.
-    path: Option<&'a Path>,
-}
-
-impl<'a> Claim<'a> {
-    /// The `/` that an Ingress has without declaring it.
-    pub fn root(ingress: &'a Accepted) -> Self {
-        Self { ingress: Some(ingress), path: None }
-    }
-
-    /// A declared path, if its backend is a Service: others are skipped (routing §2.4).
-    pub fn path(ingress: &'a Accepted, path: &'a Path) -> Option<Self> {
-        let is_service = matches!(path.backend, Backend::Service { .. });
-        is_service.then_some(Self { ingress: Some(ingress), path: Some(path) })
-    }
-
-    /// The upstream that serves it; none is the default backend of the whole installation.
-    fn upstream(&self) -> Option<UpstreamId> {
-        match self.path {
-            Some(path) => self.ingress?.upstream(&path.backend),
-            None => self.ingress?.default_backend(),
-        }
-    }
-
-    /// Whether it names a Service: others go to the default backend of the whole installation.
-    fn is_service(&self) -> bool {
-        self.upstream().is_some()
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        let same_ingress =
-            self.ingress.map(std::ptr::from_ref) == other.ingress.map(std::ptr::from_ref);
-        same_ingress && self.path.map(std::ptr::from_ref) == other.path.map(std::ptr::from_ref)
-    }
-}
+pub use claim::Claim;
 
 /// Makes the locations of one host, in order.
 #[derive(Debug)]
@@ -122,7 +83,8 @@ impl<'a> Maker<'a> {
         };
         // Nobody owns the default host: its own page is for everybody.
         let is_nobodys = matches!(action, Action::Respond(_)) && origin.object.is_none();
-        let protection = self.protection(annotations, place.path()).filter(|_| !is_nobodys);
+        let protection =
+            exempt::protection(self.defaults, annotations, place.path()).filter(|_| !is_nobodys);
         let error_pages = self.error_pages(Situation {
             annotations,
             namespace: place.what.ingress.map(|ingress| ingress.key().namespace()),
@@ -135,7 +97,7 @@ impl<'a> Maker<'a> {
             origin,
             action,
             body_limit: annotations.body_limit,
-            https_redirect: self.https_redirect(annotations, place.path()),
+            https_redirect: exempt::https_redirect(self.defaults, annotations, place.path()),
             redirect: annotations.redirect,
             fixed_redirect: annotations.fixed_redirect.clone(),
             cors: annotations.cors.clone(),
@@ -268,46 +230,6 @@ impl<'a> Maker<'a> {
             Protocol::FastCgi => Transport::FastCgi(annotations.fastcgi.clone()),
         };
         Some(transport).filter(|_| is_service)
-    }
-
-    /// What requests have to pass. The exemption looks at the location's path, not at the request's (annotations §3.6).
-    fn protection(&self, annotations: &Annotations, path: &str) -> Option<Arc<Protection>> {
-        let protection = annotations.protection.as_ref()?;
-        let Protection { password, token, external, sign_in, .. } = &**protection;
-        let asks = password.is_some() || token.is_some() || external.is_some() || sign_in.is_some();
-        let is_exempt =
-            self.defaults.no_auth.iter().any(|prefix| path.starts_with(prefix.as_str()));
-        if !(asks && is_exempt) {
-            return Some(protection.clone());
-        }
-        // What upstreams know by a header they must not learn from the client instead.
-        let claims = token.iter().flat_map(|token| &token.claim_headers).map(|claim| &claim.header);
-        let answered = external.iter().flat_map(|service| &service.response_headers);
-        // Applications have credentials of their own there.
-        let answered = answered.filter(|name| !name.eq_ignore_ascii_case("authorization"));
-        let rest = Protection {
-            removed_headers: claims.chain(answered).cloned().collect(),
-            password: None,
-            token: None,
-            external: None,
-            sign_in: None,
-            ..Protection::clone(protection)
-        };
-        (rest != Protection { any_is_enough: rest.any_is_enough, ..Protection::default() })
-            .then(|| Arc::new(rest))
-    }
-
-    /// Routing §9.1. The exemption looks at the location's path, not at the request's.
-    fn https_redirect(&self, annotations: &Annotations, path: &str) -> HttpsRedirect {
-        if self.defaults.no_tls_redirect.iter().any(|prefix| path.starts_with(prefix.as_str())) {
-            HttpsRedirect::Never
-        } else if annotations.force_ssl_redirect {
-            HttpsRedirect::Always
-        } else if annotations.ssl_redirect {
-            HttpsRedirect::IfCertificate
-        } else {
-            HttpsRedirect::Never
-        }
     }
 }
 

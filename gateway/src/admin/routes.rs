@@ -1,13 +1,22 @@
-//! The live table as JSON, host by host: a large table is never in memory as text. Secrets are not in it, because
-//! the types of the configuration do not serialise them.
+//! The live table as JSON, part by part: a large table is never in memory as text. What is wrong comes first. Secrets
+//! are not in it, because the types of the configuration do not serialise them.
 
-use std::sync::Arc;
+mod query;
+
+use std::{
+    collections::BTreeSet,
+    ops::Bound::{Excluded, Unbounded},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use headgate_config::{
-    Action, Host, HostPattern, Location, ObjectRef, PathMode, Snapshot, Upstream,
+    Action, CertificateId, Host, HostPattern, Location, ObjectRef, PathMode, Snapshot, Upstream,
 };
 use serde::Serialize;
+
+use query::Involved;
+pub(super) use query::{PARAMETERS, Query};
 
 /// Size at which a chunk is handed out.
 const CHUNK: usize = 64 * 1024;
@@ -15,17 +24,35 @@ const CHUNK: usize = 64 * 1024;
 /// The chunks of a dump.
 pub(super) struct Dump {
     snapshot: Arc<Snapshot>,
-    /// Show only hosts that this name may reach.
-    host: Option<String>,
+    query: Query,
+    /// What is shown, where not everything is.
+    shown: Option<Shown>,
     next: Part,
+    /// Whether nothing of the list that is being written has been shown yet.
+    is_first: bool,
+    /// Verdicts that are not shown.
+    left_out: usize,
 }
 
-#[derive(Clone, Copy)]
+/// What somebody has asked for.
+#[derive(Default)]
+struct Shown {
+    /// The places of its hosts.
+    hosts: BTreeSet<usize>,
+    /// Their certificates.
+    certificates: BTreeSet<CertificateId>,
+    /// What they come from.
+    involved: Involved,
+}
+
+/// What is written next: each list item by item.
+#[derive(Clone)]
 enum Part {
-    Head,
-    /// A host, and whether it would be the first that is shown.
-    Host(usize, bool),
-    Tail,
+    Verdict(usize),
+    Host(usize),
+    /// What comes after this one.
+    Certificate(Option<CertificateId>),
+    Settings,
     End,
 }
 
@@ -73,48 +100,96 @@ struct CertificateView<'a> {
 }
 
 impl Dump {
-    pub(super) fn new(snapshot: Arc<Snapshot>, host: Option<String>) -> Self {
-        Self { snapshot, host, next: Part::Head }
+    pub(super) fn new(snapshot: Arc<Snapshot>, query: Query) -> Self {
+        let shown = query.narrows().then(|| Shown::new(&snapshot, &query));
+        let (next, is_first, left_out) = (Part::Verdict(0), true, 0);
+        Self { snapshot, query, shown, next, is_first, left_out }
     }
 
-    /// Writes the next part; what follows it is noted in `self.next`.
-    fn write(&mut self, text: &mut Vec<u8>) -> serde_json::Result<()> {
-        self.next = match self.next {
-            Part::Head => {
-                text.extend_from_slice(b"{\"hosts\":[");
-                Part::Host(0, true)
-            }
-            Part::Host(index, first) => match self.snapshot.hosts.get(index) {
-                Some(host) if self.shows(host) => {
-                    text.extend_from_slice(if first { b"\n" } else { b",\n" });
-                    serde_json::to_writer(text, &view(&self.snapshot, host))?;
-                    Part::Host(index + 1, false)
+    /// Writes the next part; says what follows it.
+    fn write(&mut self, text: &mut Vec<u8>) -> serde_json::Result<Part> {
+        match self.next.clone() {
+            Part::Verdict(place) => self.write_verdict(place, text),
+            Part::Host(place) => self.write_host(place, text),
+            Part::Certificate(before) => self.write_certificate(before, text),
+            Part::Settings => {
+                // They are those of all hosts; whoever asks for some of these wants less.
+                if self.shown.is_none() {
+                    text.extend_from_slice(b",\n\"settings\":");
+                    serde_json::to_writer(&mut *text, &self.snapshot.settings)?;
                 }
-                Some(_) => Part::Host(index + 1, first),
-                None => Part::Tail,
-            },
-            Part::Tail => {
-                let certificates = certificates(&self.snapshot);
-                text.extend_from_slice(b"],\n\"certificates\":");
-                serde_json::to_writer(&mut *text, &certificates)?;
-                text.extend_from_slice(b",\n\"settings\":");
-                serde_json::to_writer(&mut *text, &self.snapshot.settings)?;
-                text.extend_from_slice(b",\n\"verdicts\":");
-                serde_json::to_writer(&mut *text, &self.snapshot.verdicts)?;
                 text.extend_from_slice(b"}\n");
-                Part::End
+                Ok(Part::End)
             }
-            Part::End => Part::End,
-        };
-        Ok(())
+            Part::End => Ok(Part::End),
+        }
     }
 
-    fn shows(&self, host: &Host) -> bool {
-        let Some(wanted) = &self.host else {
-            return true;
+    fn write_verdict(&mut self, place: usize, text: &mut Vec<u8>) -> serde_json::Result<Part> {
+        if place == 0 {
+            text.extend_from_slice(b"{\"verdicts\":[");
+        }
+        let snapshot = Arc::clone(&self.snapshot);
+        if let Some(verdict) = snapshot.verdicts.get(place) {
+            let shown = self.shown.as_ref();
+            if shown.is_none_or(|shown| self.query.has_verdict(verdict, &shown.involved)) {
+                self.separate(text);
+                serde_json::to_writer(text, verdict)?;
+            } else {
+                self.left_out += 1;
+            }
+            return Ok(Part::Verdict(place + 1));
+        }
+        text.extend_from_slice(b"],\n\"verdicts_left_out\":");
+        serde_json::to_writer(&mut *text, &self.left_out)?;
+        if self.query.verdicts_only {
+            text.extend_from_slice(b"}\n");
+            return Ok(Part::End);
+        }
+        text.extend_from_slice(b",\n\"hosts\":[");
+        self.is_first = true;
+        Ok(Part::Host(0))
+    }
+
+    fn write_host(&mut self, place: usize, text: &mut Vec<u8>) -> serde_json::Result<Part> {
+        let snapshot = Arc::clone(&self.snapshot);
+        if let Some(host) = snapshot.hosts.get(place) {
+            if self.shown.as_ref().is_none_or(|shown| shown.hosts.contains(&place)) {
+                self.separate(text);
+                serde_json::to_writer(text, &view(&snapshot, host, &self.query))?;
+            }
+            return Ok(Part::Host(place + 1));
+        }
+        text.extend_from_slice(b"],\n\"certificates\":[");
+        self.is_first = true;
+        Ok(Part::Certificate(None))
+    }
+
+    fn write_certificate(
+        &mut self,
+        before: Option<CertificateId>,
+        text: &mut Vec<u8>,
+    ) -> serde_json::Result<Part> {
+        let snapshot = Arc::clone(&self.snapshot);
+        let start = before.as_ref().map_or(Unbounded, Excluded);
+        let mut rest = snapshot.tls.certificates.range((start, Unbounded));
+        let Some((id, certificate)) = rest.next() else {
+            text.push(b']');
+            return Ok(Part::Settings);
         };
-        let patterns = std::iter::once(&host.pattern).chain(&host.aliases);
-        host.name == *wanted || patterns.into_iter().any(|pattern| covers(pattern, wanted))
+        if self.shown.as_ref().is_none_or(|shown| shown.certificates.contains(id)) {
+            self.separate(text);
+            let default = snapshot.tls.default.as_ref() == Some(id);
+            let view = CertificateView { id: &id.0, names: &certificate.names, default };
+            serde_json::to_writer(text, &view)?;
+        }
+        Ok(Part::Certificate(Some(id.clone())))
+    }
+
+    /// Begins an item of a list.
+    fn separate(&mut self, text: &mut Vec<u8>) {
+        let is_first = std::mem::take(&mut self.is_first);
+        text.extend_from_slice(if is_first { b"\n" } else { b",\n" });
     }
 }
 
@@ -124,18 +199,32 @@ impl Iterator for Dump {
     fn next(&mut self) -> Option<Bytes> {
         let mut text = Vec::new();
         while text.len() < CHUNK && !matches!(self.next, Part::End) {
-            if let Err(error) = self.write(&mut text) {
+            self.next = self.write(&mut text).unwrap_or_else(|error| {
                 // Cannot happen with the types of the configuration; the client sees text that ends too early.
                 tracing::error!(%error, "the table cannot be shown");
-                self.next = Part::End;
-            }
+                Part::End
+            });
         }
         (!text.is_empty()).then(|| text.into())
     }
 }
 
-fn view<'a>(snapshot: &'a Snapshot, host: &'a Host) -> HostView<'a> {
-    let locations = host.locations.iter().map(|location| {
+impl Shown {
+    fn new(snapshot: &Snapshot, query: &Query) -> Self {
+        let mut shown = Self::default();
+        for (place, host) in snapshot.hosts.iter().enumerate().filter(|(_, it)| query.has_host(it))
+        {
+            shown.hosts.insert(place);
+            shown.certificates.extend(snapshot.tls.names.get(&host.name).cloned().flatten());
+            shown.involved.add(host);
+        }
+        shown
+    }
+}
+
+fn view<'a>(snapshot: &'a Snapshot, host: &'a Host, query: &Query) -> HostView<'a> {
+    let locations = host.locations.iter().filter(|location| query.has_location(location));
+    let locations = locations.map(|location| {
         let upstream = match &location.action {
             Action::Forward(forward) => snapshot.upstreams.get(&forward.upstream),
             Action::Respond(_) | Action::Health | Action::ConnectionStatus | Action::Deny => None,
@@ -157,61 +246,4 @@ fn view<'a>(snapshot: &'a Snapshot, host: &'a Host) -> HostView<'a> {
         },
         locations: locations.collect(),
     }
-}
-
-fn certificates(snapshot: &Snapshot) -> Vec<CertificateView<'_>> {
-    let tls = &snapshot.tls;
-    let certificates = tls.certificates.values();
-    certificates
-        .map(|certificate| CertificateView {
-            id: &certificate.id.0,
-            names: &certificate.names,
-            default: tls.default.as_ref() == Some(&certificate.id),
-        })
-        .collect()
-}
-
-/// Whether a pattern matches a lower-case name. Regular expressions do not take part: evaluating them is the route
-/// table's business, and their hosts are found by name.
-fn covers(pattern: &HostPattern, name: &str) -> bool {
-    let above = |parent: &str| {
-        let label = name.strip_suffix(parent).and_then(|label| label.strip_suffix('.'));
-        label.map(str::len)
-    };
-    match pattern {
-        HostPattern::Exact(exact) => exact == name,
-        HostPattern::OneLabel(parent) => {
-            above(parent).is_some_and(|length| length > 0 && !name[..length].contains('.'))
-        }
-        HostPattern::AnyDepth(parent) => above(parent).is_some(),
-        HostPattern::SelfAndBelow(parent) => name == parent || above(parent).is_some(),
-        HostPattern::Trailing(text) => {
-            name.strip_prefix(text.as_str()).is_some_and(|rest| rest.starts_with('.'))
-        }
-        HostPattern::Regex(_) | HostPattern::Default => false,
-    }
-}
-
-/// The value of `host` in a query, decoded and in lower case.
-pub(super) fn host_parameter(query: &str) -> Option<String> {
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("host="))?;
-    Some(percent_decoded(value).to_ascii_lowercase())
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        rest = behind;
-        let digits = rest.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let decoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match decoded.filter(|_| first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &rest[2..];
-            }
-            None => bytes.push(first),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -7,6 +7,7 @@ mod replace;
 
 pub use self::{global::GlobalHeaders, location::AnswerHeaders};
 
+use headgate_config::hop_by_hop;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{self, HeaderName},
@@ -18,9 +19,10 @@ use http::{
 pub fn is_kept(name: &HeaderName, status: StatusCode) -> bool {
     match name.as_str() {
         "connection" | "upgrade" => status == StatusCode::SWITCHING_PROTOCOLS,
+        // In an answer it says nothing, and the reference passes it on.
+        "te" => true,
         // The gateway answers with its own clock and does not name what is behind it.
-        "keep-alive" | "proxy-connection" | "transfer-encoding" | "content-length" | "server"
-        | "date" | "x-pad" => false,
+        hop_by_hop!() | "content-length" | "server" | "date" | "x-pad" => false,
         text => !text.starts_with("x-accel-"),
     }
 }

@@ -9,8 +9,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use headgate_config::{Certificate, CertificateId, HostCiphers, TlsTable};
-use rustls::ServerConfig;
+use headgate_config::{Certificate, CertificateId, HostCiphers, TlsTable, Verdict};
+use rustls::{ServerConfig, server::ResolvesServerCert};
 
 mod certificate;
 mod client_auth;
@@ -20,6 +20,7 @@ mod self_signed;
 mod server;
 mod session;
 mod sessions;
+mod stapling;
 mod tickets;
 mod variants;
 
@@ -32,9 +33,10 @@ pub use exposition::write_metrics;
 pub use server::Offer;
 pub use session::Session;
 
-use crate::client_certificate::trust::Trust;
+use crate::{client_certificate::trust::Trust, ocsp::Stapler};
 use certificate::Loaded;
 use names::Names;
+use stapling::Stapling;
 use variants::{Variant, Variants};
 
 /// The compiled TLS side of a table. Cheap to clone.
@@ -50,6 +52,8 @@ struct Inner {
     /// What the configurations of all tables have in common, made for the first handshake.
     base: Arc<OnceLock<ServerConfig>>,
     config: OnceLock<Arc<ServerConfig>>,
+    /// What is stapled to its certificates, if anything is.
+    stapling: Option<Arc<Stapling>>,
     /// Like `config`, for hosts that ask their clients for certificates, or have ciphers of their own.
     variants: Variants,
 }
@@ -60,10 +64,18 @@ type Certificates = HashMap<CertificateId, (Arc<Certificate>, Result<Arc<Loaded>
 impl TlsState {
     /// Compiles `table`. Whatever is the same as in `previous` is taken over from there; the cost of new keys is
     /// that of the changed certificates only. `offer` is what clients
-    /// are offered.
-    pub fn compile(table: &Arc<TlsTable>, previous: Option<&Self>, offer: &Offer) -> Self {
+    /// are offered, `stapler` asks what is known about certificates, if that is to be shown.
+    pub fn compile(
+        table: &Arc<TlsTable>,
+        previous: Option<&Self>,
+        offer: &Offer,
+        stapler: Option<&Stapler>,
+    ) -> Self {
         let same_table = previous.filter(|previous| Arc::ptr_eq(&previous.0.table, table));
-        if let Some(same) = same_table.filter(|previous| previous.0.offer == *offer) {
+        let is_same = |previous: &&Self| {
+            previous.0.offer == *offer && previous.is_stapled() == stapler.is_some()
+        };
+        if let Some(same) = same_table.filter(is_same) {
             return same.clone();
         }
         let certificates = load(table, previous);
@@ -74,6 +86,8 @@ impl TlsState {
                 loaded.as_ref().ok().map(|loaded| Arc::clone(&loaded.key))
             })),
         };
+        let before = previous.and_then(|previous| previous.0.stapling.as_deref());
+        let stapling = stapler.map(|stapler| Stapling::new(&names, &certificates, stapler, before));
         let same_base = previous.filter(|previous| previous.0.offer.tls == offer.tls);
         let base = same_base.map(|previous| Arc::clone(&previous.0.base)).unwrap_or_default();
         Self(Arc::new(Inner {
@@ -83,6 +97,7 @@ impl TlsState {
             certificates,
             base,
             config: OnceLock::new(),
+            stapling: stapling.map(Arc::new),
             variants: Variants::default(),
         }))
     }
@@ -92,10 +107,26 @@ impl TlsState {
         Arc::clone(self.config())
     }
 
+    /// Whether answers about certificates are shown with them.
+    pub(crate) fn is_stapled(&self) -> bool {
+        self.0.stapling.is_some()
+    }
+
+    /// What is wrong at the moment with asking about certificates.
+    pub(crate) fn conditions(&self) -> Vec<Verdict> {
+        self.0.stapling.iter().flat_map(|stapling| stapling.conditions()).collect()
+    }
+
     fn config(&self) -> &Arc<ServerConfig> {
-        let Inner { base, names, offer, config, .. } = &*self.0;
+        let Inner { base, names, offer, config, stapling, .. } = &*self.0;
         let base = || base.get_or_init(|| server::base(&offer.tls));
-        let make = || server::of_table(base(), Arc::clone(names), offer.http2);
+        let resolver = || -> Arc<dyn ResolvesServerCert> {
+            match stapling {
+                Some(stapling) => Arc::clone(stapling) as _,
+                None => Arc::clone(names) as _,
+            }
+        };
+        let make = || server::of_table(base(), resolver(), offer.http2);
         config.get_or_init(|| Arc::new(make()))
     }
 

@@ -1,39 +1,36 @@
 //! Compiles a snapshot, reusing what the one before already compiled.
 
+mod differences;
+mod host;
+mod location;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, cmp::Ordering, collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use headgate_config::{
-    Action, Host, Location, PathMatch, Settings, Snapshot, TlsTable, Upstream, UpstreamId, Verdict,
-    snippet::HostSnippet,
-};
+use headgate_config::{Host, Settings, Snapshot, TlsTable, UpstreamId, Verdict};
 
-use http::HeaderValue;
-
+use self::differences::Differences;
 use super::{
     LiveConfig, LiveSettings,
-    error_pages::LiveErrorPages,
     finding::{self, Findings},
-    host::{LiveAction, LiveHost, LiveLocation, LiveWhenEmpty, UpstreamRef},
-    mirror::LiveMirror,
-    protection::{LiveProtection, Shared},
-    snippet::{LiveHostSnippet, LiveSnippet},
+    host::LiveHost,
     streams::StreamCompiler,
-    transport::LiveTransport,
 };
 use crate::{
-    client_certificate::{Policy, trust::Trusts},
-    filter::{
-        cors::Cors, jwt::VerifiedTokens, password::Passwords, redirect::fixed::FixedRedirect,
-        response_headers::AnswerHeaders,
-    },
+    client_certificate::trust::Trusts,
+    filter::{jwt::VerifiedTokens, password::Passwords},
     limits,
     listen::tls::{Offer, TlsState},
     observe::metrics::Metrics,
-    route::{host::HostTable, path::PathTable, rewrite::RewriteProgram},
-    upstream::{Registry, keys::KeyStores, resolve::Resolver, tls::client::TlsClients},
+    ocsp::Stapler,
+    route::host::HostTable,
+    upstream::{
+        Registry,
+        keys::{KeyStates, KeyStores},
+        resolve::Resolver,
+        tls::client::TlsClients,
+    },
 };
 
 /// Hosts below this number are compiled on the calling thread.
@@ -57,6 +54,9 @@ pub(super) struct Compiler {
     /// Upstreams of the snapshot before that the live one does not mention.
     unused: Vec<UpstreamId>,
     tls: Option<(Arc<TlsTable>, Offer, Arc<TlsState>)>,
+    resolver: Resolver,
+    /// Asks about certificates, as long as that is wanted.
+    stapler: Option<Stapler>,
     settings: Option<Arc<LiveSettings>>,
     findings: Findings,
     /// What is shared by locations that ask for passwords.
@@ -78,7 +78,7 @@ impl Compiler {
             keys: KeyStores::new(resolver.clone(), Arc::clone(&metrics)),
             tokens: Arc::default(),
             streams: StreamCompiler::new(&resolver),
-            registry: Registry::new(resolver),
+            registry: Registry::new(resolver.clone()),
             limits: limits::Registry::new(&metrics),
             metrics,
             hosts: HashMap::default(),
@@ -87,6 +87,8 @@ impl Compiler {
             found: Vec::new(),
             unused: Vec::new(),
             tls: None,
+            resolver,
+            stapler: None,
             settings: None,
             findings: Findings::default(),
             passwords: Arc::default(),
@@ -98,10 +100,7 @@ impl Compiler {
 
     /// Compiles a snapshot. What is found to be wrong with it meanwhile joins its verdicts.
     pub(super) fn compile(&mut self, mut snapshot: Snapshot, revision: u64) -> LiveConfig {
-        let mut upstreams = Differences::default();
-        for (before, now) in snapshot.upstreams.unshared(&self.last.upstreams) {
-            upstreams.add(before, now);
-        }
+        let upstreams = Differences::between(&self.last.upstreams, &snapshot.upstreams);
         for upstream in &upstreams.fresh {
             self.registry.upsert(upstream);
         }
@@ -130,6 +129,11 @@ impl Compiler {
         let hosts_differ = self.hosts_differ || settings.spec.tls.rejects_unknown_names;
         let hosts = Arc::clone(&self.table);
         LiveConfig { hosts, tls, hosts_differ, streams, settings, snapshot, revision }
+    }
+
+    /// Whom to ask about the state of keys of tokens.
+    pub(super) fn key_states(&self) -> KeyStates {
+        self.keys.states()
     }
 
     /// Forgets upstreams that the live snapshot does not mention.
@@ -181,11 +185,17 @@ impl Compiler {
         if let Some((old, old_offer, state)) = &self.tls
             && Arc::ptr_eq(old, table)
             && *old_offer == offer
+            && state.is_stapled() == settings.ocsp
         {
             return Arc::clone(state);
         }
         let previous = self.tls.as_ref().map(|(_, _, state)| &**state);
-        let state = Arc::new(TlsState::compile(table, previous, &offer));
+        match settings.ocsp {
+            true => drop(self.stapler.get_or_insert_with(|| Stapler::new(&self.resolver))),
+            false => self.stapler = None,
+        }
+        let stapler = self.stapler.as_ref();
+        let state = Arc::new(TlsState::compile(table, previous, &offer, stapler));
         self.tls = Some((Arc::clone(table), offer, Arc::clone(&state)));
         state
     }
@@ -211,213 +221,9 @@ impl Compiler {
                 .collect()
         })
     }
-
-    fn host(&self, host: &Arc<Host>) -> Arc<LiveHost> {
-        if let Some(live) = self.hosts.get(&identity(host)) {
-            return Arc::clone(live);
-        }
-        let mut table = PathTable::compile(host);
-        let mut findings: Vec<_> =
-            table.errors().iter().filter_map(|error| finding::broken_path(host, error)).collect();
-        let mut specs = Cow::Borrowed(&host.locations);
-        if !table.errors().is_empty() {
-            // Left out, its requests would fall to a broader location, which may protect them less.
-            let mut fenced = Host::clone(host);
-            for error in table.errors() {
-                deny(&mut fenced.locations[error.location]);
-            }
-            table = PathTable::compile(&fenced);
-            specs = Cow::Owned(fenced.locations);
-        }
-        let compile = |spec| Arc::new(self.location(host, spec, &mut findings));
-        let locations = specs.iter().map(compile).collect();
-        let snippet =
-            host.snippet.as_ref().map(|spec| self.host_snippet(host, spec, &mut findings));
-        let certificates = host.client_certificates.as_ref().map(|spec| {
-            Policy::new(spec, &self.trusts).unwrap_or_else(|problem| {
-                findings.extend(finding::unusable_authorities(host, spec, &problem));
-                Policy::Refuse
-            })
-        });
-        let findings = findings.into();
-        Arc::new(LiveHost::new(
-            host,
-            table,
-            locations,
-            certificates,
-            snippet,
-            findings,
-            &self.metrics,
-        ))
-    }
-
-    fn host_snippet(
-        &self,
-        host: &Host,
-        spec: &Arc<HostSnippet>,
-        findings: &mut Vec<Verdict>,
-    ) -> Box<LiveHostSnippet> {
-        let compile = |spec: &Arc<Location>| Arc::new(self.location(host, spec, findings));
-        let snippet = LiveHostSnippet::new(spec, compile);
-        if let Some(error) = &snippet.error {
-            findings.extend(finding::broken_snippet(host, host.origin.as_ref(), error));
-        }
-        snippet
-    }
-
-    fn location(
-        &self,
-        host: &Host,
-        spec: &Arc<Location>,
-        findings: &mut Vec<Verdict>,
-    ) -> LiveLocation {
-        let key = self.metrics.location(&spec.origin);
-        let mut action = self.action(&spec.action);
-        let rewrite = spec.rewrite.as_ref().and_then(|rewrite| {
-            let program = RewriteProgram::compile(rewrite);
-            if let Err(error) = &program {
-                findings.extend(finding::broken_rewrite(host, spec, rewrite, error));
-                action = LiveAction::Deny;
-            }
-            program.ok()
-        });
-        let snippet = spec.snippet.as_ref().map(LiveSnippet::new).transpose();
-        let snippet = snippet.unwrap_or_else(|error| {
-            findings.extend(finding::broken_snippet(host, spec.origin.object.as_ref(), &error));
-            action = LiveAction::Deny;
-            None
-        });
-        let fixed_host = spec
-            .upstream_host
-            .as_ref()
-            .filter(|host| !host.contains('$'))
-            .and_then(|host| HeaderValue::from_str(host).ok());
-        let protection = spec.protection.as_ref().and_then(|protection| {
-            let find = |id: &UpstreamId| self.upstream(id);
-            let shared = Shared {
-                limits: &self.limits,
-                passwords: &self.passwords,
-                keys: &self.keys,
-                tokens: &self.tokens,
-            };
-            LiveProtection::new(protection, &host.name, spec, find, shared)
-        });
-        let protection = protection.map(Box::new);
-        let headers = spec.headers.as_ref().map(|rules| {
-            let unusable = |field, error| {
-                findings.extend(finding::unusable_replacement(host, spec, field, &error));
-            };
-            Box::new(AnswerHeaders::new(rules, unusable))
-        });
-        let transport = spec.transport.as_ref().and_then(|transport| {
-            let live = LiveTransport::new(transport, &self.clients);
-            if let Err(problem) = &live {
-                findings.extend(finding::unusable_transport(host, spec, problem));
-                action = LiveAction::Deny;
-            }
-            live.ok()
-        });
-        let find = |id: &UpstreamId| self.upstream(id);
-        LiveLocation {
-            error_pages: LiveErrorPages::new(spec, &action, find),
-            mirror: LiveMirror::new(spec, find),
-            action,
-            transport: transport.map(Box::new),
-            fixed_redirect: spec.fixed_redirect.as_deref().map(FixedRedirect::new).map(Box::new),
-            cors: spec.cors.as_deref().map(Cors::new).map(Box::new),
-            rewrite: rewrite.map(Box::new),
-            protection,
-            snippet,
-            headers,
-            key,
-            fixed_host: fixed_host.map(Box::new),
-            spec: Arc::clone(spec),
-        }
-    }
-
-    fn action(&self, action: &Action) -> LiveAction {
-        match action {
-            Action::Respond(status) => LiveAction::Respond(*status),
-            Action::Health => LiveAction::Health,
-            Action::ConnectionStatus => LiveAction::ConnectionStatus,
-            Action::Deny => LiveAction::Deny,
-            // A snapshot holds every upstream that it mentions; should one be missing its location is denied.
-            Action::Forward(forward) => match self.upstream(&forward.upstream) {
-                None => LiveAction::Deny,
-                Some(upstream) => LiveAction::Forward {
-                    upstream,
-                    when_empty: LiveWhenEmpty::new(&forward.when_empty, |id| self.upstream(id)),
-                },
-            },
-        }
-    }
-
-    fn upstream(&self, id: &UpstreamId) -> Option<UpstreamRef> {
-        self.registry.find(id).map(Arc::clone)
-    }
-}
-
-/// Replaces a pattern that cannot be used by the plain text that it begins with, and denies what has that.
-fn deny(location: &mut Arc<Location>) {
-    if let PathMatch::Pattern(pattern) = &location.matcher {
-        let plain =
-            |c: &char| c.is_alphanumeric() || matches!(c, '/' | '-' | '_' | '%' | '~' | ' ');
-        let mut text: String = pattern.chars().take_while(plain).collect();
-        if pattern.contains('|') {
-            // Nobody knows which of the alternatives is meant by it.
-            text.clear();
-        } else if text.len() < pattern.len() {
-            // What is behind it may make the last character optional, or one of several.
-            text.pop();
-        }
-        let matcher = PathMatch::Pattern(if text.is_empty() { "/".into() } else { text });
-        *location = Arc::new(Location {
-            matcher,
-            action: Action::Deny,
-            rewrite: None,
-            ..Location::clone(location)
-        });
-    }
 }
 
 /// Two hosts are the same if they are one object; the last snapshot keeps the addresses from being used again.
 fn identity(host: &Arc<Host>) -> usize {
     Arc::as_ptr(host).addr()
-}
-
-/// How the upstreams of one snapshot differ from those of the one before.
-#[derive(Debug, Default)]
-struct Differences<'a> {
-    /// New ones, and others than before.
-    fresh: Vec<&'a Arc<Upstream>>,
-    /// Those that there are no more.
-    gone: Vec<&'a Arc<Upstream>>,
-}
-
-impl<'a> Differences<'a> {
-    /// Adds how one list differs from the other, both sorted by identity. Looks into those only that are not the same
-    /// object in both.
-    fn add(&mut self, before: &'a [Arc<Upstream>], now: &'a [Arc<Upstream>]) {
-        let mut before = before.iter().peekable();
-        for upstream in now {
-            let mut is_same = false;
-            while let Some(old) = before.peek() {
-                is_same = Arc::ptr_eq(old, upstream);
-                let order = if is_same { Ordering::Equal } else { old.id.cmp(&upstream.id) };
-                match order {
-                    Ordering::Less => self.gone.push(old),
-                    Ordering::Equal => {}
-                    Ordering::Greater => break,
-                }
-                before.next();
-                if order == Ordering::Equal {
-                    break;
-                }
-            }
-            if !is_same {
-                self.fresh.push(upstream);
-            }
-        }
-        self.gone.extend(before);
-    }
 }

@@ -126,6 +126,9 @@ fn verdict(object: &ObjectRef, effect: Effect, reason: &str, message: String) ->
     Verdict { object: object.clone(), effect, reason: reason.into(), message }
 }
 
+/// Findings of one snapshot that are told one by one, at most, when they do not hold any more.
+const TOLD: usize = 10;
+
 /// The findings about the snapshot before; what is found again is not logged again.
 #[derive(Default)]
 pub(super) struct Findings(Vec<Verdict>);
@@ -144,11 +147,35 @@ impl Findings {
                 tracing::error!(%object, ?effect, reason, "{message}");
             }
         }
+        self.tell_cleared(&found, &snapshot.verdicts);
         if !found.is_empty() {
             let verdicts = Arc::make_mut(&mut snapshot.verdicts);
             verdicts.extend_from_slice(&found);
             verdicts.sort();
         }
         self.0 = found;
+    }
+
+    /// Says what is not found any more. Findings about one object are told apart by their reason only: what is found in
+    /// other words still holds.
+    fn tell_cleared(&self, found: &[Verdict], others: &[Verdict]) {
+        let holds = |before: &Verdict| {
+            let is_same =
+                |now: &Verdict| now.object == before.object && now.reason == before.reason;
+            found.iter().any(is_same) || others.binary_search(before).is_ok()
+        };
+        let mut told = 0;
+        for before in self.0.iter().filter(|before| !holds(before)) {
+            let Verdict { object, reason, message, .. } = before;
+            told += 1;
+            if told <= TOLD {
+                tracing::info!(%object, reason, "cleared: {message}");
+            } else {
+                tracing::debug!(%object, reason, "cleared: {message}");
+            }
+        }
+        if told > TOLD {
+            tracing::info!("{} more findings are cleared", told - TOLD);
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! What the configuration says about one request, in the order of annotations §3.0. Waits for nothing: what has to be
 //! waited for (who the client is, the upstream) comes after.
 
+mod case;
+
 use std::{
-    ops::ControlFlow::{Break, Continue},
+    ops::ControlFlow::{self, Break, Continue},
     rc::Rc,
 };
 
@@ -10,14 +12,14 @@ use headgate_config::Origin;
 use http::{HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
 
+use self::case::Case;
 use super::{
-    answer::{self, Answer},
-    choose::{Asked, Picked, pick_upstream},
-    client_certificate,
+    answer::Answer,
+    choose::Picked,
     exchange::Exchange,
     inbound::Inbound,
     outbound::Outbound,
-    place::{self, Place, locate},
+    place::{Place, locate},
     protect::Guarded,
     snippet,
 };
@@ -25,8 +27,8 @@ use crate::{
     error::ProxyError,
     filter::{redirect, request_headers::Client, variables::Variables},
     listen::conn::Connection,
-    live::{Approach, LiveAction, LiveConfig, LiveLocation},
-    route::{rewrite::Rewritten, target::Target},
+    live::{LiveAction, LiveConfig, LiveLocation},
+    route::target::Target,
     upstream::WorkerUpstream,
 };
 
@@ -73,64 +75,32 @@ pub fn decide<'a>(
         Continue(place) => place,
         Break(answer) => return Ok(answer.into()),
     };
-    let Place { name, target, page, host, location } =
-        match snippet::in_location(exchange, inbound, body, live, place)? {
-            Continue(place) => place,
-            Break(answer) => return Ok(answer.into()),
-        };
+    let place = match snippet::in_location(exchange, inbound, body, live, place)? {
+        Continue(place) => place,
+        Break(answer) => return Ok(answer.into()),
+    };
+    let location = place.location;
     if let Some(answer) = answer_here(exchange, inbound, peer, live, &location.action)? {
         return Ok(answer.into());
     }
-    if let Some(answer) = preflight(exchange, inbound, page.is_some(), location) {
+    if let Some(answer) = preflight(exchange, inbound, place.page.is_some(), location) {
         return Ok(answer.into());
     }
     let client = inbound.client(peer, &live.settings.spec.forwarded);
-    let variables =
-        variables(exchange, inbound, &client, &target, name.as_bytes(), &location.spec.origin);
-    // What annotations redirect and rewrite comes after the steps of snippets, which may be the last word.
-    let state = exchange.snippet.as_deref();
-    let is_stopped = state.is_some_and(|state| state.is_stopped);
-    if let Some(redirect) = location.fixed_redirect.as_ref().filter(|_| !is_stopped) {
-        let own = place::own(peer, name.as_bytes());
-        let told = redirect.tell(&own, location.spec.redirect, |text| variables.expand(text));
-        return Ok(Answer::elsewhere(redirect.status, told).into());
+    let (name, origin) = (place.name.as_bytes(), &location.spec.origin);
+    let variables = variables(exchange, inbound, &client, &place.target, name, origin);
+    let case = Case { exchange, inbound, peer, live, place: &place, variables: &variables };
+    if let Some(answer) = case.fixed_redirect() {
+        return Ok(answer.into());
     }
     let (scheme, best_host) = (client.scheme, client.best_host);
     let mut outbound = Outbound::new(inbound, client, location.upstream_host(&variables));
-    outbound.overrides = client_certificate::overrides(peer, host);
-    if let Some(headers) = &live.settings.request_headers {
-        outbound.configured = headers.expand(&variables);
-    }
-    if let Some(page) = page {
-        outbound.ask_for_page(page);
-    }
-    let snippet_headers = snippet::for_upstream(exchange, inbound, live, (host, location), &target);
-    if state.is_some_and(|state| state.changes_target()) {
-        outbound.rewritten = Some(snippet::upstream_target(&target)?);
-    }
-    if !is_stopped && let Some(answer) = rewrite(&mut outbound, location, &target, &variables)? {
+    if let Some(answer) = case.prepare(&mut outbound)? {
         return Ok(answer.into());
     }
-    if let Some(transport) = &location.transport {
-        let (version, rewritten) = (exchange.version(), outbound.rewritten.as_ref());
-        let asked = Approach { peer, host, version, rewritten };
-        outbound.over = transport.over(&asked, &variables).map(Box::new);
-    }
-    let decision = redirect::HttpsDecision {
-        scheme,
-        has_certificate: &|| live.tls.has_certificate(name.as_bytes()),
-    };
-    let asked = Asked {
-        inbound,
-        host,
-        name: name.as_bytes(),
-        location,
-        variables: &variables,
-        rewritten: outbound.rewritten.as_ref(),
-        live,
-    };
-    let redirects = decision.redirects(&location.spec);
-    let picked = (!redirects).then(|| pick_upstream(&exchange.worker.upstreams, &asked));
+    let snippet_headers =
+        snippet::for_upstream(exchange, inbound, live, (place.host, location), &place.target);
+    let picked = case.pick(scheme, outbound.rewritten.as_ref());
     if let Some(target) = &outbound.rewritten {
         exchange.rewritten(target.as_bytes());
     }
@@ -140,7 +110,26 @@ pub fn decide<'a>(
         let status = redirect::status(live.settings.spec.redirect_status);
         return Ok(Answer::redirect(status, url).into());
     };
-    let backend = match picked {
+    let backend = match backend(exchange, &mut outbound, location, picked) {
+        Continue(backend) => backend,
+        Break(status) => return Ok(Answer::fallback(status).into()),
+    };
+    exchange.snippet_headers = snippet_headers;
+    let guarded = location.protection.as_ref().map(|protection| {
+        let Place { name, target, .. } = place;
+        Box::new(Guarded { inbound, name, target, location, protection, live })
+    });
+    Ok(Verdict::Forward { location, backend, outbound, guarded })
+}
+
+/// Who answers, if the request may pass; or else the status of the page for that there is nobody.
+fn backend<'a>(
+    exchange: &mut Exchange,
+    outbound: &mut Outbound<'a>,
+    location: &'a LiveLocation,
+    picked: Picked,
+) -> ControlFlow<u16, Backend> {
+    Continue(match picked {
         Picked::Own(upstream) => Backend::Upstream(upstream),
         Picked::Chosen(chosen) => Backend::Upstream(exchange.adopt(chosen)),
         Picked::Fallback(upstream) => {
@@ -155,14 +144,8 @@ pub fn decide<'a>(
         {
             Backend::Page(status)
         }
-        Picked::Respond(status) => return Ok(Answer::fallback(status).into()),
-    };
-    exchange.snippet_headers = snippet_headers;
-    let guarded = location
-        .protection
-        .as_ref()
-        .map(|protection| Box::new(Guarded { inbound, name, target, location, protection, live }));
-    Ok(Verdict::Forward { location, backend, outbound, guarded })
+        Picked::Respond(status) => return Break(status),
+    })
 }
 
 /// What the gateway answers by itself, whatever else the configuration says.
@@ -207,39 +190,6 @@ pub fn preflight(
     exchange.allowed_origin = Some(cors.admits(&inbound.parts.headers)?);
     let asks = !is_for_page && inbound.parts.method == Method::OPTIONS;
     asks.then(|| Answer::empty(StatusCode::NO_CONTENT))
-}
-
-/// What a location's rewrite makes of a request: another target, or an answer.
-fn rewrite(
-    outbound: &mut Outbound<'_>,
-    location: &LiveLocation,
-    target: &Target<'_>,
-    variables: &Variables<'_>,
-) -> Result<Option<Answer>, ProxyError> {
-    let Some(rewrite) = &location.rewrite else { return Ok(None) };
-    let query = target.query().filter(|_| rewrite.keeps_query());
-    match rewrite.apply(target, &|name| variables.value(name)) {
-        Ok(Rewritten::Unchanged) => Ok(None),
-        Err(_) => Err(ProxyError::EmptyRewrite),
-        Ok(Rewritten::Redirect(url)) => {
-            Ok(Some(Answer::redirect(StatusCode::FOUND, answer::with_query(url, query))))
-        }
-        Ok(Rewritten::Path { path, prefix }) => {
-            let target = answer::with_query(path, query)
-                .filter(|target| target.as_bytes().iter().all(|byte| *byte > b' '));
-            outbound.rewritten = Some(target.ok_or(ProxyError::EmptyRewrite)?);
-            // A prefix that no header can hold is not sent, and the client's own even less.
-            let prefix = prefix.and_then(|prefix| HeaderValue::from_bytes(&prefix).ok());
-            let decided = location
-                .spec
-                .rewrite
-                .as_ref()
-                .is_some_and(|rewrite| rewrite.forwarded_prefix.is_some());
-            outbound.prefix =
-                decided.then(|| Box::new(prefix.unwrap_or(HeaderValue::from_static(""))));
-            Ok(None)
-        }
-    }
 }
 
 /// What annotations may name of a request.

@@ -218,7 +218,6 @@ impl Exchange {
 
     /// Notes which location serves it.
     pub fn set_location(&mut self, location: &Arc<LiveLocation>) {
-        self.logged &= location.spec.access_log;
         self.location = Some(Arc::clone(location));
     }
 

@@ -94,6 +94,7 @@ fn line<'a>(lines: &[httparse::Header<'a>], name: &str) -> &'a [u8] {
 /// The headers as parameters. Names that differ in `-` and `_` only would be one: then the one with `-` is meant, which
 /// the gateway decides about.
 fn headers(lines: &[httparse::Header<'_>]) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    // Of those, what the head of HTTP/1 that this comes from has.
     let is_of_connection = |name: &str| {
         ["connection", "transfer-encoding", "upgrade"]
             .iter()

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use headgate_config::log_target::REQUESTS;
 use http::{HeaderValue, StatusCode};
 use hyper::body::Incoming;
 
@@ -177,15 +178,30 @@ pub fn find<'a>(
         Found::Location(index) => (index, false),
         Found::SlashRedirect(index) => (index, true),
         Found::Exhausted => return Err(ProxyError::MatchBudget),
-        Found::Nothing => return Ok(Break(Answer::fallback(404))),
+        Found::Nothing => {
+            tracing::debug!(target: REQUESTS, host = host.spec.name, "no location for a request");
+            return Ok(Break(Answer::fallback(404)));
+        }
     };
     let location = &host.locations[index];
     exchange.set_location(location);
+    tell(host, location);
     filter::body::check_length(body, location.spec.body_limit)?;
     if slash {
         return Ok(Break(slash_redirect(exchange, location, target, name)));
     }
     Ok(Continue(location))
+}
+
+/// Names the location of a request by what the configuration says, and by nothing that the client has sent.
+#[inline]
+fn tell(host: &LiveHost, location: &LiveLocation) {
+    let origin = &location.spec.origin;
+    tracing::debug!(
+        target: REQUESTS, host = host.spec.name, path = ?origin.path,
+        object = origin.object.as_ref().map(tracing::field::display),
+        service = origin.service, "request placed"
+    );
 }
 
 /// How a request may come to a host.

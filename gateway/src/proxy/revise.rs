@@ -16,7 +16,8 @@ use crate::{
     route::target::normalise,
 };
 
-/// Changes the headers of an upstream's answer.
+/// Changes the headers of an upstream's answer. What the location rewrites is what its own upstream says: an error backend's
+/// answer goes to the client as it is (operations §11.2).
 pub fn upstream(
     headers: &mut HeaderMap,
     exchange: &Exchange,
@@ -24,7 +25,9 @@ pub fn upstream(
     location: &LiveLocation,
 ) {
     live.settings.headers.hide(headers);
-    if let Some(rules) = location.headers.as_ref().filter(|rules| rules.rewrites(headers)) {
+    if let Some(rules) = location.headers.as_ref().filter(|rules| rules.rewrites(headers))
+        && !exchange.attempts.iter().any(|attempt| attempt.after_redirect)
+    {
         let own = place::own(&exchange.connection, exchange.host_name());
         let absolute = |path: &[u8]| own.url(location.spec.redirect, &[path]);
         with_variables(exchange, live, |variables| rules.rewrite(headers, variables, absolute));

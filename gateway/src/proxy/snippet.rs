@@ -1,19 +1,19 @@
 //! Where snippets come in: before a location is looked for, in the location, and in the heads of answers. What they do is
 //! in `filter/snippet`.
 
+mod heads;
+
 use std::{
     ops::ControlFlow::{self, Break, Continue},
     sync::Arc,
 };
 
 use bytes::Bytes;
-use headgate_config::{
-    Origin, PathMatch, Redirect,
-    snippet::{Policy, Substitution},
-};
+use headgate_config::{Origin, PathMatch, Redirect, snippet::Policy};
 use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use hyper::body::Incoming;
 
+pub use self::heads::{finish, for_upstream};
 use super::{
     answer::{self, Answer},
     decide,
@@ -24,16 +24,9 @@ use super::{
 };
 use crate::{
     error::ProxyError,
-    filter::{
-        request_headers::Override,
-        snippet::{
-            Facts, Scope, State,
-            answer::{Head, apply, is_one_of},
-            body_type,
-            program::{Outcome, Program},
-            substitute::Substituter,
-            upstream,
-        },
+    filter::snippet::{
+        Facts, body_type,
+        program::{Outcome, Program},
     },
     live::{LiveAction, LiveConfig, LiveHost, LiveLocation, Rival},
     route::{path::Found, rewrite::escape_path, target::Target},
@@ -168,19 +161,33 @@ fn run(
     origin: &Origin,
 ) -> Outcome {
     let mut state = exchange.snippet.take().unwrap_or_default();
+    let outcome = with_facts(exchange, inbound, live, (server_name, origin), target, |facts| {
+        program.run(&mut state, facts, target.quoted())
+    });
+    exchange.snippet = Some(state);
+    outcome
+}
+
+/// Gives `then` what texts may name of a request for `target`; `place` is the name of its host, and its location's origin.
+fn with_facts<T>(
+    exchange: &Exchange,
+    inbound: &Inbound,
+    live: &LiveConfig,
+    place: (&str, &Origin),
+    target: &Target<'_>,
+    then: impl FnOnce(Facts<'_>) -> T,
+) -> T {
+    let (server_name, origin) = place;
     let client = inbound.client(&exchange.connection, &live.settings.spec.forwarded);
     let name = exchange.host_name();
     let variables = decide::variables(exchange, inbound, &client, target, name, origin);
-    let facts = Facts {
+    then(Facts {
         request: &variables,
         server_name,
         chain: client.chain.as_deref().unwrap_or(client.ip),
         protocol: protocol(exchange.version()),
         answer: None,
-    };
-    let outcome = program.run(&mut state, facts, target.quoted());
-    exchange.snippet = Some(state);
-    outcome
+    })
 }
 
 /// A target with what steps have made of it.
@@ -201,36 +208,6 @@ pub fn upstream_target(target: &Target<'_>) -> Result<HeaderValue, ProxyError> {
     let target = answer::with_query(path, target.query());
     let is_fine = |target: &HeaderValue| target.as_bytes().iter().all(|byte| *byte > b' ');
     target.filter(is_fine).ok_or(ProxyError::EmptyRewrite)
-}
-
-/// The headers that snippets decide about on the way to an upstream.
-pub fn for_upstream(
-    exchange: &Exchange,
-    inbound: &Inbound,
-    live: &LiveConfig,
-    place: (&LiveHost, &LiveLocation),
-    target: &Target<'_>,
-) -> Vec<Override<'static>> {
-    let (host, location) = place;
-    let chosen = exchange.snippet.as_ref().map_or(0, |state| state.policy);
-    let policy = location.snippet.as_ref().and_then(|snippet| snippet.policy(chosen));
-    let Some(policy) = policy.filter(|policy| !policy.input.is_empty() || !policy.sent.is_empty())
-    else {
-        return Vec::new();
-    };
-    let client = inbound.client(&exchange.connection, &live.settings.spec.forwarded);
-    let (name, origin) = (exchange.host_name(), &location.spec.origin);
-    let variables = decide::variables(exchange, inbound, &client, target, name, origin);
-    let facts = Facts {
-        request: &variables,
-        server_name: &host.spec.name,
-        chain: client.chain.as_deref().unwrap_or(client.ip),
-        protocol: protocol(exchange.version()),
-        answer: None,
-    };
-    let nothing = State::default();
-    let state = exchange.snippet.as_deref().unwrap_or(&nothing);
-    upstream::overrides(policy, client.headers, Scope { facts, state })
 }
 
 /// The answer that a step makes.
@@ -276,90 +253,6 @@ fn location(exchange: &Exchange, url: &[u8]) -> Option<HeaderValue> {
     // Outside of locations nobody has said that the port is left out.
     let form = form.unwrap_or(Redirect { with_port: true, ..Redirect::default() });
     place::own(&exchange.connection, exchange.host_name()).location(form, &[url])
-}
-
-/// Does with an answer what the snippets ask for; says whether it may be compressed.
-pub fn finish(exchange: &Exchange, live: &LiveConfig, answer: &mut Answer) -> bool {
-    let is_stock = answer.is_stock_page();
-    let Answer { status, headers, source, .. } = answer;
-    let status = *status;
-    let chosen = exchange.snippet.as_ref().map_or(0, |state| state.policy);
-    let host = exchange.snippet_host.as_ref();
-    let (policy, origin) = match exchange.location() {
-        Some(location) => {
-            let policy = location.snippet.as_ref().and_then(|snippet| snippet.policy(chosen));
-            (policy, &*location.spec.origin)
-        }
-        None => (host.and_then(|host| Some(&host.snippet.as_ref()?.spec.policy)), &NOWHERE),
-    };
-    let Some(policy) = policy else { return true };
-    let inbound = exchange.inbound();
-    // It was understood before, or nothing would have been found.
-    let Ok(target) = inbound.normalise() else { return true };
-    let client = inbound.client(&exchange.connection, &live.settings.spec.forwarded);
-    let variables =
-        decide::variables(exchange, inbound, &client, &target, exchange.host_name(), origin);
-    let facts = Facts {
-        request: &variables,
-        server_name: host.map_or("", |host| &host.spec.name),
-        chain: client.chain.as_deref().unwrap_or(client.ip),
-        protocol: protocol(exchange.version()),
-        answer: None,
-    };
-    let nothing = State::default();
-    let state = exchange.snippet.as_deref().unwrap_or(&nothing);
-    let scope = Scope { facts, state };
-    let substituter = policy.substitution.as_ref().filter(|_| !is_stock).and_then(|spec| {
-        let replaces = !headers.contains_key(header::CONTENT_ENCODING)
-            && status != StatusCode::PARTIAL_CONTENT
-            && (spec.types.is_empty() || is_one_of(&spec.types, headers));
-        replaces.then(|| substituter(spec, status, headers, scope))
-    });
-    let is_upstreams = exchange.is_answered;
-    apply(policy, Head { status: status.as_u16(), headers, is_upstreams }, scope);
-    if let Some(substituter) = substituter {
-        if let Some(Substitution { keeps_last_modified: false, .. }) = policy.substitution {
-            headers.remove(header::LAST_MODIFIED);
-        }
-        headers.remove(header::CONTENT_LENGTH);
-        headers.remove(header::ETAG);
-        headers.remove(header::ACCEPT_RANGES);
-        match source {
-            Source::Full(body) => {
-                if let Some(body) = body.take() {
-                    *source = substituted(body, substituter);
-                }
-            }
-            Source::Upstream(body) => body.substitute(substituter),
-            Source::Gathered(body) => body.substitute(substituter),
-            // Compressed it is afterwards.
-            Source::Empty | Source::Substituted(_) | Source::Encoded(_) => {}
-        }
-    }
-    policy.gzip != Some(false)
-}
-
-/// A body with its texts replaced; if it grows very large by that, in parts.
-fn substituted(body: Bytes, mut substituter: Substituter) -> Source {
-    let first: Bytes = [substituter.push(body), substituter.finish()].concat().into();
-    if substituter.is_over() {
-        return Source::Full(Some(first));
-    }
-    Source::Substituted(Box::new((first, substituter)))
-}
-
-fn substituter(
-    spec: &Substitution,
-    status: StatusCode,
-    headers: &HeaderMap,
-    scope: Scope<'_>,
-) -> Substituter {
-    let facts = Facts { answer: Some((status.as_u16(), headers)), ..scope.facts };
-    let scope = Scope { facts, ..scope };
-    let pairs = spec.replacements.iter();
-    let by = |text| scope.expand(text).unwrap_or_default();
-    let pairs = pairs.map(|pair| (pair.text.clone().into_bytes(), by(&pair.by)));
-    Substituter::new(pairs, spec.once)
 }
 
 fn protocol(version: Version) -> &'static str {

@@ -12,4 +12,6 @@ mod upload;
 
 pub(crate) use connection::{Connection, Expect};
 pub(crate) use head::{Head, Keep};
-pub(crate) use trailers::{kept as kept_trailers, may_follow_request};
+pub(crate) use trailers::{
+    kept as kept_trailers, kept_of_request as kept_request_trailers, may_follow_request,
+};

@@ -4,6 +4,7 @@
 //! Whoever asks gets what is known at once. There are two moments to wait for: the first fetch, and the one that a token
 //! with an unknown key gives rise to; both are short.
 
+mod condition;
 mod fetch;
 mod refresh;
 mod users;
@@ -26,9 +27,12 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-pub use self::users::KeyUse;
-use self::{fetch::Fetcher, users::Users};
-use super::{SharedUpstream, names::Names, resolve::Resolver};
+pub use self::{condition::KeyStates, users::KeyUse};
+use self::{
+    fetch::{Failure, Fetcher},
+    users::Users,
+};
+use super::{SharedUpstream, errand::shown, names::Names, resolve::Resolver};
 use crate::{
     filter::jwt::keys::KeySet,
     observe::metrics::{Exposition, Kind, Metrics},
@@ -83,8 +87,8 @@ struct Progress {
     /// When the last one began.
     began: Instant,
     is_running: bool,
-    /// The last that has ended was in vain.
-    has_failed: bool,
+    /// Why the last that has ended was in vain, if it was.
+    failure: Option<Failure>,
 }
 
 /// What comes of asking for newer keys.
@@ -134,7 +138,7 @@ impl KeyStore {
         let now = *shared.progress.borrow();
         match other() {
             Some(held) => Newer::Keys(held),
-            None if now.has_failed || now.is_running => Newer::Unknown,
+            None if now.failure.is_some() || now.is_running => Newer::Unknown,
             None => Newer::None,
         }
     }
@@ -149,7 +153,7 @@ impl Drop for KeyStore {
 impl Shared {
     fn new(source: KeySource) -> Self {
         let progress =
-            Progress { ended: 0, began: Instant::now(), is_running: true, has_failed: false };
+            Progress { ended: 0, began: Instant::now(), is_running: true, failure: None };
         Self {
             shown: shown(&source.url),
             users: Users::default(),
@@ -164,7 +168,7 @@ impl Shared {
     /// Whether the last fetch that has ended was a good one.
     fn is_up(&self) -> bool {
         let progress = self.progress.borrow();
-        progress.ended > 0 && !progress.has_failed
+        progress.ended > 0 && progress.failure.is_none()
     }
 
     /// The keys, if they may still be used.
@@ -259,15 +263,6 @@ fn write_metrics(known: &Known, text: &mut Exposition) {
     for (url, (_, keys)) in &sources {
         text.sample(name, &[("url", url)], keys);
     }
-}
-
-/// A URL without what may be a secret: user names, passwords and queries.
-fn shown(url: &str) -> String {
-    let plain = url.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = plain.split_once("://") else { return plain.to_owned() };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}{path}")
 }
 
 #[cfg(test)]

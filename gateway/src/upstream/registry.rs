@@ -84,14 +84,16 @@ impl SharedUpstream {
         self.retired.load(Ordering::Relaxed)
     }
 
-    /// Replaces the addresses, if they differ and `source` may still set them.
-    pub fn set_addresses(&self, source: u64, addresses: &[SocketAddr]) {
+    /// Replaces the addresses, if they differ and `source` may still set them; says whether it has.
+    pub fn set_addresses(&self, source: u64, addresses: &[SocketAddr]) -> bool {
         let current = self.source.lock();
         let before = self.state.load();
-        if *current == source && *before.addresses != *addresses {
+        let differs = *current == source && *before.addresses != *addresses;
+        if differs {
             let policy = before.spread.as_ref().map(|spread| Arc::clone(&spread.policy));
             self.store(addresses.to_vec().into(), policy);
         }
+        differs
     }
 
     /// Replaces how requests are spread.

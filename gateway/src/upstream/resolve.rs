@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use headgate_config::log_target::DECISIONS;
 use hickory_resolver::{TokioResolver, config::LookupIpStrategy};
 use tokio::{runtime::Handle, task::AbortHandle, time};
 
@@ -98,7 +99,12 @@ impl Resolver {
                 let addresses = addresses.into_iter();
                 let endpoints: Vec<_> =
                     addresses.map(|ip| SocketAddr::new(ip, name.port)).collect();
-                upstream.set_addresses(source, &endpoints);
+                if upstream.set_addresses(source, &endpoints) {
+                    tracing::debug!(
+                        target: DECISIONS, upstream = %upstream.name, name = name.name, ?endpoints,
+                        "the name leads elsewhere now"
+                    );
+                }
                 time::sleep(wait).await;
             }
         });
@@ -144,6 +150,7 @@ async fn look_up(resolver: &TokioResolver, name: &str) -> (Vec<IpAddr>, Duration
             let wait = answer.valid_until().saturating_duration_since(Instant::now());
             let mut addresses: Vec<_> = answer.iter().collect();
             addresses.sort_unstable();
+            tracing::debug!(name, ?addresses, holds = ?wait, "name resolved");
             (addresses, wait.clamp(SHORTEST, LONGEST))
         }
         Err(error) => {

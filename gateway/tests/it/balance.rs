@@ -13,11 +13,12 @@ use std::{
 };
 
 use headgate_config::{
-    Balance, Snapshot,
+    Balance, Protection, Snapshot,
     balance::{
         Affinity, AffinityCookie, AffinityMode, Canary, CanaryHeader, CanaryRules, CanaryValue,
         HashBy,
     },
+    protection::AccessLists,
 };
 
 use crate::support::{
@@ -195,6 +196,26 @@ fn a_canary_answers_beside_its_primary_and_both_are_named() {
         };
         counted("default-next-80") && counted("")
     });
+}
+
+#[test]
+fn a_canarys_share_has_to_pass_what_its_primary_asks() {
+    let (main, next) = (Upstream::echo("main"), Upstream::echo("next"));
+    let rules = Arc::new(CanaryRules { weight: 100, ..CanaryRules::default() });
+    let canary = |upstream: &mut headgate_config::Upstream| {
+        upstream.canary = Some(Arc::new(Canary { upstream: snapshot::id("next"), rules }));
+    };
+    let deny = vec!["127.0.0.0/8".parse().unwrap()];
+    let access = Some(Arc::new(AccessLists { deny, ..AccessLists::default() }));
+    let protection = Arc::new(Protection { access, ..Protection::default() });
+    let closed = snapshot::root("app", |location| location.protection = Some(protection));
+    let table =
+        Table::default().balanced("app", &[main.address], canary).upstream("next", &[next.address]);
+    let table = table.location("a.test", closed).prefix("a.test", "/open", "app");
+    let gateway = TestGateway::start(table.build());
+    assert_eq!(gateway.get("/").status, 403);
+    assert_eq!((main.seen().len(), next.seen().len()), (0, 0));
+    assert_eq!(gateway.get("/open").text(), "next");
 }
 
 #[test]

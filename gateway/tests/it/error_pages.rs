@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use headgate_config::{
-    Action, Blocked, ErrorPages, Forward, Host, Location, PathMatch, Protection, ProxySettings,
-    WhenEmpty,
+    Action, AnswerHeaders, Blocked, ErrorPages, Forward, Host, Location, PathMatch, Protection,
+    ProxySettings, Replacement, WhenEmpty,
     protection::{AccessLists, SignIn},
     snippet::{Policy, Reply as Said, Snippet, Step},
 };
@@ -162,6 +162,35 @@ fn what_the_gateway_answers_itself_is_replaced_also_where_upstreams_are_spared()
     };
     assert_eq!(get(&start(&app, &pages, denied(false)), ""), 503);
     assert_eq!(get(&start(&app, &pages, denied(true)), ""), 299);
+}
+
+#[test]
+fn what_the_location_rewrites_in_answers_is_left_alone_in_the_error_backends() {
+    let answer = |status: u16| {
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nLocation: http://in.test/x\r\nSet-Cookie: a=1; Path=/app/x\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        Upstream::scripted(move |_, _| Reply::Bytes(head.clone().into_bytes()))
+    };
+    let replacement = |from: &str, to: &str| Some(Replacement { from: from.into(), to: to.into() });
+    let location = location(&[404], |location, _| {
+        location.headers = Some(Arc::new(AnswerHeaders {
+            cookie_path: replacement("/app", ""),
+            redirect: replacement("http://in.test/", "/base/"),
+            ..AnswerHeaders::default()
+        }));
+    });
+    let pages = answer(302);
+    for (app, expected) in [
+        (answer(301), ("http://a.test/base/x", "a=1; Path=/x")),
+        (answer(404), ("http://in.test/x", "a=1; Path=/app/x")),
+    ] {
+        let answer = start(&app, &pages, location.clone()).get("/");
+        let found = (answer.header("location"), answer.header("set-cookie"));
+        assert_eq!(found, (Some(expected.0), Some(expected.1)));
+    }
+    assert_eq!(pages.seen().len(), 1);
 }
 
 #[test]

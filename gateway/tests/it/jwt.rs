@@ -12,7 +12,7 @@ use std::{
 };
 
 use headgate_config::{
-    Location, PathMatch, Protection, Snapshot,
+    Effect, Location, PathMatch, Protection, Snapshot,
     protection::{
         AccessLists, ClaimHeader, KeySource, PasswordAuth, PasswordScheme, SignIn, TokenAlgorithm,
         TokenAuth, Users,

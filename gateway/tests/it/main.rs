@@ -20,6 +20,7 @@ mod http2;
 mod jwt;
 mod limits;
 mod mirror;
+mod ocsp;
 mod passthrough;
 mod passwords;
 mod proxying;

@@ -69,6 +69,26 @@ fn a_rewrite_of_the_host_leads_to_another_location_and_upstream() {
 }
 
 #[test]
+fn whether_a_request_is_logged_is_said_where_rewrites_have_led_it() {
+    let upstream = Upstream::echo("ok");
+    let led = |to: &str| snippet(vec![rewrite("^/[a-z]+$", to, Then::Search)], Policy::default());
+    let silent = |location| Location { access_log: false, ..location };
+    let table = Table::default()
+        .upstream("app", &[upstream.address])
+        .location("a.test", silent(at("/a", "app", led("/logged"))))
+        .location("a.test", at("/b", "app", led("/silent")))
+        .location("a.test", at("/logged", "app", None))
+        .location("a.test", silent(at("/silent", "app", None)))
+        .log_format("$request_uri");
+    let gateway = TestGateway::start(table.build());
+    let mut client = gateway.client();
+    for path in ["/b", "/silent", "/a", "/logged"] {
+        assert_eq!(client.get(path).status, 200);
+    }
+    assert_eq!((gateway.logged(0), gateway.logged(1)), ("/a".into(), "/logged".into()));
+}
+
+#[test]
 fn rewrites_that_never_end_are_an_error() {
     let upstream = Upstream::echo("ok");
     let turn = snippet(vec![rewrite("^(.*)$", "$1x", Then::Search)], Policy::default());

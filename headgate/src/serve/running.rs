@@ -51,7 +51,9 @@ impl Running {
     /// Waits for a signal to stop. Meanwhile a thread that died makes the process be unhealthy: what still works is
     /// served on, until whoever supervises the process replaces it.
     pub async fn stop_signal(&mut self) {
-        let threads = look_after_threads(&self.controller, &self.gateway, &self.readiness);
+        let (controller, gateway, webhook) = (&self.controller, &self.gateway, &self.webhook);
+        let lost = || what_is_lost(controller, gateway, webhook.as_ref());
+        let threads = look_after_threads(lost, &self.readiness);
         tokio::select! {
             () = self.signals.next() => {}
             // It never ends.
@@ -99,21 +101,66 @@ impl Running {
     }
 }
 
-async fn look_after_threads(controller: &Controller, gateway: &Gateway, readiness: &Readiness) {
+/// What does not work any more because a thread has died, if one has.
+fn what_is_lost(
+    controller: &Controller,
+    gateway: &Gateway,
+    webhook: Option<&Webhook>,
+) -> Option<&'static str> {
+    if controller.has_died() {
+        Some("changes of the cluster or of the manifests are not followed any more")
+    } else if gateway.has_died() {
+        Some("not all workers serve any more")
+    } else if webhook.is_some_and(Webhook::has_died) {
+        Some("reviews of Ingresses are not answered any more")
+    } else {
+        None
+    }
+}
+
+/// Says what is lost, as soon as anything is, and makes the process be unhealthy. Never ends.
+async fn look_after_threads(lost: impl Fn() -> Option<&'static str>, readiness: &Readiness) {
     let mut ticks = time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let lost = if controller.has_died() {
-            "changes of the cluster or of the manifests are not followed any more"
-        } else if gateway.has_died() {
-            "not all workers serve any more"
-        } else {
-            continue;
-        };
+        let Some(lost) = lost() else { continue };
         let reason = format!("a thread has died, which is a bug of headgate: {lost}");
         tracing::error!("{reason}; the process has to be restarted");
         readiness.set_broken(reason);
         return std::future::pending().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headgate_controller::{Options, run_directory};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_controller_makes_the_process_unhealthy_while_it_serves_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = vec![folder.path().to_owned()];
+        let controller = run_directory(Options::default(), folders, |_| panic!("as asked for"));
+        let controller = controller.unwrap();
+        let readiness = Readiness::waiting("");
+        readiness.set_ready();
+        let lost = || controller.has_died().then_some("changes");
+        let is_noticed = async {
+            while readiness.broken().is_none() {
+                time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            tokio::select! {
+                () = look_after_threads(lost, &readiness) => {}
+                () = is_noticed => {}
+                () = time::sleep(Duration::from_secs(20)) => panic!("nobody has noticed"),
+            }
+        });
+        assert!(readiness.broken().is_some_and(|reason| reason.contains("changes")));
+        assert_eq!(readiness.check(), Ok(None));
     }
 }

@@ -105,6 +105,15 @@ fn switches_can_be_named_and_turned_off() {
 }
 
 #[test]
+fn how_much_is_logged_can_be_said_in_every_form() {
+    for arguments in
+        [&["-v", "3"][..], &["-v=3"], &["-v3"], &["--v=3"], &["--v", "3"], &["-v=1000"], &["-v"]]
+    {
+        parses(arguments);
+    }
+}
+
+#[test]
 fn a_flag_without_effect_is_named_in_the_log() {
     // The folder is missing, so the program ends; by then it has read its flags.
     let ended = run(&[

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use headgate_config::Snapshot;
+use headgate_config::{Snapshot, Verdict};
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -98,10 +98,14 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             let waiting = (!self.state.is_published).then_some(next_saying);
             let due = [self.mirror.deadline(), waiting, self.state.interruptions.deadline()];
             let deadline = due.into_iter().flatten().min().unwrap_or(idle);
-            let Some(Arrivals { feeds, cases }) = Arrivals::by(deadline, signals) else { return };
+            let wake = self.publisher.deadline().map_or(deadline, |at| at.min(deadline));
+            let Some(arrivals) = Arrivals::by(wake, signals) else { return };
+            let Arrivals { feeds, cases, conditions } = arrivals;
             let now = Instant::now();
-            // A review alone changes nothing that would have to be published.
-            let is_due = cases.is_empty() || !feeds.is_empty() || deadline <= now;
+            // A review alone changes nothing that would have to be published, nor does what is to be said or what is wrong
+            // at the moment.
+            let is_due = !feeds.is_empty() || deadline <= now;
+            self.publisher.say_what_was_taken();
             for feed in feeds {
                 self.note(&feed, now);
                 self.mirror.take(feed, now);
@@ -111,11 +115,14 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             self.follow_secrets();
             if self.mirror.is_complete() {
                 if is_due {
-                    self.publish();
+                    self.publish(now);
                 }
             } else if now >= next_saying {
                 next_saying = now + SAY_AGAIN;
                 self.say_what_is_missing();
+            }
+            if let Some((conditions, reporter)) = conditions.zip(self.outlets.reporter.as_mut()) {
+                reporter.report_conditions(conditions, &self.mirror);
             }
             for case in cases {
                 self.examine(case);
@@ -149,6 +156,7 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
             }
             Feed::Answering => interruptions.answering(),
             Feed::Complete(watch) => {
+                tracing::debug!(%watch, "the list is complete");
                 interruptions.goes_on(watch);
                 if *watch == WatchId::All(Kind::IngressClass) {
                     self.publisher.heed_classes();
@@ -194,10 +202,10 @@ impl<P: FnMut(Snapshot), R: Fn(Progress)> Runner<P, R> {
         }
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, heard: Instant) {
         let publisher = &mut self.publisher;
         let changes = self.mirror.take_changes();
-        let outcome = publisher.publish(self.mirror.objects(), &changes, Vec::new());
+        let outcome = publisher.publish(self.mirror.objects(), &changes, Vec::new(), heard);
         for ingress in &outcome.ingresses {
             let served = publisher.served(ingress);
             self.outlets.board.set_served(ingress, served.is_some());
@@ -278,6 +286,8 @@ fn watches(options: &Options) -> Vec<WatchId> {
 struct Arrivals {
     feeds: Vec<Feed>,
     cases: Vec<Case>,
+    /// The last that were told, if any were.
+    conditions: Option<Vec<Verdict>>,
 }
 
 impl Arrivals {
@@ -290,6 +300,7 @@ impl Arrivals {
             match signal {
                 Signal::Fed(feed) => arrivals.feeds.push(feed),
                 Signal::Review(case) => arrivals.cases.push(case),
+                Signal::Conditions(found) => arrivals.conditions = Some(found),
                 Signal::Connected(_) => {}
                 Signal::Stop => return None,
             }

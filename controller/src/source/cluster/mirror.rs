@@ -220,6 +220,7 @@ impl Mirror {
         if let Body::Ingress(ingress) = object.body()
             && self.ask_for_secrets(key, ingress)
         {
+            tracing::debug!(ingress = %key, "waits until the Secrets and ConfigMaps that it names are read");
             self.held_back.hold(seen.object, now);
             return;
         }
@@ -304,6 +305,7 @@ impl Mirror {
             return;
         }
         self.interest.known(key);
+        tracing::debug!(secret = %key, exists = seen.is_some(), "fetched");
         if let Some(seen) = seen {
             self.metas.insert((Kind::Secret, key.clone()), seen.meta);
             self.objects.apply(&seen.object);

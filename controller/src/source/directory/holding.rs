@@ -10,6 +10,8 @@ impl Directory {
     pub(super) fn replace(&mut self, path: &FilePath, mut read: File, objects: &mut Objects) {
         self.settling.came_back(path);
         let old = self.files.remove(path);
+        let (objects_read, faults) = (read.objects().len(), read.faults.len());
+        tracing::debug!(file = %path.display(), objects = objects_read, faults, "file read");
         if let Some(old) = &old {
             if old.has_content_of(&read) {
                 read.keep(old);
@@ -41,6 +43,7 @@ impl Directory {
         self.faulty.remove(path);
         if let Some(file) = self.files.remove(path) {
             self.passed_over.replace(Some(&file), None);
+            tracing::debug!(file = %path.display(), "file gone");
             for object in file.objects() {
                 self.release(path, object, objects);
             }

@@ -69,43 +69,60 @@ impl Draft {
     /// Reads the snippets. If one is not understood, all locations are denied.
     pub(super) fn read_snippets(&mut self, key: &Key, options: &Options, report: &mut Report) {
         let texts = std::mem::take(&mut self.snippets);
+        texts.report_refused(report);
         let mut problems = Vec::new();
         // Without a service there is no question that it could be about.
         if !texts.external.trim().is_empty() && !self.global_auth.url.is_empty() {
             problems.push("global-auth-snippet cannot be honoured: say with the other keys global-auth-* what is asked".to_owned());
         }
+        self.snippets.read = texts.read(options, report, &mut problems);
+        if !problems.is_empty() {
+            let problems = problems.join("; ");
+            let message = format!("{problems}: all locations answer 503 rather than stand open");
+            report.add(Effect::Denied, "InvalidValue", message);
+            self.plain.denied = Some(format!("{problems} (ConfigMap {key})"));
+        }
+    }
+}
+
+impl SnippetTexts {
+    /// Reports those that protect nothing, and are left out.
+    fn report_refused(&self, report: &mut Report) {
         for (name, text, why) in [
-            ("main-snippet", &texts.main, "there is no nginx to configure"),
-            ("modsecurity-snippet", &texts.firewall, "there is no firewall to give rules to"),
+            ("main-snippet", &self.main, "there is no nginx to configure"),
+            ("modsecurity-snippet", &self.firewall, "there is no firewall to give rules to"),
             (
                 "stream-snippet",
-                &texts.stream,
+                &self.stream,
                 "use the ConfigMaps of --tcp-services-configmap and --udp-services-configmap",
             ),
         ] {
             if !text.trim().is_empty() {
-                report.add(
-                    Effect::Warning,
-                    "SnippetRefused",
-                    format!("{name} has no effect: {why}"),
-                );
+                let message = format!("{name} has no effect: {why}");
+                report.add(Effect::Warning, "SnippetRefused", message);
             }
         }
+    }
+
+    /// What the others mean. What is not understood joins `problems`.
+    fn read(
+        &self,
+        options: &Options,
+        report: &mut Report,
+        problems: &mut Vec<String>,
+    ) -> GlobalSnippets {
         let mut read = |name, text: &str, context| {
             if text.trim().is_empty() {
                 return None;
             }
-            match compile(text, context, options.pattern_check) {
-                Ok(block) => Some((name, block)),
-                Err(problem) => {
-                    problems.push(format!("{name}: {problem}"));
-                    None
-                }
-            }
+            compile(text, context, options.pattern_check)
+                .map(|block| (name, block))
+                .map_err(|problem| problems.push(format!("{name}: {problem}")))
+                .ok()
         };
-        let http = read("http-snippet", &texts.http, Context::Http);
-        let server = read("server-snippet", &texts.server, Context::Server);
-        let location = read("location-snippet", &texts.location, Context::Location);
+        let http = read("http-snippet", &self.http, Context::Http);
+        let server = read("server-snippet", &self.server, Context::Server);
+        let location = read("location-snippet", &self.location, Context::Location);
         let all = || [&http, &server, &location].into_iter().flatten();
         let sets: BTreeSet<String> =
             all().flat_map(|(_, block)| block.sets.iter().cloned()).collect();
@@ -113,24 +130,16 @@ impl Draft {
             if let Err(problem) = check_variables(block, &sets) {
                 problems.push(format!("{name}: {problem}"));
             }
-        }
-        for (name, block) in all() {
             for note in &block.notes {
                 report.add(Effect::Warning, "NoEffect", format!("{name}: {note}"));
             }
         }
-        if !problems.is_empty() {
-            let problems = problems.join("; ");
-            let message = format!("{problems}: all locations answer 503 rather than stand open");
-            report.add(Effect::Denied, "InvalidValue", message);
-            self.plain.denied = Some(format!("{problems} (ConfigMap {key})"));
-        }
         let shared = |read: Option<(&str, Block)>| read.map(|(_, block)| Arc::new(block));
-        self.snippets.read = GlobalSnippets {
+        GlobalSnippets {
             http: shared(http),
             server: shared(server),
             location: shared(location),
             sets,
-        };
+        }
     }
 }

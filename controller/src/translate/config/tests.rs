@@ -104,10 +104,17 @@ fn statuses_that_are_none_are_left_out_of_the_list() {
 }
 
 #[test]
+fn certificates_are_stapled_if_that_is_asked_for() {
+    assert!(!read(&[]).settings.ocsp);
+    let config = read(&[("enable-ocsp", "true")]);
+    assert!(config.settings.ocsp && config.verdicts.is_empty());
+}
+
+#[test]
 fn keys_without_effect_are_named_once() {
     let config = read(&[
         ("use-geoip2", "true"),
-        ("enable-ocsp", "true"),
+        ("enable-syslog", "true"),
         ("map-hash-bucket-size", "1"),
         ("typo", "x"),
     ]);
@@ -115,7 +122,7 @@ fn keys_without_effect_are_named_once() {
     assert_eq!(
         messages,
         [
-            "keys enable-ocsp, use-geoip2 are not supported yet and have no effect",
+            "keys enable-syslog, use-geoip2 are not supported yet and have no effect",
             "key map-hash-bucket-size only tunes the workings of nginx and has no effect",
             "key typo is unknown and has no effect"
         ]

@@ -51,3 +51,31 @@ fn hosts_with_the_same_users_have_them_once() {
     let all: Vec<_> = both.into_iter().flatten().collect();
     assert!(all.len() >= 2 && all.iter().all(|users| Arc::ptr_eq(users, &all[0])));
 }
+
+#[test]
+fn a_refused_update_does_not_keep_users_who_were_removed() {
+    let mut plane = Plane::new(Options::default());
+    let good = [("auth-type", "basic"), ("auth-secret", "users")];
+    let bad = [good[0], good[1], ("limit-rps", "10r/s")];
+    let names = |plane: &Plane, user: &str| {
+        let users = users(plane, "one.test").into_iter().flatten();
+        users.filter(|users| users.hash(user).is_some()).count()
+    };
+    plane.apply(&listed("foo:{PLAIN}one"));
+    plane.apply(&ingress("one.test", &good));
+    assert!(names(&plane, "foo") > 0);
+    plane.apply(&ingress("one.test", &bad));
+    assert_eq!(plane.reasons(), [(Effect::Refused, "InvalidAnnotation")]);
+    plane.apply(&listed("bar:{PLAIN}two"));
+    assert_eq!(names(&plane, "foo"), 0);
+    assert!(names(&plane, "bar") > 0);
+
+    plane.remove(Kind::Secret, "ns", "users");
+    assert!(users(&plane, "one.test").iter().all(Option::is_none), "nobody is let in");
+    let reasons =
+        [(Effect::Refused, "InvalidAnnotation"), (Effect::Denied, "AnnotationParsingFailed")];
+    assert_eq!(plane.reasons(), reasons);
+    plane.apply(&listed("bar:{PLAIN}two"));
+    plane.apply(&ingress("one.test", &good));
+    assert_eq!(plane.reasons(), []);
+}

@@ -2,6 +2,7 @@
 //! §3.20). It has the client's headers and only those of the gateway's own that it is given; and as the reference sends it,
 //! it is HTTP/1.0.
 
+use headgate_config::senders_own;
 use http::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 
@@ -66,21 +67,7 @@ impl Bare<'_> {
 
 /// Whether a header belongs to the connection that it came on, or to the framing of its message.
 pub(super) fn is_of_connection(name: &str) -> bool {
-    matches!(
-        name,
-        "host"
-            | "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "transfer-encoding"
-            | "trailer"
-            | "upgrade"
-            | "expect"
-            | "content-length"
-            | "proxy"
-            | "http2-settings"
-    )
+    matches!(name, senders_own!() | "proxy" | "http2-settings")
 }
 
 /// Writes what the client sent and may send.

@@ -1,5 +1,6 @@
 //! What of a client's headers an upstream gets. No I/O.
 
+use headgate_config::senders_own;
 use http::{HeaderName, HeaderValue};
 use memchr::memchr;
 use smallvec::SmallVec;
@@ -88,15 +89,8 @@ enum Fate {
 /// What happens to a header of the client, by its name.
 fn fate(name: &HeaderName) -> Fate {
     match name.as_str() {
-        "host"
-        | "connection"
-        | "keep-alive"
-        | "proxy-connection"
-        | "te"
-        | "transfer-encoding"
-        | "upgrade"
-        | "expect"
-        | "content-length"
+        "trailer" => Fate::Trailer,
+        senders_own!()
         | "proxy"
         | "http2-settings"
         | "x-real-ip"
@@ -114,7 +108,6 @@ fn fate(name: &HeaderName) -> Fate {
         "x-forwarded-prefix" => Fate::Prefix,
         "x-original-uri" => Fate::OriginalUri,
         "cookie" => Fate::Cookie,
-        "trailer" => Fate::Trailer,
         _ => Fate::Keep,
     }
 }

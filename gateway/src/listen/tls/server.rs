@@ -10,7 +10,7 @@ use rustls::{
         CryptoProvider, SupportedKxGroup,
         aws_lc_rs::{self, cipher_suite as suite, kx_group},
     },
-    server::NoServerSessionStorage,
+    server::{NoServerSessionStorage, ResolvesServerCert},
     version::{TLS12, TLS13},
 };
 
@@ -94,9 +94,13 @@ pub(super) fn versions(
 }
 
 /// The configuration of a table.
-pub(super) fn of_table(base: &ServerConfig, names: Arc<Names>, http2: bool) -> ServerConfig {
+pub(super) fn of_table(
+    base: &ServerConfig,
+    certificates: Arc<dyn ResolvesServerCert>,
+    http2: bool,
+) -> ServerConfig {
     let mut config = base.clone();
-    config.cert_resolver = names;
+    config.cert_resolver = certificates;
     config.alpn_protocols = protocols(http2);
     config
 }

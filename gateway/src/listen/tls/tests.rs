@@ -41,7 +41,7 @@ struct Seen {
 
 /// Compiles a table with the usual settings.
 fn compile(table: &Arc<TlsTable>, previous: Option<&TlsState>, http2: bool) -> TlsState {
-    TlsState::compile(table, previous, &Offer { http2, tls: TlsSettings::default() })
+    TlsState::compile(table, previous, &Offer { http2, tls: TlsSettings::default() }, None)
 }
 
 fn client(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {

@@ -4,12 +4,12 @@ mod orphans;
 use std::collections::BTreeMap;
 
 use headgate_config::{
-    ClientCertificates, Endpoints, HostPattern, ObjectRef, PathMode,
+    ClientCertificates, Endpoints, HostPattern, ObjectRef, PathMatch, PathMode, Upstream,
     client_certificates::{Authorities, Mode, Verification},
 };
 
 use super::*;
-use crate::observe::metrics::MetricsSettings;
+use crate::{live::LiveAction, observe::metrics::MetricsSettings};
 
 fn compiler(runtime: &tokio::runtime::Runtime) -> Compiler {
     let metrics = Metrics::new(MetricsSettings::default());

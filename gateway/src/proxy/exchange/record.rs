@@ -130,7 +130,8 @@ impl Drop for Exchange {
             self.attempts.iter().for_each(|attempt| attempt.teach(now));
         }
         self.record(elapsed);
-        if self.logged {
+        // Of several locations that a rewrite has led through, the last one decides.
+        if self.logged && self.location().is_none_or(|location| location.spec.access_log) {
             self.log(elapsed);
         }
         self.connection.request_ended();

@@ -1,6 +1,7 @@
 //! Trailer sections in both directions. Fields that frame, route or protect a message have no place behind its body:
 //! who merges them into the head would believe them there (RFC 9110 §6.5.1). No I/O.
 
+use headgate_config::senders_own;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::field_name::is_alike;
@@ -30,6 +31,16 @@ pub fn parse(section: &[u8]) -> Option<HeaderMap> {
 
 /// Of the fields behind an answer those that may be there; `None` if there are none.
 pub fn kept(fields: HeaderMap) -> Option<HeaderMap> {
+    filtered(fields, may_follow_message)
+}
+
+/// Of the client's fields behind a request those that may be there; `None` if there are none. `withheld` are the names
+/// that the gateway decides about.
+pub fn kept_of_request(fields: HeaderMap, withheld: &[String]) -> Option<HeaderMap> {
+    filtered(fields, |name| may_follow_this_request(name, withheld))
+}
+
+fn filtered(fields: HeaderMap, may_stay: impl Fn(&HeaderName) -> bool) -> Option<HeaderMap> {
     let named = |name: Option<HeaderName>, last: &mut Option<HeaderName>| {
         *last = name.or(last.take());
         last.clone()
@@ -39,7 +50,7 @@ pub fn kept(fields: HeaderMap) -> Option<HeaderMap> {
     for (name, value) in fields {
         // Further values of a name come without it.
         let Some(name) = named(name, &mut last) else { continue };
-        if may_follow_message(&name) {
+        if may_stay(&name) {
             kept.append(name, value);
         }
     }
@@ -51,8 +62,7 @@ pub fn kept(fields: HeaderMap) -> Option<HeaderMap> {
 pub fn write_end(fields: Option<&HeaderMap>, withheld: &[String]) -> Vec<u8> {
     let mut out = b"0\r\n".to_vec();
     for (name, value) in fields.into_iter().flatten() {
-        let is_decided = withheld.iter().any(|other| is_alike(other, name.as_str()));
-        if may_follow_request(name) && !is_decided {
+        if may_follow_this_request(name, withheld) {
             for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
                 out.extend_from_slice(part);
             }
@@ -60,6 +70,10 @@ pub fn write_end(fields: Option<&HeaderMap>, withheld: &[String]) -> Vec<u8> {
     }
     out.extend_from_slice(b"\r\n");
     out
+}
+
+fn may_follow_this_request(name: &HeaderName, withheld: &[String]) -> bool {
+    may_follow_request(name) && !withheld.iter().any(|other| is_alike(other, name.as_str()))
 }
 
 /// Whether a field of a client may be behind the body of its request. Beyond what no message may have there this
@@ -112,15 +126,7 @@ pub fn may_follow_request(name: &HeaderName) -> bool {
 fn may_follow_message(name: &HeaderName) -> bool {
     !matches!(
         name.as_str(),
-        "transfer-encoding"
-            | "content-length"
-            | "host"
-            | "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "upgrade"
-            | "te"
-            | "trailer"
+        senders_own!()
             | "set-cookie"
             | "cookie"
             | "authorization"
@@ -141,7 +147,6 @@ fn may_follow_message(name: &HeaderName) -> bool {
             | "content-type"
             | "content-range"
             | "max-forwards"
-            | "expect"
     )
 }
 
@@ -154,7 +159,12 @@ mod tests {
         for (name, value) in lines {
             fields.append(*name, HeaderValue::from_static(value));
         }
-        String::from_utf8(write_end(Some(&fields), &["X_User".to_owned()])).unwrap()
+        let withheld = ["X_User".to_owned()];
+        let text = String::from_utf8(write_end(Some(&fields), &withheld)).unwrap();
+        // Both ways to send them agree.
+        let kept = kept_of_request(fields, &withheld);
+        assert_eq!(kept.map_or(0, |kept| kept.len()), text.matches(": ").count());
+        text
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::{
     upstream::{
         answer::{Answering, Asked},
         body::{Progress, RequestBody, Stage, Streamed},
-        h1::{Head, Keep, kept_trailers},
+        h1::{Head, Keep, kept_request_trailers, kept_trailers},
     },
 };
 
@@ -210,7 +210,12 @@ async fn send(mut body: Box<Streamed>, mut stream: SendStream<Bytes>) -> Result<
             }
         }
     }
-    let _ = stream.send_data(Bytes::new(), true);
+    let fields = body.take_trailers();
+    // It may have ended the stream meanwhile, as above.
+    let _ = match fields.and_then(|fields| kept_request_trailers(fields, body.withheld())) {
+        Some(fields) => stream.send_trailers(fields),
+        None => stream.send_data(Bytes::new(), true),
+    };
     Ok(())
 }
 

@@ -24,9 +24,10 @@ where
             (progress.began, progress.is_running) = (began, true);
         });
         let outcome = fetch().await;
-        let has_failed = outcome.is_err();
+        let failed = outcome.as_ref().err().copied();
         let wait = match outcome {
             Ok(Fetched { keys, lifetime }) => {
+                tracing::debug!(url = shared.shown, keys = keys.count(), ?lifetime, "keys fetched");
                 tell_success(&shared, &keys, failures);
                 shared.put(keys, lifetime);
                 failures = 0;
@@ -41,7 +42,7 @@ where
         };
         shared.progress.send_modify(|progress| {
             progress.ended += 1;
-            (progress.is_running, progress.has_failed) = (false, has_failed);
+            (progress.is_running, progress.failure) = (false, failed);
         });
         tokio::select! {
             () = sleep(wait) => {}

@@ -1,9 +1,7 @@
 use std::{cell::RefCell, rc::Rc};
 
-use super::{
-    fetch::{Failure, Fetched},
-    *,
-};
+use super::{fetch::Fetched, *};
+use crate::upstream::errand;
 
 const LIFETIME: Duration = Duration::from_secs(300);
 
@@ -40,7 +38,7 @@ impl Source {
             let (answer, wait) = (Rc::clone(&answer), *wait.borrow());
             async move {
                 tokio::time::sleep(wait).await;
-                let key = answer.borrow().ok_or(Failure::Unreachable)?;
+                let key = answer.borrow().ok_or(errand::Failure::Unreachable)?;
                 Ok(Fetched { keys: keys(key), lifetime: LIFETIME })
             }
         };

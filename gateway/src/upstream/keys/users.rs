@@ -14,6 +14,13 @@ const MOST_NAMED: usize = 5;
 #[derive(Debug, Default)]
 pub struct Users(Mutex<BTreeMap<ObjectRef, usize>>);
 
+impl Users {
+    /// The objects.
+    pub(super) fn objects(&self) -> Vec<ObjectRef> {
+        self.0.lock().keys().cloned().collect()
+    }
+}
+
 /// The keys of a source, in use by a location. As long as this lives the object that the location comes from is among
 /// those that messages about the source name.
 pub struct KeyUse {

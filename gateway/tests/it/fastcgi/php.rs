@@ -54,7 +54,9 @@ impl Php {
             path.display()
         );
         std::fs::write(path.join("fpm.conf"), configuration).expect("written");
-        let mut command = Command::new(program());
+        // It ends with the thread that started it, even if that is killed: its workers would stay for ever.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM"]).arg(program());
         command.arg("--nodaemonize").arg("--fpm-config").arg(path.join("fpm.conf"));
         // As in a container: whoever may do everything says whom the script runs as, or that he does not mind.
         command.arg("--allow-to-run-as-root");
@@ -74,7 +76,11 @@ impl Php {
 
 impl Drop for Php {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Killed, it would leave its workers behind.
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
     }
 }

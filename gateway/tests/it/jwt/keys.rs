@@ -239,3 +239,35 @@ fn what_is_wrong_with_tokens_is_counted() {
         (Some(1), Some(1), Some(0))
     );
 }
+
+#[test]
+fn an_object_that_needs_keys_is_told_as_long_as_they_cannot_be_fetched() {
+    let (app, signer) = (Upstream::echo("app"), Signer::p256());
+    let issuer = Issuer::answering(Vec::new());
+    let url = issuer.url().replace("of=shop", "client_secret=hush");
+    let gateway = Guarded::by(&app, &url).start();
+    eventually("it was tried", || !gateway.live.conditions().is_empty());
+    let conditions = gateway.live.conditions();
+    let shown = gateway.live.shown().expect("it is live");
+    assert_eq!(*shown.verdicts, conditions, "/api/routes has it");
+    let [verdict] = &conditions[..] else { panic!("{conditions:?}") };
+    assert_eq!(verdict.object.to_string(), "Ingress default/test");
+    assert_eq!((&*verdict.reason, verdict.effect), ("JwtKeysUnavailable", Effect::Denied));
+    let place = format!("http://{}/keys cannot be fetched", issuer.server.address);
+    assert!(verdict.message.contains(&place), "{}", verdict.message);
+    assert!(!verdict.message.contains("hush"), "{}", verdict.message);
+    issuer.publish(&[signer.jwk("1")]);
+    eventually("all is well again", || gateway.live.conditions().is_empty());
+    assert!(gateway.live.shown().expect("it is live").verdicts.is_empty());
+}
+
+#[test]
+fn an_issuer_without_usable_keys_is_told_to_those_who_need_them() {
+    let app = Upstream::echo("app");
+    let empty = Issuer::publishing(&[]);
+    let gateway = Guarded::by(&app, &empty.url()).start();
+    eventually("they were fetched", || !gateway.live.conditions().is_empty());
+    let verdict = gateway.live.conditions().remove(0);
+    assert_eq!(verdict.effect, Effect::Warning);
+    assert!(verdict.message.contains("there is no key at"), "{}", verdict.message);
+}

@@ -1,21 +1,9 @@
 //! Headers that a service is sent, and headers of its answers.
 
+use headgate_config::senders_own;
+
 use super::text::check_variables;
 use crate::{objects::Key, options::Options, translate::annotations::subject::Lookup};
-
-/// Nobody but the gateway says where a message begins and ends, and where it goes.
-const RESERVED: &[&str] = &[
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// A list of names (`auth-response-headers`).
 ///
@@ -89,7 +77,7 @@ pub fn missing(options: &Options, key: &Key) -> String {
 /// Whether a header says where a message begins and ends, where it goes, or belongs to one connection only: nobody but the
 /// gateway sets it. `_` is as `-`, which it is to many an upstream.
 pub fn frames(name: &str) -> bool {
-    RESERVED.contains(&&*name.to_ascii_lowercase().replace('_', "-"))
+    matches!(&*name.to_ascii_lowercase().replace('_', "-"), senders_own!())
 }
 
 /// Whether a text is the name of a header.

@@ -8,6 +8,7 @@ use super::{Apply, Draft, set, value};
 use crate::translate::ciphers;
 
 pub(super) const KEYS: &[(&str, Apply)] = &[
+    ("enable-ocsp", |draft, text| set(&mut draft.settings.ocsp, value::bool(text))),
     ("ssl-buffer-size", |draft, text| {
         const LARGEST: u64 = 16 * 1024;
         let size = value::size(text)?;

@@ -24,7 +24,7 @@ const REDIRECTS: &[Row] = &[
 
 #[rustfmt::skip]
 const TLS: &[Row] = &[
-    row("enable-ocsp", "`false`", "Staples what the certificate's responder says about it."),
+    row("enable-ocsp", "`false`", "Staples what the certificate's responder says about it, from the second handshake on; the Secret needs the issuer in its chain."),
     row("ssl-buffer-size", "`16k`", "Largest record that is sent."),
     row("ssl-ciphers", "ECDHE with AES-GCM or ChaCha20", "Cipher suites of TLS 1.2 as OpenSSL lists them. What there is none of here is named in a warning."),
     row("ssl-dh-param", "empty", "Nothing but a warning: there are no DHE suites here."),

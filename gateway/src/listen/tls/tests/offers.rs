@@ -7,7 +7,7 @@ use super::*;
 fn state(change: impl FnOnce(&mut TlsSettings)) -> TlsState {
     let mut tls = TlsSettings::default();
     change(&mut tls);
-    TlsState::compile(&table(&[], None, &[]), None, &Offer { http2: true, tls })
+    TlsState::compile(&table(&[], None, &[]), None, &Offer { http2: true, tls }, None)
 }
 
 fn ciphers(suites: &[TlsSuite]) -> HostCiphers {
@@ -120,6 +120,6 @@ fn a_ticket_is_good_for_whoever_has_the_same_key() {
 fn a_change_of_other_settings_forgets_no_session() {
     let before = state(|_| {});
     let offer = Offer { http2: false, tls: TlsSettings::default() };
-    let after = TlsState::compile(&table(&[], None, &[]), Some(&before), &offer);
+    let after = TlsState::compile(&table(&[], None, &[]), Some(&before), &offer, None);
     assert_eq!(second([&before, &after], &TLS13), HandshakeKind::Resumed);
 }

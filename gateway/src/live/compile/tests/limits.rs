@@ -1,7 +1,7 @@
 //! What becomes of shared limits while one table takes the place of another.
 
 use headgate_config::{
-    Protection,
+    Location, Protection,
     protection::{LimitCounting, LimitFallback, LimitId, Rate, RequestLimits},
 };
 
