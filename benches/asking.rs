@@ -50,6 +50,7 @@ fn variables<'a>(headers: &'a HeaderMap, origin: &'a Origin) -> Variables<'a> {
         request_id: b"0123456789abcdef0123456789abcdef",
         origin,
         connection: None,
+        span: None,
         underscores: false,
     }
 }

@@ -142,6 +142,7 @@ fn host(mode: PathMode, matchers: Vec<PathMatch>) -> Host {
             throttle: None,
             transport: None,
             snippet: None,
+            spans: None,
             access_log: true,
         })
     };

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     AnswerHeaders, ConnectionHeader, Cors, ErrorPages, FixedRedirect, Mirror, ObjectRef,
-    Protection, Transport, UpstreamId, protection::Throttle, snippet::Snippet,
+    Protection, SpanRules, Transport, UpstreamId, protection::Throttle, snippet::Snippet,
 };
 
 /// One path of one host, after all objects of the host were merged.
@@ -55,6 +55,9 @@ pub struct Location {
     /// What snippets ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snippet: Option<Arc<Snippet>>,
+    /// What is said about spans of requests; none have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spans: Option<Arc<SpanRules>>,
     /// Whether requests are written to the access log.
     pub access_log: bool,
 }

@@ -8,8 +8,8 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    AccessLogRules, Compression, GlobalHeaders, HeadLimits, Network, ObjectRef, StreamSettings,
-    TlsSettings, protection::LimitCounting,
+    AccessLogRules, Compression, GlobalHeaders, HeadLimits, Network, ObjectRef, SpanSettings,
+    StreamSettings, TlsSettings, protection::LimitCounting,
 };
 
 /// Live settings of the gateway as a whole. The defaults are the reference's.
@@ -77,6 +77,8 @@ pub struct Settings {
     pub log: AccessLogRules,
     /// Access log format; `None` is the reference's default (`log-format-upstream`).
     pub log_format: Option<String>,
+    /// Which requests have spans that are recorded, and where those go.
+    pub spans: SpanSettings,
 }
 
 impl Default for Settings {
@@ -116,6 +118,7 @@ impl Default for Settings {
             access_log: true,
             log: AccessLogRules::default(),
             log_format: None,
+            spans: SpanSettings::default(),
         }
     }
 }

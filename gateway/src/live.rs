@@ -47,7 +47,7 @@ pub(crate) use self::{
 use crate::{
     filter::external::cache::Answers,
     listen::tls::TlsState,
-    observe::metrics::Metrics,
+    observe::{metrics::Metrics, spans::Spans},
     route::{host::HostTable, name::routing_host},
     upstream::{keys::KeyStates, names::Names, resolve::Resolver},
 };
@@ -91,6 +91,7 @@ pub struct Live {
     asking: Asking,
     /// The state of keys of tokens.
     keys: KeyStates,
+    spans: Spans,
 }
 
 /// What all workers share about services that are asked. It outlives tables.
@@ -118,6 +119,7 @@ impl Live {
     pub fn new(resolver: Resolver, metrics: Arc<Metrics>) -> Self {
         let asking =
             Asking { answers: Arc::default(), names: Arc::new(Names::new(resolver.clone())) };
+        let spans = Spans::new(resolver.clone(), &metrics);
         let mut compiler = Compiler::new(resolver, metrics);
         let first = compiler.compile(Snapshot::default(), 0);
         let keys = compiler.key_states();
@@ -132,7 +134,13 @@ impl Live {
             }),
             asking,
             keys,
+            spans,
         }
+    }
+
+    /// The way of spans to their collector.
+    pub(crate) fn spans(&self) -> &Spans {
+        &self.spans
     }
 
     /// What all workers share about services that are asked.
@@ -159,6 +167,7 @@ impl Live {
         publisher.source = Some(snapshot.clone());
         let (revision, begun) = (self.revision() + 1, Instant::now());
         let next = publisher.compiler.compile(snapshot, revision);
+        self.spans.send_to(next.settings.spec.spans.collector.as_ref());
         let old = self.current.swap(Arc::new(next));
         self.revision.store(revision, Ordering::Release);
         publisher.compiler.forget_unused();

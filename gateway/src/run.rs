@@ -31,6 +31,9 @@ use crate::{
 /// Time between two rounds of a worker's regular work, in ticks of the clock.
 const HOUSEKEEPING_TICKS: u32 = 5;
 
+/// For sending the last spans.
+const SPANS_LIMIT: Duration = Duration::from_secs(2);
+
 /// What is fixed for the life of the process.
 #[derive(Clone, Debug)]
 pub struct Startup {
@@ -55,6 +58,7 @@ pub struct Gateway {
     leaving: CancellationToken,
     stop: CancellationToken,
     threads: Vec<JoinHandle<()>>,
+    live: Arc<Live>,
 }
 
 /// What a worker thread starts with.
@@ -92,6 +96,7 @@ pub fn start(
         leaving: CancellationToken::new(),
         stop: CancellationToken::new(),
         threads: Vec::with_capacity(count),
+        live: Arc::clone(live),
     };
     live.serve_on(startup.address, count);
     for (index, (http, https)) in http.into_iter().zip(https).enumerate() {
@@ -128,7 +133,7 @@ impl Gateway {
         self.leaving.cancel();
     }
 
-    /// Stops accepting, lets requests end, and waits for the workers. Blocks the thread.
+    /// Stops accepting, lets requests end, waits for the workers, and sends their last spans. Blocks the thread.
     pub fn shut_down(self) {
         self.stop.cancel();
         for thread in self.threads {
@@ -136,6 +141,7 @@ impl Gateway {
                 tracing::error!("a worker ended by a panic");
             }
         }
+        self.live.spans().close(SPANS_LIMIT);
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
         access_log::{StreamRecord, WorkerLog},
         metrics::WorkerMetrics,
         request_id::RequestIds,
+        spans::WorkerSpans,
     },
     proxy::OnTheirWay,
     upstream::{WorkerUpstreams, origin::Origins},
@@ -50,6 +51,8 @@ pub struct Worker {
     pub metrics: Rc<WorkerMetrics>,
     /// The access log's buffer.
     pub log: WorkerLog,
+    /// The buffer of spans.
+    pub spans: WorkerSpans,
     /// The buffer of the file that streams are logged to, if they have one.
     stream_log: RefCell<Option<(Arc<LogFile>, WorkerLog)>>,
     /// What is held of request bodies.
@@ -73,6 +76,7 @@ impl Worker {
     ) -> Self {
         let revision = live.revision();
         let asking = live.asking().clone();
+        let spans = live.spans().worker();
         let current = Rc::new(live.load());
         Self {
             live,
@@ -87,6 +91,7 @@ impl Worker {
             asking,
             metrics: Rc::new(metrics),
             log,
+            spans,
             stream_log: RefCell::default(),
             held_bodies: Budget::default(),
             deadlines: Rc::default(),
@@ -108,6 +113,11 @@ impl Worker {
     /// A new request id.
     pub fn request_id(&self) -> HeaderValue {
         self.ids.borrow_mut().generate()
+    }
+
+    /// Random numbers for the identities of a span.
+    pub fn random_numbers(&self) -> [u64; 3] {
+        self.ids.borrow_mut().numbers()
     }
 
     /// Logs a session of TCP or UDP.
@@ -156,6 +166,7 @@ impl Worker {
         self.asking.answers.sweep(clock::tick());
         self.metrics.sweep();
         self.log.flush();
+        self.spans.flush();
         if let Some((_, log)) = &*self.stream_log.borrow() {
             log.flush();
         }

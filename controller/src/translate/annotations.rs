@@ -39,6 +39,7 @@ mod rewrite;
 mod service_upstream;
 mod snippet;
 mod tls;
+pub mod tracing;
 mod unknown;
 mod upstream_host;
 mod upstream_tls;
@@ -107,6 +108,7 @@ static FAMILIES: &[Family] = &[
     Family::new(Honoured, &[snippet::ANNOTATIONS], snippet::read),
     Family::new(Refused, &[snippet::REFUSED], snippet::refuse),
     Family::new(Honoured, &[tls::ANNOTATIONS], tls::read),
+    Family::new(Honoured, &[tracing::ANNOTATIONS], tracing::read),
     Family::new(Honoured, &[upstream_host::ANNOTATIONS], upstream_host::read),
     Family::new(Honoured, &[upstream_tls::ANNOTATIONS], upstream_tls::read),
 ];

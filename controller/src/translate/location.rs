@@ -111,6 +111,7 @@ impl<'a> Maker<'a> {
             mirror: annotations.mirror.clone(),
             throttle: annotations.throttle,
             snippet: self.snippets.location(annotations),
+            spans: annotations.spans.settled(),
             access_log: annotations.access_log,
             matcher: place.matcher,
         }
@@ -164,6 +165,7 @@ impl<'a> Maker<'a> {
             mirror: None,
             throttle: None,
             snippet: None,
+            spans: None,
             access_log: false,
         }
     }

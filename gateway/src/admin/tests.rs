@@ -123,6 +123,7 @@ fn host(name: &str, pattern: HostPattern, action: Action) -> Arc<Host> {
         throttle: None,
         transport: None,
         snippet: None,
+        spans: None,
         access_log: true,
     };
     Arc::new(Host {

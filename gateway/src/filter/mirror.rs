@@ -91,6 +91,7 @@ mod tests {
             request_id: b"",
             origin: &config::Origin::default(),
             connection: None,
+            span: None,
         };
         let copy = Mirror::new(&Arc::new(spec))?.copy(&variables)?;
         let text = |bytes| String::from_utf8(bytes).expect("a text");

@@ -94,6 +94,7 @@ mod tests {
             request_id: b"",
             origin: &origin,
             connection: None,
+            span: None,
         };
         let spec = SignIn { url: url.into(), return_parameter: "rd".into() };
         location(&spec, &variables).map(|value| value.to_str().unwrap().to_owned())

@@ -11,7 +11,10 @@ pub use self::template::Template;
 use super::sign_in;
 use crate::{
     listen::conn::Connection,
-    observe::access_log::{basic_user, time_text},
+    observe::{
+        access_log::{basic_user, time_text},
+        spans::Span,
+    },
 };
 
 /// What variables are taken from.
@@ -48,6 +51,8 @@ pub struct Variables<'a> {
     pub origin: &'a Origin,
     /// The client's connection, where there is one.
     pub connection: Option<&'a Connection>,
+    /// The request's place in a trace, if it has one.
+    pub span: Option<&'a Span>,
 }
 
 impl<'a> Variables<'a> {
@@ -81,6 +86,9 @@ impl<'a> Variables<'a> {
             _ => {
                 if let Some(name) = name.strip_prefix("arg_") {
                     return Some(self.argument(name));
+                }
+                if name.starts_with("opentelemetry_") {
+                    return Span::variable(self.span, name);
                 }
                 if let Some(name) = name.strip_prefix("cookie_") {
                     return Some(self.cookie(name));

@@ -21,7 +21,10 @@ use crate::{
         response_headers::AnswerHeaders,
         variables::Variables,
     },
-    observe::metrics::{LocationKey, Metrics, NameKey},
+    observe::{
+        metrics::{LocationKey, Metrics, NameKey},
+        spans::LiveSpans,
+    },
     route::{path::PathTable, rewrite::RewriteProgram},
     upstream::SharedUpstream,
 };
@@ -68,6 +71,8 @@ pub struct LiveLocation {
     pub error_pages: Option<Box<LiveErrorPages>>,
     /// Where copies of requests go, if there are any.
     pub mirror: Option<Box<LiveMirror>>,
+    /// What is said about spans of requests. Most have none.
+    pub(crate) spans: Option<Box<LiveSpans>>,
     /// The location in metrics.
     pub key: LocationKey,
     /// `upstream_host` where it has no variables.

@@ -30,6 +30,11 @@ impl RequestIds {
         })
     }
 
+    /// Random numbers for what else has to be told apart.
+    pub fn numbers(&mut self) -> [u64; 3] {
+        [self.high.u64(..), self.low.u64(..), self.high.u64(..)]
+    }
+
     /// A new id: 32 lower-case hexadecimal digits.
     pub fn generate(&mut self) -> HeaderValue {
         let mut text = [0; 32];

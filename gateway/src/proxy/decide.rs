@@ -218,5 +218,6 @@ pub fn variables<'a>(
         origin,
         request_id: exchange.request_id().map_or(b"", HeaderValue::as_bytes),
         connection: Some(&exchange.connection),
+        span: exchange.span.as_deref(),
     }
 }

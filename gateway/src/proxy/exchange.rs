@@ -1,6 +1,7 @@
 //! What is remembered of a request until its last byte was sent: the material of the access log and the metrics.
 
 mod record;
+mod span;
 
 use std::{
     rc::Rc,
@@ -26,6 +27,7 @@ use crate::{
     observe::{
         access_log,
         metrics::{self, NameKey},
+        spans::Span,
     },
     page,
     route::target::Target,
@@ -67,6 +69,8 @@ pub struct Exchange {
     pub alternative: Option<Alternative>,
     /// It counts as one of its client's requests on their way, where they are limited.
     pub permit: Option<Permit>,
+    /// Its place in a trace, where the location has spans.
+    pub span: Option<Box<Span>>,
     started: Instant,
     logged: bool,
     counted: Rc<metrics::Connection>,
@@ -155,6 +159,7 @@ impl Exchange {
             choice: Choice::default(),
             alternative: None,
             permit: None,
+            span: None,
             started: Instant::now(),
             logged,
             counted,
@@ -218,6 +223,9 @@ impl Exchange {
 
     /// Notes which location serves it.
     pub fn set_location(&mut self, location: &Arc<LiveLocation>) {
+        if let Some(rules) = &location.spans {
+            self.begin_span(location, rules);
+        }
         self.location = Some(Arc::clone(location));
     }
 

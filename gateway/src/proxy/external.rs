@@ -136,6 +136,7 @@ fn words(
     let extra = policy.spec.request_headers.iter();
     let extra: Vec<_> = extra
         .map(|(name, value)| (name.as_str(), variables.expand(value)))
+        .chain(exchange.span.iter().flat_map(|span| span.told()))
         .chain(told.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())))
         .collect();
     let target = inbound.raw_target();

@@ -181,6 +181,7 @@ impl Request<'_> {
         if let Some(protection) = &location.protection {
             outbound.overrides.extend(protect::withheld(protection, headers));
         }
+        outbound.overrides.extend(exchange.span.iter().flat_map(|span| span.headers()));
         let mut body = match body {
             Body::Prepared(body) => body,
             Body::Unread(body) if !replaced.close => {

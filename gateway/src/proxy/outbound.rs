@@ -52,8 +52,9 @@ impl<'a> Outbound<'a> {
         }
     }
 
-    /// Takes over what snippets decide, now that all that protects has had its say.
+    /// Takes over the request's place in its trace, and what snippets decide, now that all that protects has had its say.
     pub fn settle(&mut self, exchange: &mut Exchange) {
+        self.overrides.extend(exchange.span.iter().flat_map(|span| span.headers()));
         for header in std::mem::take(&mut exchange.snippet_headers) {
             if !self.overrides.iter().any(|known| is_alike(&known.name, &header.name)) {
                 self.overrides.push(header);

@@ -29,6 +29,7 @@ pub(crate) fn location(matcher: PathMatch) -> Location {
         throttle: None,
         transport: None,
         snippet: None,
+        spans: None,
         access_log: true,
     }
 }

@@ -33,6 +33,7 @@ mod shutdown;
 mod snippets;
 mod streams;
 mod support;
+mod tracing;
 mod unread;
 mod upgrade;
 mod uploads;

@@ -1,6 +1,7 @@
 //! A gateway in this process, upstreams that do as they are told, and a client that shows raw bytes.
 
 pub mod client;
+pub mod collector;
 pub mod grpc;
 pub mod http2;
 pub mod redis;
@@ -30,7 +31,8 @@ use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
 pub use self::{
-    client::Client, http2::Http2, redis::Redis, snapshot::Table, tls::Identity, upstream::Upstream,
+    client::Client, collector::Collector, http2::Http2, redis::Redis, snapshot::Table,
+    tls::Identity, upstream::Upstream,
 };
 
 /// A running gateway.

@@ -7,7 +7,7 @@ use headgate_config::{
     Redirect, TlsSuite, balance::CanaryRules, protection::Throttle,
 };
 
-use super::{Protocol, Said, affinity::AffinityWish, errors, headers, proxy};
+use super::{Protocol, Said, affinity::AffinityWish, errors, headers, proxy, tracing};
 use crate::translate::snippet::Snippets;
 
 /// The annotations of one Ingress, with the defaults filled in.
@@ -81,6 +81,8 @@ pub struct Annotations {
     pub throttle: Option<Throttle>,
     /// What snippets ask for.
     pub snippets: Option<Arc<Snippets>>,
+    /// `enable-opentelemetry` and what belongs to it.
+    pub spans: tracing::SpanWish,
     /// `enable-access-log`.
     pub access_log: bool,
 }
@@ -123,6 +125,7 @@ impl Default for Annotations {
             protection: None,
             throttle: None,
             snippets: None,
+            spans: tracing::SpanWish::default(),
             access_log: true,
         }
     }

@@ -3,16 +3,14 @@
 //! Each file below becomes a family of its own when somebody reads it.
 
 mod firewall;
-mod tracing;
 
 use super::{Annotations, definition::Definition, values::Values};
 use crate::translate::wording;
 
-pub const ANNOTATIONS: &[&[Definition]] = &[firewall::ANNOTATIONS, tracing::ANNOTATIONS];
+pub const ANNOTATIONS: &[&[Definition]] = &[firewall::ANNOTATIONS];
 
 /// Values that ask for nothing but what happens anyway.
-const NO_WISH: &[(&str, &str)] =
-    &[("enable-modsecurity", "false"), ("enable-opentelemetry", "false")];
+const NO_WISH: &[(&str, &str)] = &[("enable-modsecurity", "false")];
 
 pub fn read(values: &mut Values<'_>, _: &mut Annotations) {
     let is_wish =

@@ -8,6 +8,7 @@ mod protection;
 mod redirect;
 mod rules;
 mod table;
+mod tracing;
 mod unknown;
 mod values;
 
@@ -258,10 +259,10 @@ fn refused_values_of_what_is_not_supported() {
 #[test]
 fn what_is_not_supported_is_named_once() {
     let (_, found) =
-        finding(&[("enable-opentelemetry", "true"), ("opentelemetry-operation-name", "a")]);
+        finding(&[("enable-modsecurity", "true"), ("modsecurity-transaction-id", "a")]);
     assert_eq!(
         found.message,
-        "annotations enable-opentelemetry, opentelemetry-operation-name are not supported yet and have no effect"
+        "annotations enable-modsecurity, modsecurity-transaction-id are not supported yet and have no effect"
     );
     assert_eq!(finding(&[("tpyo", "x")]).1.reason, "UnknownAnnotation");
 }

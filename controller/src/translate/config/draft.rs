@@ -11,7 +11,7 @@ use super::{
     Config, Defaults, LimitDefaults, Report, Restrictions,
     global_auth::GlobalAuth,
     global_headers::{self, HeaderMaps},
-    keys,
+    keys::{self, tracing::SpanKeys},
     limit_store::{StoreKeys, Stored},
     messages, silent,
     snippets::SnippetTexts,
@@ -49,6 +49,8 @@ pub struct Draft {
     /// The snippets.
     pub snippets: SnippetTexts,
     pub store: StoreKeys,
+    /// Traces.
+    pub spans: SpanKeys,
     pub limit_secret: Option<Key>,
     /// What is to be said about keys that are honoured in part.
     pub notes: Vec<String>,
@@ -85,6 +87,7 @@ impl Default for Draft {
             limits: LimitDefaults::default(),
             snippets: SnippetTexts::default(),
             store: StoreKeys::default(),
+            spans: SpanKeys::default(),
             limit_secret: None,
             notes: Vec::new(),
             unknown_peers: Vec::new(),
@@ -125,6 +128,7 @@ impl Draft {
             );
             report.add(Effect::Warning, "InvalidValue", message);
         }
+        SpanKeys::settle(self);
         for note in self.notes.drain(..) {
             report.add(Effect::Warning, "NotAvailable", note);
         }

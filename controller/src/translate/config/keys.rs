@@ -6,6 +6,7 @@ mod headers;
 mod service;
 mod stream;
 mod tls;
+pub mod tracing;
 mod transport;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ const TABLES: &[&[(&str, Apply)]] = &[
     snippets::KEYS,
     stream::KEYS,
     tls::KEYS,
+    tracing::KEYS,
     transport::KEYS,
 ];
 

@@ -37,11 +37,8 @@ const NO_EFFECT: &[&str] = &[
 const PLANNED: &[&str] = &[
     "access-log-params", "access-log-path", "bind-address", "bind-address-ipv4", "bind-address-ipv6",
     "default-type", "disable-ipv6", "disable-ipv6-dns", "enable-auth-access-log", "enable-modsecurity",
-    "enable-opentelemetry", "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level",
+    "enable-owasp-modsecurity-crs", "enable-syslog", "error-log-level",
     "error-log-path", "geoip2-autoreload-in-minutes", "http-access-log-path",
-    "opentelemetry-operation-name",
-    "opentelemetry-trust-incoming-span", "otel-max-export-batch-size", "otel-max-queuesize", "otel-sampler",
-    "otel-sampler-parent-based", "otel-sampler-ratio", "otel-schedule-delay-millis", "otel-service-name",
-    "otlp-collector-host", "otlp-collector-port", "syslog-host", "syslog-port", "use-geoip2",
+    "syslog-host", "syslog-port", "use-geoip2",
     "worker-processes",
 ];

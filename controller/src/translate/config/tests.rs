@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::*;
 
 mod listeners;
+mod tracing;
 
 fn read(data: &[(&str, &str)]) -> Config {
     let map = ConfigMap {

@@ -121,6 +121,7 @@ mod tests {
             request_id: b"id",
             origin: &origin,
             connection: None,
+            span: None,
         };
         let mut headers = HeaderMap::new();
         headers.insert("x-own", HeaderValue::from_static("upstream"));

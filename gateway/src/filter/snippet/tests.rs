@@ -55,6 +55,7 @@ fn with<T>(act: impl FnOnce(Facts<'_>) -> T) -> T {
         origin: &origin,
         request_id: b"id",
         connection: None,
+        span: None,
     };
     let (server_name, chain, protocol) = ("a.test", &b"192.0.2.9"[..], "HTTP/1.1");
     act(Facts { request: &request, server_name, chain, protocol, answer: None })

@@ -28,6 +28,7 @@ fn destination(url: &str, said: &[u8]) -> Option<Destination> {
         request_id: said,
         origin: &origin,
         connection: None,
+        span: None,
     };
     Url::parse(url, || "/_default".into())?.destination(&variables)
 }

@@ -36,6 +36,7 @@ fn expanded_with(
         request_id: b"id",
         origin: &origin,
         connection: None,
+        span: None,
     };
     String::from_utf8(variables.expand(text)).unwrap()
 }

@@ -17,6 +17,7 @@ use crate::{
         snippet::LiveSnippet,
         transport::LiveTransport,
     },
+    observe::spans::LiveSpans,
     route::rewrite::RewriteProgram,
 };
 
@@ -70,11 +71,12 @@ impl Draft<'_> {
         let headers = self.headers();
         let transport = self.transport();
         let protection = self.protection();
-        let Self { compiler, spec, action, .. } = self;
+        let Self { compiler, host, spec, action, .. } = self;
         let find = |id: &UpstreamId| compiler.upstream(id);
         LiveLocation {
             error_pages: LiveErrorPages::new(spec, &action, find),
             mirror: LiveMirror::new(spec, find),
+            spans: LiveSpans::new(host, spec),
             action,
             transport: transport.map(Box::new),
             fixed_redirect: spec.fixed_redirect.as_deref().map(FixedRedirect::new).map(Box::new),

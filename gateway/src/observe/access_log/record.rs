@@ -5,6 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use headgate_config::Origin;
 use http::{HeaderValue, Version};
 
+use crate::observe::spans::Span;
+
 /// One finished request. All text is borrowed; nothing is formatted before a log format asks for it. The default is
 /// a request about which nothing is known.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,6 +71,8 @@ pub struct AccessRecord<'a> {
     pub attempts: &'a [Attempt<'a>],
     /// The request id that was sent on.
     pub request_id: &'a [u8],
+    /// The request's place in a trace, if it has one.
+    pub span: Option<&'a Span>,
     /// What the location was made from.
     pub origin: Option<&'a Origin>,
     /// Properties of the TLS connection, if it is one.

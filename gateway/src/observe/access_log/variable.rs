@@ -1,5 +1,6 @@
 //! The variables that a log format may contain.
 
+use crate::observe::spans::Span;
 use http::{HeaderName, Version};
 
 use super::{
@@ -107,6 +108,10 @@ variables! {
         ClientSubject = "ssl_client_s_dn",
         ClientIssuer = "ssl_client_i_dn",
         ClientVerify = "ssl_client_verify",
+        TraceId = "opentelemetry_trace_id",
+        SpanId = "opentelemetry_span_id",
+        TraceParent = "opentelemetry_context_traceparent",
+        TraceState = "opentelemetry_context_tracestate",
         Unset = "proxy_protocol_addr" | "proxy_protocol_port" | "gzip_ratio",
     }
 }
@@ -219,6 +224,7 @@ impl Text {
         let object = origin.and_then(|origin| origin.object.as_ref());
         let flag = |set: bool, text: &'static str| if set { text } else { "" };
         let is_http2 = record.version == Version::HTTP_2;
+        let span = |name| Span::variable(record.span, name).and_then(present);
         let text = match self {
             Self::Target => return present(record.target),
             Self::Path => return present(record.path),
@@ -261,6 +267,10 @@ impl Text {
             Self::ClientSubject => return present(record.tls?.client_subject.as_bytes()),
             Self::ClientIssuer => return present(record.tls?.client_issuer.as_bytes()),
             Self::ClientVerify => record.tls?.client_verify?,
+            Self::TraceId => return span("opentelemetry_trace_id"),
+            Self::SpanId => return span("opentelemetry_span_id"),
+            Self::TraceParent => return span("opentelemetry_context_traceparent"),
+            Self::TraceState => return span("opentelemetry_context_tracestate"),
         };
         Some(text.as_bytes())
     }

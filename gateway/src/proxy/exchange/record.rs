@@ -99,6 +99,7 @@ impl Exchange {
             alternative_upstream_name: upstream_name(alternative),
             attempts: &attempts,
             request_id: self.request_id.as_ref().map_or(b"", HeaderValue::as_bytes),
+            span: self.span.as_deref(),
             origin: self.location.as_ref().map(|location| &*location.spec.origin),
             tls: connection.session().map(|session| access_log::TlsInfo {
                 protocol: session.protocol,
@@ -133,6 +134,9 @@ impl Drop for Exchange {
         // Of several locations that a rewrite has led through, the last one decides.
         if self.logged && self.location().is_none_or(|location| location.spec.access_log) {
             self.log(elapsed);
+        }
+        if let Some(span) = &self.span {
+            self.finish_span(span, elapsed);
         }
         self.connection.request_ended();
         self.counted.request_finished();

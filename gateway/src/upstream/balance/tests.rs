@@ -90,6 +90,7 @@ fn choice(spread: &Spread, headers: &HeaderMap, path: Option<&[u8]>) -> Choice {
         request_id: b"",
         origin: &origin,
         connection: None,
+        span: None,
     };
     spread.policy.choice(&variables, path)
 }

@@ -42,8 +42,19 @@ impl GrpcServer {
     pub fn raw<F: Future<Output = ()> + Send>(
         serve: impl Fn(usize, Incoming) -> F + Send + Sync + 'static,
     ) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::on(listener, serve)
+    }
+
+    /// The same for a listener that there is.
+    pub fn on<F: Future<Output = ()> + Send>(
+        listener: std::net::TcpListener,
+        serve: impl Fn(usize, Incoming) -> F + Send + Sync + 'static,
+    ) -> Self {
         let runtime = runtime();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        listener.set_nonblocking(true).expect("a socket");
+        let listener = runtime.block_on(async { TcpListener::from_std(listener) });
+        let listener = listener.expect("a listener");
         let address = listener.local_addr().expect("bound");
         let connections = Arc::new(AtomicUsize::new(0));
         let (counter, serve) = (Arc::clone(&connections), Arc::new(serve));

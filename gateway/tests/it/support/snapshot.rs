@@ -56,6 +56,7 @@ pub fn location(matcher: PathMatch, upstream: &str) -> Location {
         throttle: None,
         transport: None,
         snippet: None,
+        spans: None,
         access_log: true,
     }
 }

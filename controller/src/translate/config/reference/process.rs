@@ -38,16 +38,16 @@ const LOGS: &[Row] = &[
 const TRACES: &[Row] = &[
     row("enable-opentelemetry", "`false`", "Spans of all requests."),
     row("opentelemetry-config", "–", "A file of the reference's."),
-    row("opentelemetry-operation-name", "empty", "Name of the spans."),
+    row("opentelemetry-operation-name", "empty", "Name of the spans; may contain variables. Empty: the path of the rule."),
     row("opentelemetry-trust-incoming-span", "`true`", "Goes on with the client's trace."),
     row("otel-max-export-batch-size", "`512`", "Spans that are sent at once."),
     row("otel-max-queuesize", "`2048`", "Spans that wait to be sent."),
-    row("otel-sampler", "`AlwaysOn`", "Which requests have spans."),
-    row("otel-sampler-parent-based", "`true`", "Does as the client's trace does."),
+    row("otel-sampler", "`AlwaysOn`", "Which traces that begin here are recorded: `AlwaysOn`, `AlwaysOff` or `TraceIdRatioBased`."),
+    row("otel-sampler-parent-based", "`true`", "Of traces of clients those are recorded that are recorded there."),
     row("otel-sampler-ratio", "`0.01`", "Share of requests for `TraceIdRatioBased`."),
-    row("otel-schedule-delay-millis", "`5000`", "Milliseconds after which spans are sent."),
+    row("otel-schedule-delay-millis", "`5000`", "Milliseconds after which spans are sent, if there is no whole batch before."),
     row("otel-service-name", "`nginx`", "Name of the service in traces."),
-    row("otlp-collector-host", "empty", "Receiver of spans."),
+    row("otlp-collector-host", "empty", "Receiver of spans (OTLP over gRPC). Empty: nobody gets them ([traces](tracing.md))."),
     row("otlp-collector-port", "`4317`", "Its port."),
 ];
 

@@ -32,6 +32,7 @@ fn rewritten(
         request_id: b"id",
         origin: &origin,
         connection: None,
+        span: None,
     };
     let rules = AnswerHeaders::new(spec, |field, error| panic!("{field}: {error}"));
     let mut headers = HeaderMap::new();
