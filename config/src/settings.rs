@@ -83,10 +83,10 @@ pub struct Settings {
     pub log: AccessLogRules,
     /// Access log format; `None` is the reference's default (`log-format-upstream`).
     pub log_format: Option<String>,
-    /// What is told about the work of the data plane.
-    pub messages: Messages,
     /// Which requests have spans that are recorded, and where those go.
     pub spans: SpanSettings,
+    /// What is told about the work of the data plane.
+    pub messages: Messages,
 }
 
 impl Default for Settings {
@@ -129,8 +129,8 @@ impl Default for Settings {
             access_log: true,
             log: AccessLogRules::default(),
             log_format: None,
-            messages: Messages::default(),
             spans: SpanSettings::default(),
+            messages: Messages::default(),
         }
     }
 }

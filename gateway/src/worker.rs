@@ -51,10 +51,10 @@ pub struct Worker {
     pub metrics: Rc<WorkerMetrics>,
     /// The access log's buffer.
     pub log: WorkerLog,
-    /// That of streams, where they are logged elsewhere than requests.
-    stream_log: WorkerLog,
     /// The buffer of spans.
     pub spans: WorkerSpans,
+    /// That of streams, where they are logged elsewhere than requests.
+    stream_log: WorkerLog,
     /// What is held of request bodies.
     pub held_bodies: Budget,
     /// Time limits of requests.
@@ -158,7 +158,7 @@ impl Worker {
         self.asking.answers.sweep(clock::tick());
         self.metrics.sweep();
         self.log.flush();
-        self.stream_log.flush();
         self.spans.flush();
+        self.stream_log.flush();
     }
 }

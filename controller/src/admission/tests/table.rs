@@ -341,5 +341,8 @@ fn a_regular_expression_that_cannot_be_served_is_warned_about() {
     assert_eq!(said.last().map(String::as_str), Some(warning), "another makes it one");
     let alias = with_annotations(super::plain(), &[("server-alias", "~(bad")]);
     let said = bench.review(&alias).warnings;
-    assert_eq!(said, ["alias \"(bad\" of host app.test: unclosed; it matches nothing"]);
+    assert_eq!(
+        said,
+        ["alias \"(bad\" of host app.test: unclosed; it matches nothing: correct server-alias"]
+    );
 }

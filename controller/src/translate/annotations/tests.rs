@@ -257,7 +257,7 @@ fn refused_values_of_what_is_not_supported() {
 }
 
 #[test]
-fn what_there_is_none_of_is_named_once() {
+fn a_wish_for_a_firewall_is_answered_once() {
     let (_, found) =
         finding(&[("enable-modsecurity", "true"), ("modsecurity-transaction-id", "a")]);
     assert_eq!(

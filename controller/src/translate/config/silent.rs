@@ -1,4 +1,4 @@
-//! ConfigMap keys that are not read: they only tune the reference's own workings, or have no effect there either.
+//! ConfigMap keys that have no effect and of which nothing more is to be said.
 
 /// Whether a key only tunes the reference's own workings, or has no effect there either.
 pub fn has_no_effect(name: &str) -> bool {

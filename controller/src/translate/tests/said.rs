@@ -103,7 +103,7 @@ fn a_regular_expression_that_cannot_be_served_gets_a_verdict() {
     assert_eq!(plane.reasons(), [(Effect::Warning, "InvalidAlias")]);
     assert_eq!(
         plane.last.verdicts[0].message,
-        "alias \"(x\" of host one.test: unclosed; it matches nothing"
+        "alias \"(x\" of host one.test: unclosed; it matches nothing: correct server-alias"
     );
     plane.apply(&ingress_of("nginx", "", &[regex], path("/a(b)")));
     assert_eq!(plane.reasons(), []);
