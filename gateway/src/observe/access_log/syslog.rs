@@ -129,7 +129,7 @@ impl Syslog {
             Err(error) => {
                 tracing::warn!(
                     receiver = %self.receiver.host, %error,
-                    "syslog: as long as their receiver is not found lines go to its last address, or are lost"
+                    "syslog: the receiver is not found: lines go to its last address, or are lost where there is none"
                 );
                 PAUSE
             }
