@@ -1,3 +1,5 @@
+//! Facts about what annotations say about spans.
+
 use headgate_config::SpanRules;
 
 use super::*;
