@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Options,
+    events::about,
     objects::{Changes, Ingress, Key, Kind, Objects},
     translate::Translator,
 };
@@ -130,7 +131,7 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
         let mut untold = 0;
         for verdict in before.iter().filter(|verdict| now.binary_search(verdict).is_err()) {
             let Verdict { object, reason, message, .. } = verdict;
-            let is_reworded = about(new, object).any(|new| new.reason == *reason);
+            let is_reworded = about(new, object).iter().any(|new| new.reason == *reason);
             if is_reworded || is_gone(object, objects) {
                 tracing::debug!(%object, reason, "no longer: {message}");
             } else if self.ledger.may_tell(Instant::now()) {
@@ -159,7 +160,7 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
 
     fn is_refused(&self, ingress: &Key) -> bool {
         let object = Kind::Ingress.reference(ingress);
-        about(self.verdicts(), &object).any(|verdict| verdict.effect == Effect::Refused)
+        about(self.verdicts(), &object).iter().any(|verdict| verdict.effect == Effect::Refused)
     }
 
     fn tell_decisions(&self, ingresses: &BTreeSet<Key>) {
@@ -258,12 +259,6 @@ fn tell_difference(difference: &Difference<'_>) {
 fn is_gone(object: &ObjectRef, objects: &Objects) -> bool {
     let kind = Kind::ALL.into_iter().map(|(kind, _)| kind).find(|kind| kind.name() == object.kind);
     kind.is_some_and(|kind| !objects.contains(kind, &Key::new(&object.namespace, &object.name)))
-}
-
-/// Those of sorted findings that are about an object.
-fn about<'a>(sorted: &'a [Verdict], object: &ObjectRef) -> impl Iterator<Item = &'a Verdict> {
-    let first = sorted.partition_point(|verdict| verdict.object < *object);
-    sorted[first..].iter().take_while(move |verdict| verdict.object == *object)
 }
 
 /// The findings that were not there before. Both lists are sorted.
