@@ -1,4 +1,4 @@
-//! Facts about what annotations say about spans.
+//! Wishes for spans: what they come to, and what is wrong with them.
 
 use headgate_config::SpanRules;
 
