@@ -10,4 +10,9 @@ fn main() {
     if target("CARGO_CFG_TARGET_OS") == "linux" && target("PROFILE") == "release" {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
+    // Functions that come to the same code are kept once. Of the linkers that may stand here only the compiler's own, which
+    // it takes for this target, knows how.
+    if target("TARGET") == "x86_64-unknown-linux-gnu" && target("PROFILE") == "release" {
+        println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
+    }
 }

@@ -4,6 +4,7 @@
 //! if it had looked at everything. Its steps, in order: `config` (ConfigMap), `admission` (which Ingresses, in which
 //! version), `hosts` (path tables, aliases), `upstreams` (endpoints), `tls` (certificates), `streams` (what is forwarded below HTTP).
 
+mod absent;
 mod admission;
 pub(crate) mod annotations;
 mod authorities;
@@ -39,6 +40,7 @@ use crate::{
     options::{NamespaceScope, Options},
 };
 
+use absent::AbsentConfig;
 use admission::{Admission, Law};
 pub use annotations::reference::tables as annotation_tables;
 use config::Config;
@@ -61,8 +63,8 @@ pub struct Translator {
     tls: TlsState,
     streams: StreamTable,
     source_verdicts: Vec<Verdict>,
-    /// That the main ConfigMap does not exist, where that is worth a word.
-    missing_config: Option<Verdict>,
+    /// That the main ConfigMap is not there.
+    absent_config: AbsentConfig,
     default_certificate: Option<Key>,
     tls_table: Arc<TlsTable>,
     verdicts: Arc<Vec<Verdict>>,
@@ -90,7 +92,7 @@ impl Translator {
             tls: TlsState::default(),
             streams: StreamTable::default(),
             source_verdicts: Vec::new(),
-            missing_config: None,
+            absent_config: AbsentConfig::default(),
             default_certificate: options.default_ssl_certificate.as_ref().map(Key::from),
             tls_table: Arc::default(),
             verdicts: Arc::default(),
@@ -142,7 +144,6 @@ impl Translator {
     }
 
     fn update(&mut self, objects: &Objects, changes: &Changes) {
-        self.miss_config(objects);
         let reread_annotations = self.read_config(objects, changes);
         for key in self.ingresses_to_look_at(objects, changes, reread_annotations) {
             let law = Law { options: &self.options, defaults: &self.config.defaults, objects };
@@ -187,37 +188,25 @@ impl Translator {
         self.collect_verdicts();
     }
 
-    /// Notes whether the ConfigMap is there. In a cluster it may be created any time, as with the reference.
-    fn miss_config(&mut self, objects: &Objects) {
-        let key = self.options.configmap.as_ref().map(Key::from);
-        let key =
-            key.filter(|key| self.options.is_only_controller && objects.config_map(key).is_none());
-        let missing = key.map(|key| Verdict {
-            object: Kind::ConfigMap.reference(&key),
-            effect: Effect::Warning,
-            reason: "ConfigMapNotFound".into(),
-            message:
-                "--configmap names it, but it does not exist; all settings keep their defaults"
-                    .into(),
-        });
-        if missing != self.missing_config {
-            self.missing_config = missing;
-            self.verdicts_changed = true;
-        }
-    }
-
     /// Reads the ConfigMap if it changed, or an object that it names; says whether that changes what Ingresses mean.
     fn read_config(&mut self, objects: &Objects, changes: &Changes) -> bool {
+        let absence_changed =
+            self.absent_config.look(&self.options, objects, &self.source_verdicts);
+        self.verdicts_changed |= absence_changed;
         let key = self.options.configmap.as_ref().map(Key::from);
         let secret = self.config.limit_secret.as_ref();
         let secret_changed = secret.is_some_and(|secret| changes.secrets.contains(secret));
         let named = &self.config.named_maps;
         let named_changed = named.iter().any(|map| changes.config_maps.contains(map));
-        let is_changed =
-            |key: &Key| secret_changed || named_changed || changes.config_maps.contains(key);
+        let is_changed = |key: &Key| {
+            absence_changed || secret_changed || named_changed || changes.config_maps.contains(key)
+        };
         let Some(key) = key.filter(is_changed) else { return false };
         let map = objects.config_map(&key);
-        let mut config = Config::read(&self.options, map.map(|map| (&key, &**map)), objects);
+        let mut config = match self.absent_config.reason_to_close() {
+            Some(reason) => Config::closed(&self.options, reason),
+            None => Config::read(&self.options, map.map(|map| (&key, &**map)), objects),
+        };
         if let Some(check) = self.options.pattern_check {
             config.check_blocked(check);
         }
@@ -260,7 +249,7 @@ impl Translator {
             self.admission.verdicts().chain(self.upstreams.verdicts()).chain(self.tls.verdicts());
         let own = own.chain(self.hosts.verdicts()).chain(self.streams.verdicts());
         let known = own.chain(&self.config.verdicts).chain(&self.source_verdicts);
-        let known = known.chain(&self.missing_config);
+        let known = known.chain(self.absent_config.verdict());
         let is_remark = |verdict: &&Verdict| {
             verdict.effect == Effect::Ignored && !self.options.is_only_controller
         };

@@ -113,6 +113,7 @@ pub fn start(runtime: &Runtime, plan: Plan) -> anyhow::Result<Running> {
     let log = AccessLog::stdout().context("the access log cannot start")?;
     add_sources(&metrics, &live, &log, &plan.options.controller_class);
     signals::reopen_logs(runtime)?;
+    signals::outlive_terminal(runtime)?;
     let messages = log.messages();
     let gateway = run::start(&plan.startup, &live, &metrics, &log)?;
 

@@ -152,6 +152,16 @@ impl Config {
         draft.judge(key, options, objects, &mut report);
         draft.finish(Some(report.object), report.verdicts)
     }
+
+    /// What holds while nobody knows what the ConfigMap protects: all locations are closed.
+    pub fn closed(options: &Options, reason: &Verdict) -> Self {
+        let mut draft = Draft::default();
+        draft.limits.store = StoreState::without_map(options);
+        let object = &reason.object;
+        draft.plain.denied =
+            Some(format!("ConfigMap {}/{}: {}", object.namespace, object.name, reason.message));
+        draft.finish(None, Vec::new())
+    }
 }
 
 impl Config {

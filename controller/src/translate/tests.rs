@@ -35,12 +35,19 @@ struct Plane {
 
 impl Plane {
     fn new(options: Options) -> Self {
+        let mut plane = Self::starting(options);
+        plane.translate();
+        plane
+    }
+
+    /// Nothing is translated yet.
+    fn starting(options: Options) -> Self {
         let mut plane = Self {
             objects: Objects::default(),
             translator: Translator::new(options),
             last: Snapshot::default(),
         };
-        plane.apply(&class("nginx", "k8s.io/ingress-nginx"));
+        plane.objects.apply(&class("nginx", "k8s.io/ingress-nginx"));
         plane
     }
 

@@ -1,4 +1,4 @@
-//! The signals that ask the process to stop, and the one that asks for new log files.
+//! The signals that ask the process to stop, the one that asks for new log files, and the one that asks for nothing.
 
 use anyhow::Context;
 use headgate_gateway::observe::access_log;
@@ -42,6 +42,19 @@ pub fn reopen_logs(runtime: &Runtime) -> anyhow::Result<()> {
     runtime.spawn(async move {
         while asked.recv().await.is_some() {
             access_log::reopen();
+        }
+    });
+    Ok(())
+}
+
+/// Answers SIGHUP, with which nginx is told to read its configuration again and which a closing terminal sends. Without this
+/// it would end the process in the middle of requests.
+pub fn outlive_terminal(runtime: &Runtime) -> anyhow::Result<()> {
+    let _context = runtime.enter();
+    let mut asked = signal(SignalKind::hangup()).context("signals cannot be listened for")?;
+    runtime.spawn(async move {
+        while asked.recv().await.is_some() {
+            tracing::info!("SIGHUP: there is nothing to read again, changes are live when they are made");
         }
     });
     Ok(())

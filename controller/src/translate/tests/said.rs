@@ -193,3 +193,48 @@ fn a_config_map_that_the_options_name_in_vain_is_missed() {
     plane.remove(Kind::ConfigMap, "sys", "conf");
     assert_eq!(plane.reasons(), [(Effect::Warning, "ConfigMapNotFound")]);
 }
+
+/// A finding that a file is refused.
+fn refused_file() -> Vec<Verdict> {
+    let object = ObjectRef { kind: "File".into(), namespace: String::new(), name: "a.yaml".into() };
+    let (reason, message) = ("InvalidManifest".into(), "line 6".into());
+    vec![Verdict { object, effect: Effect::Refused, reason, message }]
+}
+
+fn is_closed(plane: &Plane) -> bool {
+    let host = plane.last.hosts.iter().find(|host| host.name == "one.test").unwrap();
+    host.locations.iter().all(|location| location.action == Action::Deny)
+}
+
+#[test]
+fn nothing_is_open_while_the_config_map_may_be_in_what_is_refused() {
+    let mut plane = Plane::starting(Options { is_only_controller: true, ..with_config_map() });
+    plane.translator.report(refused_file());
+    plane.apply(&ingress("one.test", &[]));
+    assert!(is_closed(&plane));
+    assert!(plane.reasons().contains(&(Effect::Denied, "ConfigMapNotRead")));
+    plane.apply(&config_map(json!({})));
+    assert!(!is_closed(&plane));
+    // It was there: that it is removed is meant.
+    plane.remove(Kind::ConfigMap, "sys", "conf");
+    assert!(!is_closed(&plane));
+}
+
+#[test]
+fn a_mistake_in_another_file_closes_nothing_once_the_config_map_is_known_not_to_exist() {
+    let mut plane = Plane::starting(Options { is_only_controller: true, ..with_config_map() });
+    plane.apply(&ingress("one.test", &[]));
+    plane.translator.report(refused_file());
+    plane.apply(&ingress_named("b", "nginx", "two.test", &[], json!({})));
+    assert!(!is_closed(&plane));
+}
+
+#[test]
+fn what_was_closed_for_a_refused_file_opens_when_nothing_is_refused() {
+    let mut plane = Plane::starting(Options { is_only_controller: true, ..with_config_map() });
+    plane.translator.report(refused_file());
+    plane.apply(&ingress("one.test", &[]));
+    plane.translator.report(Vec::new());
+    plane.translate();
+    assert!(!is_closed(&plane));
+}
