@@ -183,8 +183,8 @@ impl Reporter {
     }
 }
 
-/// The findings about one object.
-fn about<'a>(all: &'a [Verdict], object: &ObjectRef) -> &'a [Verdict] {
+/// Those of sorted findings that are about one object.
+pub fn about<'a>(all: &'a [Verdict], object: &ObjectRef) -> &'a [Verdict] {
     let start = all.partition_point(|verdict| verdict.object < *object);
     let end = all.partition_point(|verdict| verdict.object <= *object);
     &all[start..end]

@@ -18,21 +18,29 @@ pub fn distance(one: &str, other: &str, most: usize) -> Option<usize> {
     if one.len().abs_diff(other.len()) > most {
         return None;
     }
-    let mut rows = [Vec::new(), Vec::new(), (0..=other.len()).collect::<Vec<usize>>()];
+    let width = other.len() + 1;
+    let mut rows = [vec![0; width], vec![0; width], (0..width).collect::<Vec<usize>>()];
+    // The least of the row before: each row is made of the two before it, so that two of them that are beyond it decide.
+    let mut least_before = 0;
     for (row, left) in one.iter().enumerate() {
         rows.rotate_left(1);
-        let mut next = vec![row + 1];
+        let [before_last, last, next] = &mut rows;
+        next[0] = row + 1;
         for (column, right) in other.iter().enumerate() {
-            let replaced = rows[1][column] + usize::from(left != right);
-            let mut best = replaced.min(rows[1][column + 1] + 1).min(next[column] + 1);
+            let replaced = last[column] + usize::from(left != right);
+            let mut best = replaced.min(last[column + 1] + 1).min(next[column] + 1);
             let is_swap =
                 row > 0 && column > 0 && one[row - 1] == *right && other[column - 1] == *left;
             if is_swap {
-                best = best.min(rows[0][column - 1] + 1);
+                best = best.min(before_last[column - 1] + 1);
             }
-            next.push(best);
+            next[column + 1] = best;
         }
-        rows[2] = next;
+        let least = next.iter().copied().min().unwrap_or(0);
+        if least.min(least_before) > most {
+            return None;
+        }
+        least_before = least;
     }
     rows[2].last().copied().filter(|distance| *distance <= most)
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Options,
+    events::about,
     objects::{Changes, Ingress, Key, Kind, Objects},
     translate::Translator,
 };
@@ -59,17 +60,18 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
         let is_first = self.last.is_none();
         if let Some(snapshot) = snapshot {
             let last = self.last.replace(snapshot.clone()).unwrap_or_default();
-            // A change of endpoints, the most frequent one, changes no finding.
-            if !Arc::ptr_eq(&last.verdicts, &snapshot.verdicts) {
-                outcome.verdicts = new_verdicts(&last.verdicts, &snapshot.verdicts);
-                outcome.verdicts.iter().for_each(log);
-                taken.cleared = self.tell_cleared(&last.verdicts, &outcome.verdicts, objects);
-            }
             let begun = Instant::now();
             (self.publish)(snapshot.clone());
             taken.compiling = begun.elapsed();
             taken.live_after = heard.elapsed();
             taken.differs = true;
+            // Said afterwards: nobody waits for a slow reader of the log. A change of endpoints, the most frequent one,
+            // changes no finding.
+            if !Arc::ptr_eq(&last.verdicts, &snapshot.verdicts) {
+                outcome.verdicts = new_verdicts(&last.verdicts, &snapshot.verdicts);
+                outcome.verdicts.iter().for_each(log);
+                taken.cleared = self.tell_cleared(&last.verdicts, &outcome.verdicts, objects);
+            }
             let difference = Difference::between(&last, &snapshot);
             (taken.compiled, taken.gone) = (difference.hosts.len(), difference.gone.len());
             tell_difference(&difference);
@@ -129,8 +131,8 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
         let mut untold = 0;
         for verdict in before.iter().filter(|verdict| now.binary_search(verdict).is_err()) {
             let Verdict { object, reason, message, .. } = verdict;
-            let is_reworded = |new: &Verdict| new.object == *object && new.reason == *reason;
-            if new.iter().any(is_reworded) || is_gone(object, objects) {
+            let is_reworded = about(new, object).iter().any(|new| new.reason == *reason);
+            if is_reworded || is_gone(object, objects) {
                 tracing::debug!(%object, reason, "no longer: {message}");
             } else if self.ledger.may_tell(Instant::now()) {
                 tracing::info!(%object, reason, "cleared: {message}");
@@ -157,10 +159,8 @@ impl<P: FnMut(Snapshot)> Publisher<P> {
     }
 
     fn is_refused(&self, ingress: &Key) -> bool {
-        let (object, verdicts) = (Kind::Ingress.reference(ingress), self.verdicts());
-        let about = verdicts.partition_point(|verdict| verdict.object < object);
-        let about = verdicts[about..].iter().take_while(|verdict| verdict.object == object);
-        about.into_iter().any(|verdict| verdict.effect == Effect::Refused)
+        let object = Kind::Ingress.reference(ingress);
+        about(self.verdicts(), &object).iter().any(|verdict| verdict.effect == Effect::Refused)
     }
 
     fn tell_decisions(&self, ingresses: &BTreeSet<Key>) {

@@ -38,9 +38,10 @@ async fn requests_and_messages_have_files_that_can_be_rotated() {
     })
     .await;
 
-    // Nobody listens on a port that was just free.
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-    scene.folder.write("web", &web(port)).unwrap();
+    // A port that is taken, and that nobody listens on.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    scene.folder.write("web", &web(socket.local_addr().unwrap())).unwrap();
     scene.until_status("shop.example", 502).await;
     eventually("a message of the data plane", async || !text(&errors).is_empty()).await;
     assert!(scene.log().contains("ready"), "the others stay where they were: {}", scene.log());

@@ -244,7 +244,7 @@ fn what_would_become_a_verdict_is_a_warning() {
         [
             "annotation use-regex contains invalid value \"yes\"; give true or false; the default applies: false",
             "annotation no-such-thing is unknown and has no effect",
-            "enable-modsecurity asks for a firewall, and there is none here: requests are served unfiltered",
+            "enable-modsecurity asks for a firewall, and there is none here: requests are served unfiltered; have them filtered elsewhere",
             "proxy-ssl-secret: the Secret ns/none does not exist, or cannot be read; create it; the locations answer 503 rather than trust an upstream that nobody vouches for",
             "the Service ns/web is named as a backend and does not exist; create it or correct the name",
         ]

@@ -56,7 +56,8 @@ pub enum Scope {
 pub enum State {
     /// It is honoured.
     Honoured,
-    /// It only tunes the workings of another program: checked, and without effect.
+    /// It only tunes the workings of another program, or asks for what there is none of here, which a warning then says:
+    /// checked, and without effect.
     NoEffect,
     /// It is not executed, and keeps its Ingress from being served as long as the risk level is not raised.
     Refused,

@@ -44,7 +44,7 @@ pub fn read(values: &mut Values<'_>, _: &mut Annotations) {
     values.warn(
         "NotAvailable",
         format!(
-            "{names} {ask} for a firewall, and there is none here: requests are served unfiltered"
+            "{names} {ask} for a firewall, and there is none here: requests are served unfiltered; have them filtered elsewhere"
         ),
     );
 }

@@ -262,7 +262,7 @@ fn a_wish_for_a_firewall_is_answered_once() {
         finding(&[("enable-modsecurity", "true"), ("modsecurity-transaction-id", "a")]);
     assert_eq!(
         found.message,
-        "enable-modsecurity, modsecurity-transaction-id ask for a firewall, and there is none here: requests are served unfiltered"
+        "enable-modsecurity, modsecurity-transaction-id ask for a firewall, and there is none here: requests are served unfiltered; have them filtered elsewhere"
     );
     assert_eq!(finding(&[("tpyo", "x")]).1.reason, "UnknownAnnotation");
 }

@@ -3,6 +3,10 @@
 //! The reference ignores what it does not know, and so it is here, with a word about it. Of our own names whoever writes one
 //! means this program: one that looks like protection closes its locations, since the author takes them for closed.
 
+use std::{collections::HashMap, sync::LazyLock};
+
+use parking_lot::Mutex;
+
 use super::{
     BY_NAME, OWN_PREFIX,
     definition::Definition,
@@ -14,6 +18,8 @@ use crate::{near, translate::wording};
 
 /// A longer name was not meant to be one of ours.
 const LONGEST: usize = 64;
+/// Names of which it is remembered what they are like.
+const REMEMBERED: usize = 512;
 /// Words in the names of what protects.
 const PROTECTING: &[&str] = &[
     "acl",
@@ -76,12 +82,28 @@ pub fn tell(values: &mut Values<'_>, names: &[&str]) {
     values.denied = values.denied.take().or(denial);
 }
 
-/// The name of the definition that is most like a name that there is none of, if any is like it at all.
+/// The name of the definition that is most like a name that there is none of, if any is like it at all. Thousands of
+/// Ingresses may have the same one, so that it is looked for once.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let plain = short(name);
-    if plain.len() > LONGEST {
+    static FOUND: LazyLock<Mutex<HashMap<Box<str>, Option<&'static str>>>> =
+        LazyLock::new(Mutex::default);
+    if short(name).len() > LONGEST {
         return None;
     }
+    if let Some(found) = FOUND.lock().get(name) {
+        return *found;
+    }
+    let nearest = look_for(name);
+    let mut found = FOUND.lock();
+    if found.len() >= REMEMBERED {
+        found.clear();
+    }
+    found.insert(name.into(), nearest);
+    nearest
+}
+
+fn look_for(name: &str) -> Option<&'static str> {
+    let plain = short(name);
     // Of an own name, own ones first.
     let preferred = |known: &str| is_own(known) != is_own(name);
     let similar = BY_NAME

@@ -150,7 +150,7 @@ impl Draft {
             report.add(Effect::Denied, "InvalidValue", message);
         }
         if let Some(reason) = &mut self.limits.unusable_key {
-            let message = format!("{reason}: locations with limits answer 503");
+            let message = format!("{reason}: locations with limits answer 503; remove the key");
             report.add(Effect::Denied, "NotSupported", message);
             *reason = format!("{reason} (ConfigMap {key})");
         }

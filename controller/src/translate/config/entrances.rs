@@ -44,12 +44,14 @@ impl Draft {
         if addresses.is_empty() {
             let items = unknown.join(", ");
             let message = format!(
-                "{names}: {items:?} names no address of this machine: nobody is served, rather than everybody at all addresses"
+                "{names}: {items:?} is no address: nobody is served, rather than everybody at all addresses; write addresses, or remove the key"
             );
             report.add(Effect::Denied, "InvalidValue", message);
         } else if !unknown.is_empty() {
             let items = unknown.join(", ");
-            let message = format!("{names}: {items:?} is no address; only the others are served");
+            let message = format!(
+                "{names}: {items:?} is no address; clients are served at the others only: correct it or leave it out"
+            );
             report.add(Effect::Warning, "InvalidValue", message);
         }
         addresses.sort_unstable();

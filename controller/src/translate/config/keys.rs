@@ -14,10 +14,10 @@ mod transport;
 
 use std::sync::Arc;
 
-use headgate_config::{Hsts, Network, ProxySettings, protection::AccessLists};
+use headgate_config::{Hsts, Network, protection::AccessLists};
 
 use super::{Draft, snippets, value};
-use crate::translate::annotations::{balancing, definition::Risk, proxy};
+use crate::translate::annotations::{balancing, definition::Risk};
 
 /// Applies the value of one key; an error says what was expected.
 pub type Apply = fn(&mut Draft, &str) -> Result<(), &'static str>;
@@ -225,76 +225,11 @@ const KEYS: &[(&str, Apply)] = &[
     ("use-port-in-redirects", |draft, text| {
         set(&mut draft.plain.redirect.with_port, value::bool(text))
     }),
-    // Proxying.
-    ("proxy-body-size", |draft, text| {
-        draft.plain.body_limit = proxy::body_limit(Some(value::size(text)?));
-        Ok(())
-    }),
-    ("proxy-buffer-size", |draft, text| {
-        set(
-            &mut upstream(draft).head_limit,
-            value::size(text).and_then(|size| match size {
-                0 => Err("a size above zero"),
-                size => Ok(size),
-            }),
-        )
-    }),
-    ("proxy-connect-timeout", |draft, text| {
-        set(&mut upstream(draft).connect_timeout, value::seconds(text))
-    }),
-    ("proxy-next-upstream", |draft, text| {
-        let on = proxy::retry_on(text).ok_or("a list of conditions such as error timeout")?;
-        let non_idempotent = draft.retry_non_idempotent;
-        upstream(draft).retry.on = on;
-        upstream(draft).retry.on.non_idempotent |= non_idempotent;
-        Ok(())
-    }),
-    ("proxy-next-upstream-timeout", |draft, text| {
-        set(&mut upstream(draft).retry.budget, value::seconds(text))
-    }),
-    ("proxy-next-upstream-tries", |draft, text| {
-        upstream(draft).retry.tries = u32::try_from(value::count(text)?).unwrap_or(u32::MAX);
-        Ok(())
-    }),
-    ("proxy-read-timeout", |draft, text| {
-        set(&mut upstream(draft).read_timeout, value::seconds(text))
-    }),
-    ("proxy-request-buffering", |draft, text| {
-        set(&mut upstream(draft).request_buffering, value::on_off(text))
-    }),
-    ("proxy-send-timeout", |draft, text| {
-        set(&mut upstream(draft).send_timeout, value::seconds(text))
-    }),
-    // Keys are read in the order of their names, so that this one comes after proxy-next-upstream.
-    ("retry-non-idempotent", |draft, text| {
-        draft.retry_non_idempotent = value::bool(text)?;
-        upstream(draft).retry.on.non_idempotent |= draft.retry_non_idempotent;
-        Ok(())
-    }),
-    ("service-upstream", |draft, text| set(&mut draft.plain.service_upstream, value::bool(text))),
-    ("upstream-keepalive-connections", |draft, text| {
-        draft.settings.upstream_keepalive =
-            usize::try_from(value::count(text)?).unwrap_or(usize::MAX);
-        Ok(())
-    }),
-    ("upstream-keepalive-requests", |draft, text| {
-        set(&mut draft.settings.upstream_keepalive_requests, value::count(text))
-    }),
-    ("upstream-keepalive-time", |draft, text| {
-        set(&mut draft.settings.upstream_keepalive_time, value::time(text))
-    }),
-    ("upstream-keepalive-timeout", |draft, text| {
-        set(&mut draft.settings.upstream_keepalive_timeout, value::seconds(text))
-    }),
 ];
 
 fn set<T>(field: &mut T, value: Result<T, &'static str>) -> Result<(), &'static str> {
     *field = value?;
     Ok(())
-}
-
-fn upstream(draft: &mut Draft) -> &mut ProxySettings {
-    Arc::make_mut(&mut draft.plain.proxy)
 }
 
 fn hsts(draft: &mut Draft, text: &str, apply: fn(&mut Hsts, bool)) -> Result<(), &'static str> {

@@ -134,7 +134,7 @@ impl LogKeys {
         }
         if self.host.is_empty() {
             self.notes.push(
-                "enable-syslog: nobody is named by syslog-host: logs go where they go without it"
+                "enable-syslog: nobody is named by syslog-host: logs go where they go without it; name the receiver there"
                     .into(),
             );
             return None;

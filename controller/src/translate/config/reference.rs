@@ -77,6 +77,7 @@ fn here(name: &str) -> &'static str {
         Some(Status::Honoured) => "yes",
         Some(Status::NoEffect) => "no effect",
         Some(Status::Refused) => "refused",
+        // A test says which are not known.
         None => "unknown",
     }
 }

@@ -23,7 +23,13 @@ const NO_STREAM: &str = "how an API server is read that cannot stream lists";
 fn a_whole_life_needs_no_right_that_is_not_granted_and_few_are_granted_in_vain() {
     with_cluster(Settings::default(), async |cluster| {
         // Otherwise every end of a replica would take half a minute.
-        let arguments = vec!["--shutdown-grace-period=1".into()];
+        let arguments = [
+            "--shutdown-grace-period=1",
+            // They need not exist, and have to be watched.
+            "--tcp-services-configmap=headgate/tcp-services",
+            "--udp-services-configmap=headgate/udp-services",
+        ];
+        let arguments = arguments.map(str::to_owned).to_vec();
         let installation = Installation { arguments, ..Installation::default() };
         let gateway = cluster.install_headgate(&installation).await?;
         apply_blog(cluster).await?;

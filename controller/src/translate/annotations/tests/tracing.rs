@@ -1,3 +1,5 @@
+//! Wishes for spans: what they come to, and what is wrong with them.
+
 use headgate_config::SpanRules;
 
 use super::*;

@@ -7,28 +7,28 @@ pub(super) const KEYS: &[(&str, Apply)] = &[
         note(
             draft,
             value::bool(text)?,
-            "enable-modsecurity: there is no firewall here: all requests are served unfiltered",
+            "enable-modsecurity: there is no firewall here: all requests are served unfiltered; have them filtered elsewhere",
         )
     }),
     ("enable-owasp-modsecurity-crs", |draft, text| {
         note(
             draft,
             value::bool(text)?,
-            "enable-owasp-modsecurity-crs: there is no firewall here: requests are not filtered by any rules",
+            "enable-owasp-modsecurity-crs: there is no firewall here: requests are not filtered by any rules; have them filtered elsewhere",
         )
     }),
     ("geoip2-autoreload-in-minutes", |draft, text| {
         note(
             draft,
             value::int(text)? > 0,
-            "geoip2-autoreload-in-minutes has no effect: there is no GeoIP database here",
+            "geoip2-autoreload-in-minutes has no effect: there is no GeoIP database here; remove the key",
         )
     }),
     ("use-geoip2", |draft, text| {
         note(
             draft,
             value::bool(text)?,
-            "use-geoip2: there is no GeoIP database here: $geoip2_city_country_code and all other $geoip2_… are empty in log formats, and do not exist elsewhere",
+            "use-geoip2: there is no GeoIP database here: $geoip2_city_country_code and all other $geoip2_… are empty in log formats, and do not exist elsewhere; remove the key, and them",
         )
     }),
     ("worker-processes", |draft, text| {

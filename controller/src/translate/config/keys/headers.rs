@@ -1,6 +1,6 @@
 //! Keys about headers: those of all requests and answers, and the defaults of annotations about them.
 
-use super::{Apply, set, upstream};
+use super::{Apply, set, transport::upstream};
 use crate::translate::{
     annotations::{external_auth::headers as names, proxy},
     config::value,

@@ -23,7 +23,7 @@ const INGRESSES: &[Row] = &[
 
 #[rustfmt::skip]
 const VISITORS: &[Row] = &[
-    row("block-cidrs", "empty", "Networks whose clients get 403; not at locations with lists of their own."),
+    row("block-cidrs", "empty", "Networks whose clients get 403, on every path of every host."),
     row("block-referers", "empty", "Values of `Referer` that get 403: a whole value, or a pattern behind `~` or `~*`."),
     row("block-user-agents", "empty", "Values of `User-Agent` that get 403: a whole value, or a pattern behind `~` or `~*`."),
     row("denylist-source-range", "empty", "Networks whose clients get 403 at locations without a list of their own."),

@@ -81,7 +81,7 @@ const PROCESS: &[Row] = &[
     row("variables-hash-max-size", "–", "A table of nginx."),
     row("worker-cpu-affinity", "–", "Where nginx's processes run."),
     row("worker-processes", "one per core", "Threads that serve requests. They are made at the start: use `--workers`. Other values than `auto` have a warning."),
-    row("worker-shutdown-timeout", "`240s`", "How long open requests may go on when the process ends. Here: `--shutdown-grace-period` and the flags beside it."),
+    row("worker-shutdown-timeout", "`240s`", "How long open requests may go on when the process ends. It takes the place of `--drain-timeout`."),
 ];
 
 #[rustfmt::skip]
