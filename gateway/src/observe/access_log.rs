@@ -1,13 +1,14 @@
 //! The access log: one line per request in the reference's format or one of the user's (configmap-and-flags §10).
 //!
 //! A worker formats into a buffer of its own and hands full buffers to one writer thread over a bounded channel. A
-//! worker never waits for the sink: when the channel is full, the buffer is dropped and its lines are counted.
+//! worker never waits for the sink: when the channel is full, the buffer is dropped and its lines are counted. What does
+//! not go to standard output is handed on to the thread of where it goes.
 
 use std::{
     cell::RefCell,
     io::{self, Write},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
@@ -234,11 +235,17 @@ impl Drop for WorkerLog {
     }
 }
 
-fn write_all(receiver: &Receiver<Message>, mut sink: impl Write, lost: &AtomicU64) {
+fn write_all(receiver: &Receiver<Message>, mut sink: impl Write, lost: &Arc<AtomicU64>) {
+    // Those that lines were handed to.
+    let mut others: Vec<Weak<Destination>> = Vec::new();
     while let Ok(message) = receiver.recv() {
         match message {
             Message::Lines { text, count, to: Some(to), severity } => {
-                lost.fetch_add(to.write(&text, count, severity), Relaxed);
+                to.write(text, count, severity, lost);
+                if !others.iter().any(|other| other.as_ptr() == Arc::as_ptr(&to)) {
+                    others.retain(|other| other.strong_count() > 0);
+                    others.push(Arc::downgrade(&to));
+                }
             }
             Message::Lines { text, count, .. } => {
                 // Nobody is there to be told but the counter: a failing sink must not end the program.
@@ -247,6 +254,7 @@ fn write_all(receiver: &Receiver<Message>, mut sink: impl Write, lost: &AtomicU6
                 }
             }
             Message::Close(done) => {
+                others.iter().filter_map(Weak::upgrade).for_each(|other| other.settle());
                 let _ = done.send(());
                 return;
             }

@@ -106,3 +106,25 @@ fn lines_that_the_sink_refuses_are_counted() {
     assert!(log.close(LIMIT));
     assert_eq!(dropped.load(Relaxed), 2);
 }
+
+#[test]
+fn a_destination_that_hangs_holds_up_no_other_and_its_lines_are_written_before_close_returns() {
+    let sink = Sink::default();
+    let log = AccessLog::start(sink.clone()).unwrap();
+    let (release, held) = std::sync::mpsc::channel();
+    let (worker, hanging) = (log.worker(), Destination::held(held));
+    for to in [Some(&hanging), None] {
+        worker.write(to, &LogFormat::default(), &AccessRecord::default());
+        worker.flush();
+    }
+    let deadline = Instant::now() + LIMIT;
+    while sink.lines() == 0 && Instant::now() < deadline {
+        thread::yield_now();
+    }
+    assert_eq!(sink.lines(), 1);
+    let dropped = log.dropped_lines();
+    let closing = thread::spawn(move || log.close(LIMIT));
+    release.send(()).unwrap();
+    assert!(closing.join().unwrap());
+    assert_eq!(dropped.load(Relaxed), 0);
+}
