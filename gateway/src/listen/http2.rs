@@ -51,7 +51,7 @@ pub(super) async fn serve<S>(
             request,
             Rc::clone(&counted),
         );
-        if connection.requests() >= worker.live().settings.spec.keep_alive_requests {
+        if connection.has_had_enough(&worker.live().settings) {
             all_served.notify_one();
         }
         let connection = Arc::clone(&connection);

@@ -44,6 +44,8 @@ use crate::upstream::resolve::Resolver;
 const HAND_OVER: usize = 64;
 /// … and bytes.
 const HAND_OVER_BYTES: usize = 64 * 1024;
+/// Bytes that a span may have on the average while it waits. Clients choose how large theirs are, and most are much smaller.
+const BYTES_EACH: usize = 4 * 1024;
 
 /// The way of spans from the workers to the collector. It outlives tables.
 pub(crate) struct Spans {
@@ -68,6 +70,8 @@ struct Shared {
     room: AtomicUsize,
     /// Spans that wait, wherever.
     waiting: AtomicUsize,
+    /// Their bytes.
+    waiting_bytes: AtomicUsize,
     /// There was a collector once.
     is_shown: AtomicBool,
     exported: AtomicU64,
@@ -89,14 +93,7 @@ impl Spans {
     /// Nothing is sent yet. The collector's name is looked up, and spans are sent, where `resolver` does its work.
     pub fn new(resolver: Resolver, metrics: &Metrics) -> Self {
         let (chunks, arriving) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
-            chunks,
-            room: AtomicUsize::new(0),
-            waiting: AtomicUsize::new(0),
-            is_shown: AtomicBool::new(false),
-            exported: AtomicU64::new(0),
-            lost: Lost::default(),
-        });
+        let shared = Arc::new(Shared::new(chunks));
         let shown = Arc::clone(&shared);
         metrics.add_source(move |text| shown.write_metrics(text));
         let orders = watch::Sender::new(Orders::default());
@@ -160,15 +157,20 @@ impl WorkerSpans {
 
     /// Records a request, or counts that there is no room for it.
     pub fn record(&self, record: &Record<'_>) {
-        if self.shared.waiting.fetch_add(1, Relaxed) >= self.shared.room.load(Relaxed) {
-            self.shared.waiting.fetch_sub(1, Relaxed);
-            self.shared.lost.queue.fetch_add(1, Relaxed);
-            return;
+        let room = self.shared.room.load(Relaxed);
+        if self.shared.waiting.fetch_add(1, Relaxed) >= room {
+            return self.shared.lose(&self.shared.lost.queue, 1, 0);
         }
         let mut buffer = self.buffer.borrow_mut();
         let Buffer { chunk, message } = &mut *buffer;
         message.clear();
         record.write(message);
+        let bytes = Chunk::bytes_of(message);
+        // One always fits, however large.
+        let waiting = self.shared.waiting_bytes.fetch_add(bytes, Relaxed);
+        if waiting >= room.saturating_mul(BYTES_EACH) {
+            return self.shared.lose(&self.shared.lost.queue, 1, bytes);
+        }
         chunk.push(message);
         if chunk.spans() >= HAND_OVER || chunk.bytes() >= HAND_OVER_BYTES {
             self.hand_over(chunk);
@@ -185,9 +187,9 @@ impl WorkerSpans {
 
     fn hand_over(&self, chunk: &mut Chunk) {
         let chunk = std::mem::take(chunk);
-        let spans = chunk.spans();
+        let (spans, bytes) = (chunk.spans(), chunk.bytes());
         if self.shared.chunks.send(chunk).is_err() {
-            self.shared.lose(&self.shared.lost.delivery, spans);
+            self.shared.lose(&self.shared.lost.delivery, spans, bytes);
         }
     }
 }
@@ -199,15 +201,30 @@ impl Drop for WorkerSpans {
 }
 
 impl Shared {
-    /// Counts spans that waited and are lost.
-    fn lose(&self, counter: &AtomicU64, spans: usize) {
+    /// Nothing waits, and there is no room yet.
+    fn new(chunks: mpsc::UnboundedSender<Chunk>) -> Self {
+        Self {
+            chunks,
+            room: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            waiting_bytes: AtomicUsize::new(0),
+            is_shown: AtomicBool::new(false),
+            exported: AtomicU64::new(0),
+            lost: Lost::default(),
+        }
+    }
+
+    /// Counts spans that waited, with so many bytes, and are lost.
+    fn lose(&self, counter: &AtomicU64, spans: usize, bytes: usize) {
         self.waiting.fetch_sub(spans, Relaxed);
+        self.waiting_bytes.fetch_sub(bytes, Relaxed);
         counter.fetch_add(spans as u64, Relaxed);
     }
 
-    /// Counts spans that waited and have arrived, `rejected` of which were not wanted.
-    fn arrived(&self, spans: usize, rejected: u64) {
+    /// Counts spans that waited, with so many bytes, and have arrived, `rejected` of which were not wanted.
+    fn arrived(&self, spans: usize, bytes: usize, rejected: u64) {
         self.waiting.fetch_sub(spans, Relaxed);
+        self.waiting_bytes.fetch_sub(bytes, Relaxed);
         let rejected = rejected.min(spans as u64);
         self.lost.rejected.fetch_add(rejected, Relaxed);
         self.exported.fetch_add(spans as u64 - rejected, Relaxed);
@@ -232,3 +249,6 @@ impl Shared {
         text.sample(name, &[], self.waiting.load(Relaxed) as u64);
     }
 }
+
+#[cfg(test)]
+mod tests;

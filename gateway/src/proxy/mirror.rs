@@ -120,6 +120,7 @@ fn start(
     if let Some(protection) = &location.protection {
         own.extend(protect::withheld(protection, &parts.headers));
     }
+    own.extend(exchange.span.iter().flat_map(|span| span.headers()));
     let (method, target) = (parts.method.as_str(), &*destination.target);
     Bare { method, target, host: &host, own: &own, framing, names }
         .write(&parts.headers, &mut head);

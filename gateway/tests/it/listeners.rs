@@ -1,10 +1,29 @@
 //! At which addresses of this machine clients are served (`bind-address`, `disable-ipv6`).
 
-use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::{
+    net::{IpAddr, Ipv4Addr, TcpStream},
+    sync::mpsc::{Sender, channel},
+};
 
 use headgate_config::{Entrances, Snapshot};
 
-use crate::support::{Client, Table, TestGateway, Upstream, eventually};
+use crate::support::{
+    Client, Http2, Table, TestGateway, Upstream, eventually,
+    http2::{END_STREAM, GOAWAY},
+    upstream::{ok, read_request},
+};
+
+/// An upstream that answers nothing before what comes with it is dropped.
+fn waiting() -> (Upstream, Sender<()>) {
+    let (release, wait) = channel();
+    let wait = parking_lot::Mutex::new(wait);
+    let upstream = Upstream::raw(move |mut connection: Client| {
+        read_request(&mut connection);
+        let _ = wait.lock().recv();
+        connection.send(ok("ok"));
+    });
+    (upstream, release)
+}
 
 fn served_at(upstream: &Upstream, only: Option<&[IpAddr]>) -> Snapshot {
     let entrances = Entrances { only: only.map(<[IpAddr]>::to_vec), no_ipv6: false };
@@ -52,4 +71,32 @@ fn a_connection_to_an_address_that_stays_goes_on() {
     gateway.live.publish(served_at(&upstream, Some(&[Ipv4Addr::UNSPECIFIED.into()])));
     eventually("the new settings hold", || is_served(&gateway));
     assert_eq!(client.get("/").status, 200);
+}
+
+#[test]
+fn a_busy_connection_to_an_address_that_is_left_out_ends_with_its_next_answer() {
+    let (upstream, release) = waiting();
+    let gateway = TestGateway::start(served_at(&upstream, None));
+    let mut client = gateway.client();
+    client.send("GET /1 HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    eventually("it is under way", || upstream.connections() == 1);
+    client.send("GET /2 HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    gateway.live.publish(served_at(&upstream, Some(&[])));
+    drop(release);
+    assert_eq!(client.answer().header("connection"), Some("keep-alive"));
+    assert_eq!(client.answer().header("connection"), Some("close"));
+}
+
+#[test]
+fn over_http2_it_takes_no_more_requests() {
+    let (upstream, release) = waiting();
+    let gateway = TestGateway::start(served_at(&upstream, None));
+    let mut client = Http2::connect(gateway.http, 65_535);
+    client.request(1, "GET", "/1", END_STREAM);
+    eventually("it is under way", || upstream.connections() == 1);
+    gateway.live.publish(served_at(&upstream, Some(&[])));
+    client.request(3, "GET", "/2", END_STREAM);
+    eventually("so is the next one", || upstream.connections() == 2);
+    drop(release);
+    assert!(client.until(|frame| frame.kind == GOAWAY).is_some());
 }

@@ -5,7 +5,7 @@ mod delivery;
 use std::sync::Arc;
 
 use headgate_config::{
-    Action, ErrorPages, Location, Protection, Sampler, Snapshot, SpanRules, SpanSettings,
+    Action, ErrorPages, Location, Mirror, Protection, Sampler, Snapshot, SpanRules, SpanSettings,
     protection::ExternalAuth,
 };
 
@@ -13,7 +13,7 @@ use crate::support::{
     Collector, Table, TestGateway, Upstream,
     client::Answer,
     collector::{sending_to, value},
-    snapshot,
+    eventually, snapshot,
     upstream::{Reply, Seen},
 };
 
@@ -111,6 +111,27 @@ fn a_client_that_is_not_trusted_or_says_nothing_begins_a_trace() {
         assert!(span.parent_span_id.is_empty() && span.trace_state.is_empty());
     }
     assert_ne!(spans[0].trace_id, spans[1].trace_id);
+}
+
+#[test]
+fn a_copy_is_told_what_the_request_is() {
+    let (app, copies, collector) =
+        (Upstream::echo("app"), Upstream::echo("copy"), Collector::start());
+    let copied = traced(|location, rules| {
+        rules.trusts_client = false;
+        location.mirror = Some(Arc::new(Mirror {
+            target: format!("http://{}$request_uri", copies.address),
+            default_path: "/_mirror".into(),
+            upstream: None,
+            host: None,
+            with_body: true,
+        }));
+    });
+    let gateway = TestGateway::start(table(&app, copied, sending_to(collector.spec())).build());
+    ask(&gateway, "01");
+    eventually("the copy arrives", || copies.seen().len() == 1);
+    let copy = copies.seen().remove(0);
+    assert_eq!((told(&copy), copy.header("tracestate")), (told(&app.seen()[0]), None));
 }
 
 #[test]

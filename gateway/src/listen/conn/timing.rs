@@ -3,7 +3,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Connection;
-use crate::{clock, live::ListenerSettings};
+use crate::{
+    clock,
+    live::{ListenerSettings, LiveSettings},
+};
 
 /// What the peer owes us, or we the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +99,12 @@ impl Connection {
     /// Whether a handshake or a head is waited for.
     pub fn is_read_from(&self) -> bool {
         matches!(self.phase(), Phase::Handshake | Phase::Head)
+    }
+
+    /// Whether it takes no request after this one: it has had as many as it may, or came to an address at which nobody is
+    /// served any more.
+    pub(crate) fn has_had_enough(&self, settings: &LiveSettings) -> bool {
+        self.requests() >= settings.spec.keep_alive_requests || !settings.admits(self.local.ip())
     }
 
     /// Whether a connection that was told to end at `told` can be cut: it is at rest, and over HTTP/2, where a next

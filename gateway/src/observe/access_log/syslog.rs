@@ -1,9 +1,12 @@
 //! Lines as datagrams (RFC 3164), the way nginx sends them with `syslog:server=`: one line in each, behind its priority, the
-//! time, the name of this machine and a tag. What is lost on the way is lost.
+//! time, the name of this machine and a tag. What is lost on the way is lost. Names are looked up beside the writer: other
+//! logs are its business, too, and a resolver that does not answer must not hold them up.
 
 use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
+    sync::mpsc::{Receiver as Answers, RecvTimeoutError, sync_channel},
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -15,6 +18,11 @@ use super::clock;
 const RESOLVED_FOR: Duration = Duration::from_secs(60);
 /// How long nothing is tried after that has failed.
 const PAUSE: Duration = Duration::from_secs(5);
+/// How long the first lines wait for an address. Later ones go to the last one that is known meanwhile.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Finds the address of a receiver; it may take long.
+type LookUp = fn(&str, u16) -> io::Result<SocketAddr>;
 
 /// The way to a receiver.
 #[derive(Debug)]
@@ -24,13 +32,16 @@ pub(super) struct Syslog {
     socket: Option<UdpSocket>,
     /// When the name is looked up again.
     next_look: Option<Instant>,
+    look_up: LookUp,
+    /// What the lookup that goes on will say.
+    looking: Option<Answers<io::Result<SocketAddr>>>,
 }
 
 impl Syslog {
     /// A receiver, whose name is looked up with the first line.
     pub fn new(receiver: Receiver) -> Self {
         let hostname = if receiver.hostname { hostname() } else { String::new() };
-        Self { receiver, hostname, socket: None, next_look: None }
+        Self { receiver, hostname, socket: None, next_look: None, look_up, looking: None }
     }
 
     /// Sends lines; says how many were not.
@@ -70,30 +81,69 @@ impl Syslog {
 
     /// Finds out where to send, if that is not known, or was found out long ago.
     fn connect(&mut self) {
-        let now = Instant::now();
-        if self.next_look.is_some_and(|next| now < next) {
-            return;
+        if self.looking.is_none() {
+            if self.next_look.is_some_and(|next| Instant::now() < next) {
+                return;
+            }
+            match self.start_looking() {
+                Ok(looking) => self.looking = Some(looking),
+                Err(error) => return self.settle(Err(error)),
+            }
         }
-        match connect(&self.receiver) {
+        let Some(looking) = &self.looking else { return };
+        // Only once: whatever comes while nothing is known would wait again.
+        let is_first = self.next_look.is_none();
+        self.next_look.get_or_insert_with(Instant::now);
+        let patience = if is_first { PATIENCE } else { Duration::ZERO };
+        match looking.recv_timeout(patience) {
+            Ok(found) => self.settle(found.and_then(open)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                self.settle(Err(io::Error::other("the lookup has failed")));
+            }
+        }
+    }
+
+    fn start_looking(&self) -> io::Result<Answers<io::Result<SocketAddr>>> {
+        let (found, looking) = sync_channel(1);
+        let host = self.receiver.host.trim_matches(['[', ']']).to_owned();
+        let (port, look_up) = (self.receiver.port, self.look_up);
+        if let Ok(address) = host.parse::<IpAddr>() {
+            // There is room for it.
+            let _ = found.send(Ok(SocketAddr::new(address, port)));
+            return Ok(looking);
+        }
+        let look_up = move || drop(found.send(look_up(&host, port)));
+        thread::Builder::new().name("syslog-name".into()).spawn(look_up)?;
+        Ok(looking)
+    }
+
+    /// Takes over what has come of looking.
+    fn settle(&mut self, found: io::Result<UdpSocket>) {
+        self.looking = None;
+        let pause = match found {
             Ok(socket) => {
                 self.socket = Some(socket);
-                self.next_look = Some(now + RESOLVED_FOR);
+                RESOLVED_FOR
             }
             Err(error) => {
                 tracing::warn!(
                     receiver = %self.receiver.host, %error,
-                    "syslog: lines are lost as long as their receiver is not found"
+                    "syslog: the receiver is not found: lines go to its last address, or are lost where there is none"
                 );
-                self.next_look = Some(now + PAUSE);
+                PAUSE
             }
-        }
+        };
+        self.next_look = Some(Instant::now() + pause);
     }
 }
 
-fn connect(receiver: &Receiver) -> io::Result<UdpSocket> {
-    let host = receiver.host.trim_matches(['[', ']']);
-    let mut addresses = (host, receiver.port).to_socket_addrs()?;
-    let address = addresses.next().ok_or_else(|| io::Error::other("the name has no address"))?;
+fn look_up(host: &str, port: u16) -> io::Result<SocketAddr> {
+    let mut addresses = (host, port).to_socket_addrs()?;
+    addresses.next().ok_or_else(|| io::Error::other("the name has no address"))
+}
+
+fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     let any: IpAddr = match address {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -144,6 +194,39 @@ mod tests {
         assert_eq!(syslog.header(6, ninth), "<190>Nov  9 00:00:05 web nginx: ");
         let receiver = Receiver { hostname: false, ..syslog.receiver };
         assert_eq!(Syslog::new(receiver).header(3, ninth), "<187>Nov  9 00:00:05 nginx: ");
+    }
+
+    #[test]
+    fn a_name_that_takes_long_holds_up_nobody_and_its_last_address_is_used_meanwhile() {
+        let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = receiver.local_addr().unwrap().port();
+        let mut syslog = Syslog::new(Receiver::new("logs.test", port));
+        syslog.look_up = |_, port| Ok((Ipv4Addr::LOCALHOST, port).into());
+        assert_eq!(syslog.write(b"one\n", None), 0);
+        // From now on the resolver does not answer any more.
+        syslog.look_up = |_, _| loop {
+            thread::park();
+        };
+        syslog.next_look = Some(Instant::now());
+        let begun = Instant::now();
+        assert_eq!(syslog.write(b"two\n", None) + syslog.write(b"three\n", None), 0);
+        assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+        assert!(syslog.looking.is_some());
+        for line in ["one", "two", "three"] {
+            assert!(received(&receiver).ends_with(line));
+        }
+    }
+
+    #[test]
+    fn only_the_first_lines_wait_for_a_name() {
+        let mut syslog = Syslog::new(Receiver::new("logs.test", 514));
+        syslog.look_up = |_, _| loop {
+            thread::park();
+        };
+        assert_eq!(syslog.write(b"one\n", None), 1);
+        let begun = Instant::now();
+        assert_eq!(syslog.write(b"two\nthree\n", None), 2);
+        assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
     }
 
     #[test]

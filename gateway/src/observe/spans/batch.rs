@@ -35,6 +35,11 @@ impl Chunk {
     pub fn bytes(&self) -> usize {
         self.data.len()
     }
+
+    /// How many bytes a span adds.
+    pub fn bytes_of(span: &[u8]) -> usize {
+        proto::bytes_length(span.len())
+    }
 }
 
 /// Chunks that wait.
@@ -51,6 +56,8 @@ pub struct Queue {
 pub struct Batch {
     /// How many.
     pub spans: usize,
+    /// Their bytes.
+    pub bytes: usize,
     /// The message, as gRPC sends it.
     pub message: Bytes,
 }
@@ -67,9 +74,13 @@ impl Queue {
         self.spans
     }
 
-    /// Forgets all; how many there were.
-    pub fn clear(&mut self) -> usize {
-        std::mem::take(self).spans
+    /// Forgets all; how many there were, and their bytes.
+    pub fn clear(&mut self) -> (usize, usize) {
+        let all = std::mem::take(self);
+        let taken = all.chunks.front().zip(all.taken.checked_sub(1));
+        let taken = taken.map_or(0, |(chunk, last)| chunk.ends[last]);
+        let bytes: usize = all.chunks.iter().map(Chunk::bytes).sum();
+        (all.spans, bytes - taken)
     }
 
     /// The first `most` spans, or as many of them as a message may have, for this collector.
@@ -96,7 +107,8 @@ impl Queue {
             }
         }
         self.spans -= spans;
-        (spans > 0).then(|| Batch { spans, message: message(&data, collector) })
+        let bytes = data.len();
+        (spans > 0).then(|| Batch { spans, bytes, message: message(&data, collector) })
     }
 }
 
@@ -193,15 +205,18 @@ mod tests {
             queue.push(chunk(names));
         }
         assert_eq!(queue.spans(), 6);
-        let mut batches = Vec::new();
+        let (mut batches, mut bytes) = (Vec::new(), 0);
         while let Some(batch) = queue.take(2, &collector()) {
             assert_eq!(batch.spans, names(&batch).len());
+            bytes += batch.bytes;
             batches.push(names(&batch).concat());
         }
         assert_eq!(batches, ["ab", "cd", "ef"]);
-        assert_eq!(queue.spans(), 0);
-        queue.push(chunk(&["g", "h"]));
-        assert_eq!(queue.clear(), 2);
+        assert_eq!((queue.spans(), bytes), (0, 6 * 5));
+        queue.push(chunk(&["g", "h", "i"]));
+        queue.push(chunk(&["j"]));
+        queue.take(1, &collector()).expect("a batch");
+        assert_eq!(queue.clear(), (3, 3 * 5));
         assert!(queue.take(9, &collector()).is_none());
     }
 

@@ -180,7 +180,7 @@ impl Exporter {
                 break;
             }
         }
-        self.shared.lose(&self.shared.lost.delivery, batch.spans);
+        self.shared.lose(&self.shared.lost.delivery, batch.spans, batch.bytes);
         false
     }
 
@@ -188,12 +188,12 @@ impl Exporter {
     async fn attempt(&mut self, collector: &Arc<Collector>, batch: &Batch) -> ControlFlow<()> {
         match self.call(collector, batch).await {
             Ok(taken) => {
-                self.shared.arrived(batch.spans, taken.rejected);
+                self.shared.arrived(batch.spans, batch.bytes, taken.rejected);
                 self.log.arrived(collector, &taken);
                 Break(())
             }
             Err(Failure::Never(reason)) => {
-                self.shared.arrived(batch.spans, u64::MAX);
+                self.shared.arrived(batch.spans, batch.bytes, u64::MAX);
                 self.log.failed(collector, &reason, "they are lost");
                 Break(())
             }
@@ -238,8 +238,8 @@ impl Exporter {
 
     fn lose_all(&mut self) {
         self.due = None;
-        let spans = self.queue.clear();
-        self.shared.lose(&self.shared.lost.delivery, spans);
+        let (spans, bytes) = self.queue.clear();
+        self.shared.lose(&self.shared.lost.delivery, spans, bytes);
     }
 }
 
@@ -288,7 +288,7 @@ impl Log {
         if lost > 0 && !std::mem::replace(&mut self.has_said_full, true) {
             tracing::warn!(
                 lost,
-                "more spans than otel-max-queuesize wait for the collector: others are lost, as headgate_spans_lost_total counts"
+                "more spans than otel-max-queuesize, or too large ones, wait for the collector: others are lost, as headgate_spans_lost_total counts"
             );
         }
     }

@@ -54,7 +54,7 @@ pub fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// Bytes that [`bytes`] takes.
+/// Bytes that [`bytes()`] takes.
 pub fn bytes_length(length: usize) -> usize {
     1 + varint_length(length as u64) + length
 }

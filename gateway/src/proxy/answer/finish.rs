@@ -6,7 +6,7 @@ use hyper::ext::ReasonPhrase;
 
 use super::{Answer, Stock};
 use crate::{
-    live::LiveConfig,
+    live::{LiveConfig, LiveSettings},
     page,
     proxy::{
         exchange::Exchange,
@@ -35,7 +35,7 @@ impl Answer {
             self.headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
         if exchange.version() != Version::HTTP_2 && self.status != StatusCode::SWITCHING_PROTOCOLS {
-            let value = self.connection(&exchange, &settings.spec);
+            let value = self.connection(&exchange, settings);
             self.headers.insert(header::CONNECTION, HeaderValue::from_static(value));
         }
         if let Some(cookies) = exchange.cookies.take() {
@@ -99,7 +99,7 @@ impl Answer {
     }
 
     /// What is said about the connection. The reference always says something.
-    fn connection(&self, exchange: &Exchange, settings: &Settings) -> &'static str {
+    fn connection(&self, exchange: &Exchange, settings: &LiveSettings) -> &'static str {
         let leaves_body = exchange.leaves_body();
         if self.close || leaves_body {
             exchange.connection.linger();
@@ -109,8 +109,8 @@ impl Answer {
             || (leaves_body && !self.source.is_upstream())
             || !exchange.wants_keep_alive()
             || exchange.worker.is_leaving()
-            || settings.keep_alive.is_zero()
-            || exchange.connection.requests() >= settings.keep_alive_requests;
+            || settings.spec.keep_alive.is_zero()
+            || exchange.connection.has_had_enough(settings);
         if close { "close" } else { "keep-alive" }
     }
 }
