@@ -18,6 +18,8 @@ use crate::{near, translate::wording};
 
 /// A longer name was not meant to be one of ours.
 const LONGEST: usize = 64;
+/// Names that a message has, at most.
+const MOST: usize = 8;
 /// Names of which it is remembered what they are like.
 const REMEMBERED: usize = 512;
 /// Words in the names of what protects.
@@ -65,14 +67,19 @@ pub fn tell(values: &mut Values<'_>, names: &[&str]) {
         if protects(name, meant) {
             let hint =
                 suggestion.map(|meant| format!(" (did you mean {meant}?)")).unwrap_or_default();
-            let full = full_name(prefix, name);
+            let full = full_name(prefix, name).escape_debug().to_string();
             denial.get_or_insert_with(|| format!(
                 "there is no annotation {full}{hint}; correct its name or remove it: it looks like protection, so that the locations answer 503 rather than stand open"
             ));
         } else {
             let hint = suggestion.map(|meant| format!(" (did you mean {meant}?)"));
-            passed_over.push(format!("{name}{}", hint.unwrap_or_default()));
+            passed_over.push(format!("{}{}", name.escape_debug(), hint.unwrap_or_default()));
         }
+    }
+    if passed_over.len() > MOST {
+        let more = passed_over.len() - MOST;
+        passed_over.truncate(MOST);
+        passed_over.push(format!("{more} more"));
     }
     if !passed_over.is_empty() {
         let message =

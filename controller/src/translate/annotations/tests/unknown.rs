@@ -101,3 +101,14 @@ fn where_a_default_applies_it_is_named() {
         "{findings:?}"
     );
 }
+
+#[test]
+fn a_message_about_many_unknown_names_stays_short_and_on_one_line() {
+    let names: Vec<_> = (0..1000)
+        .map(|number| format!("nginx.ingress.kubernetes.io/zz{number:03}\nWARN forged"))
+        .collect();
+    let (_, findings) = said(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let [(_, message)] = &findings[..] else { panic!("{findings:?}") };
+    assert!(message.contains("zz007\\nWARN forged, 992 more are unknown"), "{message}");
+    assert!(!message.contains('\n'), "{message}");
+}
