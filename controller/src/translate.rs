@@ -36,7 +36,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use headgate_config::{Effect, Host, Snapshot, TlsTable, Verdict};
 
 use crate::{
-    objects::{Changes, Key, Kind, Objects},
+    objects::{Changes, Key, Objects},
     options::{NamespaceScope, Options},
 };
 

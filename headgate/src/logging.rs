@@ -42,7 +42,7 @@ fn directives(verbosity: u32) -> String {
         0 | 1 => "",
         2 => "headgate::decisions=debug,",
         3 | 4 => "headgate=debug,headgate::requests=info,",
-        5.. => "headgate=trace,",
+        5.. => "headgate=debug,",
     };
     format!("info,{own}{LIBRARIES}")
 }

@@ -118,16 +118,18 @@ pub(super) fn broken_blocks(settings: &LiveSettings) -> Vec<Verdict> {
         .collect()
 }
 
-/// Logs that cannot be written where they are to be.
+/// Logs that cannot be written where, or in the form that, they are to be.
 pub(super) fn broken_logs(settings: &LiveSettings) -> Vec<Verdict> {
     let Some(origin) = &settings.spec.log.origin else { return Vec::new() };
-    let problems = settings.logs.problems.iter();
-    problems
-        .map(|problem| {
-            let message = format!("{problem}; its lines go to standard output");
-            verdict(origin, Effect::Warning, "LogNotOpened", message)
-        })
-        .collect()
+    let unopened = settings.logs.problems.iter().map(|problem| {
+        let message = format!("{problem}; its lines go to standard output");
+        verdict(origin, Effect::Warning, "LogNotOpened", message)
+    });
+    let formats = settings.logs.bad_formats.iter().map(|problem| {
+        let message = format!("{problem}; correct it: the default format is written");
+        verdict(origin, Effect::Warning, "InvalidValue", message)
+    });
+    unopened.chain(formats).collect()
 }
 
 fn denied(location: &Location, reason: &str, message: String) -> Option<Verdict> {

@@ -19,6 +19,8 @@ pub(crate) struct Logs {
     pub stream_format: StreamFormat,
     /// What could not be opened: its lines go to standard output.
     pub problems: Vec<String>,
+    /// What is wrong with formats: the default is written in their place.
+    pub bad_formats: Vec<String>,
 }
 
 impl Logs {
@@ -39,7 +41,9 @@ impl Logs {
             target if target == log && requests.is_some() => requests.clone(),
             target => open(target, streams, &mut problems),
         };
-        Self { requests, streams, messages, stream_format: stream_format(&spec.stream), problems }
+        let mut bad_formats = Vec::new();
+        let stream_format = stream_format(&spec.stream, &mut bad_formats);
+        Self { requests, streams, messages, stream_format, problems, bad_formats }
     }
 }
 
@@ -57,10 +61,10 @@ fn open(
 }
 
 /// The default where the configured one is wrong.
-fn stream_format(spec: &StreamSettings) -> StreamFormat {
+fn stream_format(spec: &StreamSettings, problems: &mut Vec<String>) -> StreamFormat {
     let Some(text) = &spec.log_format else { return StreamFormat::default() };
     StreamFormat::compile(text).unwrap_or_else(|error| {
-        tracing::warn!(%error, "log-format-stream is not usable: the default format is written");
+        problems.push(format!("log-format-stream: {error}"));
         StreamFormat::default()
     })
 }

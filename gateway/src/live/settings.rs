@@ -83,6 +83,8 @@ impl LiveSettings {
             }
             HeaderValue::from_str(&text).ok()
         });
+        let mut logs = Logs::new(spec, before.map(|before| &before.logs));
+        let log_format = log_format(spec, &mut logs.bad_formats);
         Self {
             hsts,
             keep_alive: KeepAlive {
@@ -98,8 +100,8 @@ impl LiveSettings {
                 send_timeout: Duration::from_secs(60),
                 linger_timeout: Duration::from_secs(5),
             },
-            log_format: log_format(spec),
-            logs: Logs::new(spec, before.map(|before| &before.logs)),
+            log_format,
+            logs,
             default_type: HeaderValue::from_str(&spec.default_type).unwrap_or(page::CONTENT_TYPE),
             entrances: (spec.entrances != Entrances::default())
                 .then(|| Box::new(spec.entrances.clone())),
@@ -116,7 +118,7 @@ impl LiveSettings {
 }
 
 /// The access log's format; the default where the configured one is wrong.
-fn log_format(spec: &Settings) -> LogFormat {
+fn log_format(spec: &Settings, problems: &mut Vec<String>) -> LogFormat {
     let text = spec.log_format.as_deref().unwrap_or(DEFAULT_FORMAT);
     let escape = match spec.log.escape {
         LogEscape::Default => Escape::Default,
@@ -124,7 +126,7 @@ fn log_format(spec: &Settings) -> LogFormat {
         LogEscape::None => Escape::None,
     };
     LogFormat::compile(text, escape).unwrap_or_else(|error| {
-        tracing::warn!(%error, "log-format-upstream is not usable: the default format is written");
+        problems.push(format!("log-format-upstream: {error}"));
         LogFormat::default()
     })
 }

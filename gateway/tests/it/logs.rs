@@ -65,6 +65,23 @@ fn a_file_that_cannot_be_opened_has_a_verdict_and_its_lines_are_not_lost() {
 }
 
 #[test]
+fn a_format_that_cannot_be_used_has_a_verdict() {
+    let upstream = Upstream::echo("ok");
+    let origin = headgate_config::ObjectRef {
+        kind: "ConfigMap".into(),
+        namespace: "sys".into(),
+        name: "conf".into(),
+    };
+    let gateway = TestGateway::start(table(&upstream, |settings| {
+        settings.log_format = Some("$statuss".into());
+        settings.log.origin = Some(origin);
+    }));
+    let verdicts = &gateway.live.load().snapshot.verdicts;
+    let messages: Vec<_> = verdicts.iter().map(|verdict| verdict.message.as_str()).collect();
+    assert!(messages.len() == 1 && messages[0].contains("log-format-upstream"), "{messages:?}");
+}
+
+#[test]
 fn requests_are_logged_by_datagrams() {
     let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
     receiver.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");

@@ -54,7 +54,9 @@ pub fn outlive_terminal(runtime: &Runtime) -> anyhow::Result<()> {
     let mut asked = signal(SignalKind::hangup()).context("signals cannot be listened for")?;
     runtime.spawn(async move {
         while asked.recv().await.is_some() {
-            tracing::info!("SIGHUP: there is nothing to read again, changes are live when they are made");
+            tracing::info!(
+                "SIGHUP: there is nothing to read again, changes are live when they are made"
+            );
         }
     });
     Ok(())

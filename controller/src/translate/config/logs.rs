@@ -164,7 +164,9 @@ impl Draft {
         settings.messages.level = keys.level;
         let targets = [&settings.log.target, &settings.stream.log_target];
         let is_file = |target: &&LogTarget| matches!(target, LogTarget::File(_));
-        if targets.into_iter().chain(&settings.messages.target).any(|target| is_file(&target)) {
+        let has_file = targets.into_iter().chain(&settings.messages.target).any(|it| is_file(&it));
+        let has_format = settings.log_format.is_some() || settings.stream.log_format.is_some();
+        if has_file || has_format {
             settings.log.origin = Some(report.object.clone());
         }
         self.notes.append(&mut keys.notes);

@@ -196,7 +196,11 @@ fn a_config_map_that_the_options_name_in_vain_is_missed() {
 
 /// A finding that a file is refused.
 fn refused_file() -> Vec<Verdict> {
-    let object = ObjectRef { kind: "File".into(), namespace: String::new(), name: "a.yaml".into() };
+    let object = headgate_config::ObjectRef {
+        kind: "File".into(),
+        namespace: String::new(),
+        name: "a.yaml".into(),
+    };
     let (reason, message) = ("InvalidManifest".into(), "line 6".into());
     vec![Verdict { object, effect: Effect::Refused, reason, message }]
 }

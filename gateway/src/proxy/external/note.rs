@@ -23,9 +23,14 @@ pub fn note(failure: Failure, worker: &Worker, guarded: &Guarded<'_>, service: &
         let object = origin.object.as_ref().map(ToString::to_string);
         tracing::warn!(
             object = object.unwrap_or_default(),
-            url = service.policy.spec.url,
+            url = without_query(&service.policy.spec.url),
             reason = %failure,
             "a service that has to be asked cannot be: its locations answer 500"
         );
     }
+}
+
+/// A URL without its query, which may hold credentials.
+fn without_query(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(rest, _)| rest)
 }
