@@ -10,9 +10,13 @@ fn main() {
     if target("CARGO_CFG_TARGET_OS") == "linux" && target("PROFILE") == "release" {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
-    // Functions that come to the same code are kept once. Of the linkers that may stand here only the compiler's own, which
-    // it takes for this target, knows how.
+    // What runs at the start and in idle stands together: the kernel maps sixteen pages for each that is touched. Of the
+    // linkers that may stand here only the compiler's own, which it takes for this target, knows how. Names that there are
+    // none of any more do no harm; `scripts/startup-order` writes the list anew.
     if target("TARGET") == "x86_64-unknown-linux-gnu" && target("PROFILE") == "release" {
-        println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
+        println!("cargo::rerun-if-changed=startup.order");
+        let folder = target("CARGO_MANIFEST_DIR");
+        println!("cargo::rustc-link-arg-bins=-Wl,--symbol-ordering-file={folder}/startup.order");
+        println!("cargo::rustc-link-arg-bins=-Wl,--no-warn-symbol-ordering");
     }
 }
