@@ -32,15 +32,27 @@ pub struct ExternalAuth {
     pub cache_durations: Vec<CacheDuration>,
 }
 
+impl ExternalAuth {
+    /// `url` without its query, which may hold credentials.
+    pub fn place(&self) -> &str {
+        place(&self.url)
+    }
+}
+
 fn names<S: Serializer>(headers: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(headers.iter().map(|(name, _)| (name, "hidden")))
 }
 
 fn without_query<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    match url.split_once('?') {
-        Some((place, _)) => serializer.collect_str(&format_args!("{place}?hidden")),
-        None => serializer.serialize_str(url),
+    match place(url) {
+        place if place.len() < url.len() => serializer.collect_str(&format_args!("{place}?hidden")),
+        place => serializer.serialize_str(place),
     }
+}
+
+/// What of a URL may be shown: all but the query, which may hold credentials.
+fn place(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(place, _)| place)
 }
 
 /// How long answers of some statuses are kept.

@@ -23,14 +23,9 @@ pub fn note(failure: Failure, worker: &Worker, guarded: &Guarded<'_>, service: &
         let object = origin.object.as_ref().map(ToString::to_string);
         tracing::warn!(
             object = object.unwrap_or_default(),
-            url = without_query(&service.policy.spec.url),
+            url = service.policy.spec.place(),
             reason = %failure,
             "a service that has to be asked cannot be: its locations answer 500"
         );
     }
-}
-
-/// A URL without its query, which may hold credentials.
-fn without_query(url: &str) -> &str {
-    url.split_once('?').map_or(url, |(rest, _)| rest)
 }
