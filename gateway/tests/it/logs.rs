@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use headgate_config::{LogTarget, Settings, Snapshot, Syslog};
+use headgate_config::{LogTarget, ObjectRef, Settings, Snapshot, Syslog};
 
 use crate::{
     external::{Guarded, get, service},
@@ -22,6 +22,11 @@ fn table(upstream: &Upstream, change: impl FnOnce(&mut Settings)) -> Snapshot {
 fn to_file(upstream: &Upstream, path: &Path) -> Snapshot {
     let target = LogTarget::File(path.display().to_string());
     table(upstream, |settings| settings.log.target = target)
+}
+
+/// Whose settings they are.
+fn config_map() -> ObjectRef {
+    ObjectRef { kind: "ConfigMap".into(), namespace: "sys".into(), name: "conf".into() }
 }
 
 fn text(path: &Path) -> String {
@@ -48,14 +53,9 @@ fn requests_are_logged_to_a_file_that_is_made_anew_when_it_was_moved() {
 #[test]
 fn a_file_that_cannot_be_opened_has_a_verdict_and_its_lines_are_not_lost() {
     let upstream = Upstream::echo("ok");
-    let origin = headgate_config::ObjectRef {
-        kind: "ConfigMap".into(),
-        namespace: "sys".into(),
-        name: "conf".into(),
-    };
     let gateway = TestGateway::start(table(&upstream, |settings| {
         settings.log.target = LogTarget::File("/nonexistent/folder/access.log".into());
-        settings.log.origin = Some(origin);
+        settings.log.origin = Some(config_map());
     }));
     let reasons: Vec<_> =
         gateway.live.load().snapshot.verdicts.iter().map(|it| it.reason.clone()).collect();
@@ -67,14 +67,9 @@ fn a_file_that_cannot_be_opened_has_a_verdict_and_its_lines_are_not_lost() {
 #[test]
 fn a_format_that_cannot_be_used_has_a_verdict() {
     let upstream = Upstream::echo("ok");
-    let origin = headgate_config::ObjectRef {
-        kind: "ConfigMap".into(),
-        namespace: "sys".into(),
-        name: "conf".into(),
-    };
     let gateway = TestGateway::start(table(&upstream, |settings| {
         settings.log_format = Some("$statuss".into());
-        settings.log.origin = Some(origin);
+        settings.log.origin = Some(config_map());
     }));
     let verdicts = &gateway.live.load().snapshot.verdicts;
     let messages: Vec<_> = verdicts.iter().map(|verdict| verdict.message.as_str()).collect();
