@@ -38,7 +38,7 @@ impl AbsentConfig {
 
     /// Why all locations have to be closed, if they have to be: nobody knows what the ConfigMap protects.
     pub fn reason_to_close(&self) -> Option<&Verdict> {
-        self.verdict.as_ref().filter(|_| self.hidden == Some(true))
+        self.verdict.as_ref().filter(|verdict| verdict.effect == Effect::Denied)
     }
 
     /// What is to be said about it.
